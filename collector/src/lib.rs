@@ -1,0 +1,1 @@
+//! Receives gatelog batches, spools them durably, stores them in MongoDB.

@@ -1,0 +1,255 @@
+//! The first line of a batch: who sends it, and the sender's own accounting.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::json::Json;
+use crate::limits::VALUE_BYTES;
+
+/// The version of the batch format that this crate writes and reads.
+pub const BATCH_VERSION: u64 = 1;
+
+/// Why the filter let a record go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DropReason {
+    /// The queue was at its bound; the journal still has the record.
+    QueueFull,
+    /// Sampling chose another request to stand for it.
+    Sampled,
+    /// The collector refused it for good; the journal still has the record.
+    Rejected,
+    /// It did not fit the bound of a record or of a batch.
+    TooLarge,
+}
+
+impl DropReason {
+    /// All reasons, in the order of the header's keys.
+    pub const ALL: [DropReason; 4] =
+        [DropReason::QueueFull, DropReason::Sampled, DropReason::Rejected, DropReason::TooLarge];
+
+    /// The key in a batch header, and the metric's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            DropReason::QueueFull => "queue_full",
+            DropReason::Sampled => "sampled",
+            DropReason::Rejected => "rejected",
+            DropReason::TooLarge => "too_large",
+        }
+    }
+}
+
+/// Records that a sender let go, by reason: totals of one boot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    counts: BTreeMap<String, u64>,
+}
+
+impl Dropped {
+    /// Counts `records` more.
+    pub fn add(&mut self, reason: DropReason, records: u64) {
+        let count = match self.counts.get_mut(reason.as_str()) {
+            Some(count) => count,
+            None => self.counts.entry(reason.as_str().to_owned()).or_default(),
+        };
+        *count = count.saturating_add(records);
+    }
+
+    /// How many were let go for this reason.
+    pub fn get(&self, reason: DropReason) -> u64 {
+        self.counts.get(reason.as_str()).copied().unwrap_or(0)
+    }
+
+    /// Every reason and its count, one that this version does not know included.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.counts.iter().map(|(reason, count)| (reason.as_str(), *count))
+    }
+
+    /// How many were let go in all.
+    pub fn total(&self) -> u64 {
+        self.counts.values().fold(0, |total, count| total.saturating_add(*count))
+    }
+}
+
+/// The first line of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchHeader {
+    /// The gateway's node id, else its host name.
+    pub gateway: String,
+    /// One life of the filter's root context.
+    pub boot: Uuid,
+    /// Records made in this boot so far; the last one's `seq`.
+    pub assigned: u64,
+    /// Records that wait in the sender, those of this batch not counted.
+    pub queued: u64,
+    /// Records that were let go in this boot so far.
+    pub dropped: Dropped,
+}
+
+/// A first line that is no batch header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderError {
+    /// Not the shape of a header; says where.
+    Shape(String),
+    /// A version that this crate does not read.
+    Version(u64),
+}
+
+impl fmt::Display for HeaderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HeaderError::Shape(what) => write!(f, "malformed batch header: {what}"),
+            HeaderError::Version(version) => write!(
+                f,
+                "batch version {version} is unknown: this collector reads version {BATCH_VERSION}"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for HeaderError {}
+
+#[derive(Deserialize)]
+struct Line {
+    batch: Body,
+}
+
+#[derive(Deserialize)]
+struct Body {
+    v: u64,
+    gateway: String,
+    boot: String,
+    assigned: u64,
+    queued: u64,
+    #[serde(default)]
+    dropped: BTreeMap<String, u64>,
+}
+
+impl BatchHeader {
+    /// Appends the header's line, with its line feed.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let mut json = Json::new(out, VALUE_BYTES);
+        json.raw(b"{\"batch\":{\"v\":");
+        json.uint(BATCH_VERSION);
+        json.key("gateway");
+        json.string(&self.gateway);
+        json.key("boot");
+        let mut text = Uuid::encode_buffer();
+        json.plain(self.boot.hyphenated().encode_lower(&mut text).as_bytes());
+        json.key("assigned");
+        json.uint(self.assigned);
+        json.key("queued");
+        json.uint(self.queued);
+        json.key("dropped");
+        json.raw(b"{");
+        for reason in DropReason::ALL {
+            json.key(reason.as_str());
+            json.uint(self.dropped.get(reason));
+        }
+        json.raw(b"}}}\n");
+    }
+
+    /// Whether a line means to be a header, whatever its shape: records have no such key first.
+    pub fn is_header(line: &[u8]) -> bool {
+        line.trim_ascii_start()
+            .strip_prefix(b"{")
+            .is_some_and(|rest| rest.trim_ascii_start().starts_with(b"\"batch\""))
+    }
+
+    /// Reads a header's line. Keys it does not know are passed over, for later versions' sake.
+    pub fn decode(line: &[u8]) -> Result<Self, HeaderError> {
+        let Line { batch } =
+            serde_json::from_slice(line).map_err(|error| HeaderError::Shape(error.to_string()))?;
+        if batch.v != BATCH_VERSION {
+            return Err(HeaderError::Version(batch.v));
+        }
+        let boot = Uuid::try_parse(&batch.boot)
+            .map_err(|error| HeaderError::Shape(format!("boot: {error}")))?;
+        Ok(Self {
+            gateway: batch.gateway,
+            boot,
+            assigned: batch.assigned,
+            queued: batch.queued,
+            dropped: Dropped { counts: batch.dropped },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    fn header() -> BatchHeader {
+        let mut dropped = Dropped::default();
+        dropped.add(DropReason::Sampled, 310);
+        BatchHeader {
+            gateway: "edge-7".into(),
+            boot: Uuid::from_u128(1),
+            assigned: 1042,
+            queued: 17,
+            dropped,
+        }
+    }
+
+    #[test]
+    fn a_header_is_one_line_in_the_documented_form() {
+        let mut out = Vec::new();
+        header().encode(&mut out);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            concat!(
+                r#"{"batch":{"v":1,"gateway":"edge-7","boot":"00000000-0000-0000-0000-000000000001","#,
+                r#""assigned":1042,"queued":17,"#,
+                r#""dropped":{"queue_full":0,"sampled":310,"rejected":0,"too_large":0}}}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn a_header_reads_back() {
+        let mut out = Vec::new();
+        header().encode(&mut out);
+        assert!(BatchHeader::is_header(&out));
+        let read = BatchHeader::decode(&out).unwrap();
+        assert_eq!(read.assigned, 1042);
+        assert_eq!(read.dropped.get(DropReason::Sampled), 310);
+        assert_eq!(read.dropped.total(), 310);
+        assert_eq!(read.boot, header().boot);
+    }
+
+    #[test]
+    fn a_record_is_not_taken_for_a_header() {
+        assert!(!BatchHeader::is_header(br#"{"timestamp":"x","batch":1}"#));
+        assert!(!BatchHeader::is_header(b""));
+        assert!(BatchHeader::is_header(b" { \"batch\" : 3}"));
+    }
+
+    #[test]
+    fn a_malformed_header_says_what_is_wrong() {
+        for (line, says) in [
+            (
+                &br#"{"batch":{"v":2,"gateway":"g","boot":"","assigned":0,"queued":0}}"#[..],
+                "batch version 2 is unknown",
+            ),
+            (br#"{"batch":{"v":1,"gateway":"g","boot":"x","assigned":0,"queued":0}}"#, "boot"),
+            (br#"{"batch":{"v":1,"gateway":"g","boot":"x","assigned":-1,"queued":0}}"#, "-1"),
+            (br#"{"batch":7}"#, "malformed batch header"),
+        ] {
+            let error = BatchHeader::decode(line).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_reason_of_a_later_version_is_kept() {
+        let line = br#"{"batch":{"v":1,"gateway":"g","boot":"00000000-0000-0000-0000-000000000001","assigned":5,"queued":0,"dropped":{"new_reason":2},"later":true}}"#;
+        let read = BatchHeader::decode(line).unwrap();
+        assert_eq!(read.dropped.iter().collect::<Vec<_>>(), [("new_reason", 2)]);
+    }
+}

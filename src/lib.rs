@@ -1,0 +1,1 @@
+//! Structured request logging at the gateway: a proxy-wasm filter for Envoy.
