@@ -1,0 +1,91 @@
+# gatelog: `make help` lists the targets.
+#
+# `make tools` first, once; `make test` does it by itself. What may be skipped
+# locally: `make unit` needs nothing but Rust; `make test-native test-artifact` needs no Node.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+export PATH := $(CURDIR)/.tools/bin:$(PATH)
+
+.PHONY: help
+help: ## List these targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+# --- What it stands on, and what it makes ---
+
+.PHONY: tools
+tools: ## Get Envoy, a test database, the wasm targets and the checkers into .tools/
+	@scripts/tools.sh
+
+.PHONY: wasm
+wasm: ## Build the filter: target/gatelog.wasm
+	@scripts/wasm-toolchain.sh
+	@scripts/build-wasm.sh
+
+.PHONY: collector
+collector: ## Build the collector: target/release/gatelog-collector
+	cargo build --release --package gatelog-collector
+
+# --- The quick loop ---
+
+.PHONY: check
+check: fmt-check lint lint-wasm doc deny unit ## Formatting, lints, docs, licences, unit tests
+
+.PHONY: fmt
+fmt: ## Format all code
+	cargo fmt --all
+
+.PHONY: fmt-check
+fmt-check:
+	cargo fmt --all --check
+
+.PHONY: lint
+lint: ## Clippy for the native targets, warnings are errors
+	cargo clippy --workspace --all-targets -- -D warnings
+
+.PHONY: lint-wasm
+lint-wasm: ## Clippy for the filter as it ships
+	@scripts/wasm-toolchain.sh
+	scripts/wasm-cargo.sh wasm32-wasip1 clippy --package gatelog --package gatelog-record -- -D warnings
+
+.PHONY: doc
+doc: ## Rustdoc, warnings are errors
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+.PHONY: deny
+deny: ## Licences, bans and sources of all dependencies
+	cargo deny --log-level error --locked check licenses bans sources
+
+.PHONY: advisories
+advisories: ## Known vulnerabilities of dependencies (needs the network)
+	cargo deny check advisories
+
+.PHONY: unit
+unit: ## Unit tests of all crates
+	cargo test --workspace --exclude gatelog-tests --lib --bins --quiet
+
+# --- The tests ---
+
+.PHONY: test
+test: tools test-native test-node test-artifact ## Every test: native, Node, artifact
+
+.PHONY: test-native
+test-native: ## Unit, integration and documentation tests of the crates
+	cargo test --workspace --exclude gatelog-tests
+
+.PHONY: test-node
+test-node: ## The rules of filter and record as wasm, under Node
+	@scripts/wasm-toolchain.sh
+	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=wasm-bindgen-test-runner \
+	scripts/wasm-cargo.sh wasm32-unknown-unknown test --lib --package gatelog --package gatelog-record
+
+.PHONY: test-artifact
+test-artifact: wasm ## The shipped .wasm on a strict mock host
+	cargo test --package gatelog-tests --lib
+
+.PHONY: clean
+clean: ## Remove what was built; .tools/ stays
+	cargo clean

