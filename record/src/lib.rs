@@ -4,6 +4,7 @@
 //! wasm and native alike.
 //!
 //! - [`Record`]: one access-log record, encoded as one JSON line with keys in a fixed order.
+//! - [`decode`]: one line read back, checked and in canonical form.
 //! - [`BatchHeader`]: the first line of a batch, with the sender's own accounting.
 //! - [`Level`], [`Timestamp`]: the two values every record is filed by.
 //! - [`limits`]: every bound of the format, with its reason.
@@ -11,6 +12,7 @@
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 
 mod batch;
+pub mod decode;
 mod encode;
 mod json;
 mod level;
@@ -19,6 +21,7 @@ mod record;
 mod timestamp;
 
 pub use batch::{BATCH_VERSION, BatchHeader, DropReason, Dropped, HeaderError};
+pub use decode::{DecodeError, DecodeLimits, Decoded, Fault, OwnedSource, decode_record};
 pub use encode::{EncodeError, Encoded, Encoder};
 pub use level::{Level, ParseLevelError};
 pub use limits::RecordLimits;

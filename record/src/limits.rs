@@ -23,6 +23,10 @@ pub const TIGHT_VALUE_BYTES: usize = 128;
 /// Most pairs of one of a record's open-ended objects (headers, metrics, extra fields).
 pub const PAIRS: usize = 64;
 
+/// Most levels of objects and arrays in a record that is read, the record itself being the first.
+/// MongoDB holds documents of up to 100.
+pub const DEPTH: usize = 64;
+
 /// Stands at the end of a value that was cut.
 pub const CUT_MARK: &str = "…";
 

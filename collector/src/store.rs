@@ -1,0 +1,116 @@
+//! The MongoDB side: documents by level, their indexes and retention, and inserting that never
+//! stores twice.
+//!
+//! A record becomes one document in its level's collection, one in `audit_logs` when it is
+//! audited, and a compact one in `trace_logs` when it has a correlation id, all under the
+//! record's own id. So writing a record again changes nothing, however far the first attempt
+//! came; and a record counts as stored only when all its documents are.
+//!
+//! Nothing here retries or logs: what happened is data for the caller.
+
+mod attempt;
+mod classify;
+mod collections;
+mod document;
+mod error;
+mod insert;
+mod options;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mongodb::bson::RawDocumentBuf;
+use mongodb::bson::doc;
+use mongodb::options::{Acknowledgment, CollectionOptions, WriteConcern};
+use mongodb::{Client, Database};
+use tokio::sync::Semaphore;
+
+pub use collections::LogCollection;
+pub use error::{Answer, StoreError};
+pub use insert::{InsertReport, Refusal};
+pub use options::StoreOptions;
+
+/// A handle on the database; clones share it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    database: Database,
+    operation_timeout: Duration,
+    /// One for every connection of the pool. A call that outlasts its timeout keeps its permit
+    /// until it ends, so calls that were given up cannot pile up without bound.
+    permits: Arc<Semaphore>,
+}
+
+impl Store {
+    /// Reads the connection string and prepares the client. The server need not be there yet;
+    /// a `mongodb+srv` address needs DNS now, and its absence is a transient error.
+    pub async fn connect(options: &StoreOptions) -> Result<Self, StoreError> {
+        let client = Client::with_options(options.client_options().await?)
+            .map_err(|error| StoreError::of_options(&error))?;
+        let permits = usize::try_from(options.pool_size).unwrap_or(1).max(1);
+        let inner = Inner {
+            database: client.database(&options.database),
+            operation_timeout: options.operation_timeout,
+            permits: Arc::new(Semaphore::new(permits)),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The database that holds the collections.
+    pub fn database(&self) -> &Database {
+        &self.inner.database
+    }
+
+    /// Asks the server for a sign of life.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let database = self.inner.database.clone();
+        let answer = self.call(async move { database.run_command(doc! { "ping": 1 }).await });
+        answer.await?.map(drop).map_err(|error| classify::of_call(&error))
+    }
+
+    fn collection(&self, collection: LogCollection) -> mongodb::Collection<RawDocumentBuf> {
+        // Journaled too: on a standalone server, a majority alone may still be in memory only.
+        let durable = WriteConcern::builder()
+            .w(Acknowledgment::Majority)
+            .journal(true)
+            .w_timeout(self.inner.operation_timeout)
+            .build();
+        let options = CollectionOptions::builder().write_concern(durable).build();
+        self.inner.database.collection_with_options(collection.as_str(), options)
+    }
+
+    /// Runs one call of the driver. Dropping a call's future midway is unsafe for the driver's
+    /// connections, and the driver has no socket timeout: so the call runs in a task of its own,
+    /// and what is given up is only the wait for it.
+    async fn call<F>(&self, call: F) -> Result<F::Output, StoreError>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send,
+    {
+        self.call_within(self.inner.operation_timeout, call).await
+    }
+
+    async fn call_within<F>(&self, limit: Duration, call: F) -> Result<F::Output, StoreError>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send,
+    {
+        let permits = Arc::clone(&self.inner.permits);
+        let given_up = || StoreError::Timeout { after: limit };
+        let attempt = async move {
+            let permit = permits.acquire_owned().await.map_err(|_| StoreError::Stopped)?;
+            let task = tokio::spawn(async move {
+                let output = call.await;
+                drop(permit);
+                output
+            });
+            task.await.map_err(|_| StoreError::Stopped)
+        };
+        tokio::time::timeout(limit, attempt).await.unwrap_or_else(|_| Err(given_up()))
+    }
+}

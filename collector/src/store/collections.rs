@@ -1,0 +1,70 @@
+//! The seven collections, and which a record goes to.
+
+use gatelog_record::{Decoded, Level};
+
+/// A collection of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LogCollection {
+    /// `debug_logs`
+    Debug,
+    /// `info_logs`
+    Info,
+    /// `warning_logs`
+    Warning,
+    /// `error_logs`
+    Error,
+    /// `critical_logs`
+    Critical,
+    /// `audit_logs`: audited records, whole, of every level.
+    Audit,
+    /// `trace_logs`: a compact document of every record with a correlation id.
+    Trace,
+}
+
+impl LogCollection {
+    /// All of them.
+    pub const ALL: [LogCollection; 7] = [
+        LogCollection::Debug,
+        LogCollection::Info,
+        LogCollection::Warning,
+        LogCollection::Error,
+        LogCollection::Critical,
+        LogCollection::Audit,
+        LogCollection::Trace,
+    ];
+
+    /// The collection's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            LogCollection::Debug => "debug_logs",
+            LogCollection::Info => "info_logs",
+            LogCollection::Warning => "warning_logs",
+            LogCollection::Error => "error_logs",
+            LogCollection::Critical => "critical_logs",
+            LogCollection::Audit => "audit_logs",
+            LogCollection::Trace => "trace_logs",
+        }
+    }
+
+    /// The collection of a level.
+    pub const fn of(level: Level) -> Self {
+        match level {
+            Level::Debug => LogCollection::Debug,
+            Level::Info => LogCollection::Info,
+            Level::Warning => LogCollection::Warning,
+            Level::Error => LogCollection::Error,
+            Level::Critical => LogCollection::Critical,
+        }
+    }
+
+    /// The collections that a record goes to.
+    pub fn of_record(record: &Decoded) -> impl Iterator<Item = Self> {
+        [
+            Some(LogCollection::of(record.level)),
+            record.audit.then_some(LogCollection::Audit),
+            record.correlation_id.is_some().then_some(LogCollection::Trace),
+        ]
+        .into_iter()
+        .flatten()
+    }
+}

@@ -1,0 +1,185 @@
+//! A record as BSON: the whole of it for its level's collection and the audit trail, and a
+//! compact one for its flow. Plain values only: whatever an object in a record looks like, it is
+//! stored as that object, never read as extended JSON.
+
+use std::fmt;
+
+use gatelog_record::Decoded;
+use mongodb::bson::raw::{CStr, cstr};
+use mongodb::bson::spec::BinarySubtype;
+use mongodb::bson::{DateTime, RawArrayBuf, RawBinaryRef, RawBson, RawBsonRef, RawDocumentBuf};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+/// Most bytes of a document. Source: MongoDB's limits, "BSON Document Size".
+const DOCUMENT_BYTES: usize = 16 * 1024 * 1024;
+
+/// Most bytes of a text of a compact document that may be long.
+const SUMMARY_BYTES: usize = 256;
+
+/// A record that no document can hold.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum DocumentError {
+    NulInKey,
+    TooLarge { bytes: usize },
+}
+
+impl fmt::Display for DocumentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DocumentError::NulInKey => f.write_str("a key contains U+0000, which BSON cannot hold"),
+            DocumentError::TooLarge { bytes } => {
+                write!(f, "document of {bytes} bytes: limit is {DOCUMENT_BYTES}")
+            }
+        }
+    }
+}
+
+/// The whole record. `id` becomes `_id`; `created_at` repeats `timestamp` as a date.
+pub(super) fn whole(
+    record: &Decoded,
+    expires_at: Option<DateTime>,
+) -> Result<RawDocumentBuf, DocumentError> {
+    let mut document = RawDocumentBuf::new();
+    document.append(cstr!("_id"), uuid(&record.id));
+    for (key, value) in &record.body {
+        if key != "id" {
+            document.append(key_of(key)?, bson(value)?);
+        }
+    }
+    finish(document, record, expires_at)
+}
+
+/// What a flow is drawn from: when, how long, what, how it ended, and the ids that tie it.
+pub(super) fn compact(
+    record: &Decoded,
+    expires_at: Option<DateTime>,
+) -> Result<RawDocumentBuf, DocumentError> {
+    let mut document = RawDocumentBuf::new();
+    document.append(cstr!("_id"), uuid(&record.id));
+    for key in ["timestamp", "level", "logger_name", "function_name"] {
+        if let Some(value) = record.body.get(key).filter(|value| !value.is_null()) {
+            document.append(key_of(key)?, bson(value)?);
+        }
+    }
+    // A gateway record's message only repeats what `http` says.
+    if !record.body.contains_key("http") {
+        append_summary(&mut document, "message", record.body.get("message"))?;
+    }
+    append_part(
+        &mut document,
+        &record.body,
+        "context",
+        &["request_id", "correlation_id", "organization_id", "user_id", "conversation_id"],
+    )?;
+    append_part(
+        &mut document,
+        &record.body,
+        "trace",
+        &[
+            "execution_time_ms",
+            "status",
+            "slow",
+            "trace_id",
+            "span_id",
+            "parent_span_id",
+            "upstream_ms",
+        ],
+    )?;
+    append_part(&mut document, &record.body, "http", &["method", "path", "status", "route"])?;
+    append_part(
+        &mut document,
+        &record.body,
+        "error",
+        &["details", "flags", "grpc_status", "type", "message"],
+    )?;
+    finish(document, record, expires_at)
+}
+
+fn finish(
+    mut document: RawDocumentBuf,
+    record: &Decoded,
+    expires_at: Option<DateTime>,
+) -> Result<RawDocumentBuf, DocumentError> {
+    document.append(cstr!("created_at"), DateTime::from_millis(record.timestamp.unix_millis()));
+    if let Some(expires_at) = expires_at {
+        document.append(cstr!("expires_at"), expires_at);
+    }
+    let bytes = document.as_bytes().len();
+    if bytes > DOCUMENT_BYTES {
+        return Err(DocumentError::TooLarge { bytes });
+    }
+    Ok(document)
+}
+
+/// Some keys of one of the record's objects, where known; long texts shortened.
+fn append_part(
+    document: &mut RawDocumentBuf,
+    body: &Map<String, Value>,
+    part: &str,
+    keys: &[&str],
+) -> Result<(), DocumentError> {
+    let Some(object) = body.get(part).and_then(Value::as_object) else {
+        return Ok(());
+    };
+    let mut compact = RawDocumentBuf::new();
+    for key in keys {
+        append_summary(&mut compact, key, object.get(*key))?;
+    }
+    if !compact.is_empty() {
+        document.append(key_of(part)?, compact);
+    }
+    Ok(())
+}
+
+fn append_summary(
+    document: &mut RawDocumentBuf,
+    key: &str,
+    value: Option<&Value>,
+) -> Result<(), DocumentError> {
+    match value {
+        None | Some(Value::Null) => {}
+        // An id must stay whole, or it would tie nothing.
+        Some(Value::String(text)) if !key.ends_with("_id") => {
+            let end = text.floor_char_boundary(SUMMARY_BYTES);
+            document.append(key_of(key)?, text.get(..end).unwrap_or_default());
+        }
+        Some(value) => document.append(key_of(key)?, bson(value)?),
+    }
+    Ok(())
+}
+
+fn uuid(id: &Uuid) -> RawBsonRef<'_> {
+    RawBsonRef::Binary(RawBinaryRef { subtype: BinarySubtype::Uuid, bytes: id.as_bytes() })
+}
+
+fn key_of(key: &str) -> Result<&CStr, DocumentError> {
+    <&CStr>::try_from(key).map_err(|_| DocumentError::NulInKey)
+}
+
+/// A plain value. The nesting was bounded when the record was read.
+fn bson(value: &Value) -> Result<RawBson, DocumentError> {
+    Ok(match value {
+        Value::Null => RawBson::Null,
+        Value::Bool(value) => RawBson::Boolean(*value),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => i32::try_from(whole).map_or(RawBson::Int64(whole), RawBson::Int32),
+            None => RawBson::Double(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Value::String(text) => RawBson::String(text.clone()),
+        Value::Array(values) => {
+            let mut array = RawArrayBuf::new();
+            for value in values {
+                array.push(bson(value)?);
+            }
+            RawBson::Array(array)
+        }
+        Value::Object(object) => {
+            let mut document = RawDocumentBuf::new();
+            for (key, value) in object {
+                document.append(key_of(key)?, bson(value)?);
+            }
+            RawBson::Document(document)
+        }
+    })
+}

@@ -1,0 +1,170 @@
+//! Inserting records: split by collection, and each record's fate gathered from its documents'.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use gatelog_record::Decoded;
+
+use super::attempt::{Document, Whole};
+use super::collections::LogCollection;
+use super::document::{self, DocumentError};
+use super::{Store, StoreError};
+
+/// What became of records, by their position in what was given. Every position stands in exactly
+/// one list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InsertReport {
+    /// All their documents are in the database, at least one of them since this call.
+    pub stored: Vec<usize>,
+    /// All their documents were there before.
+    pub duplicate: Vec<usize>,
+    /// The database will never take at least one of their documents.
+    pub refused: Vec<(usize, Refusal)>,
+    /// To be given again: whether they are stored is not known.
+    pub retry: Vec<usize>,
+    /// Why some are to be given again: the first cause met.
+    pub failure: Option<StoreError>,
+}
+
+/// Why a document was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The kind that dead letters are filed by.
+    pub kind: &'static str,
+    /// The reason, in the server's own words where it gave any. They may quote the record.
+    pub reason: String,
+}
+
+/// What became of one document. Of a record's documents, the later in this order decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Duplicate,
+    Stored,
+    Refused(Refusal),
+    Retry,
+}
+
+impl Fate {
+    const fn rank(&self) -> u8 {
+        match self {
+            Fate::Duplicate => 0,
+            Fate::Stored => 1,
+            Fate::Refused(_) => 2,
+            Fate::Retry => 3,
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        if other.rank() > self.rank() { other } else { self }
+    }
+}
+
+impl Store {
+    /// Inserts records, and tells what became of each. Every collection's documents go in one
+    /// unordered insert, all collections at once; safe to repeat as often as needed.
+    pub async fn insert(&self, records: &[Decoded]) -> InsertReport {
+        let (batches, mut fates) = split(records);
+        let mut failure = None;
+        let mut tasks = tokio::task::JoinSet::new();
+        for (collection, documents) in batches {
+            let store = self.clone();
+            tasks.spawn(async move { store.insert_into(collection, documents.into()).await });
+        }
+        while let Some(joined) = tasks.join_next().await {
+            let Ok((documents, told, cause)) = joined else { continue };
+            failure = failure.or(cause);
+            for (document, fate) in documents.iter().zip(told) {
+                if let Some(known) = fates.get_mut(document.owner) {
+                    *known = Some(known.take().map_or(fate.clone(), |known| known.and(fate)));
+                }
+            }
+        }
+        report(fates, failure)
+    }
+
+    /// Inserts one collection's documents. When one of them makes the whole call fail, halves
+    /// them until it stands alone.
+    async fn insert_into(
+        &self,
+        collection: LogCollection,
+        documents: Arc<[Document]>,
+    ) -> (Arc<[Document]>, Vec<Fate>, Option<StoreError>) {
+        let mut fates = vec![Fate::Retry; documents.len()];
+        let mut failure = None;
+        let mut work: Vec<Range<usize>> = Vec::new();
+        work.push(0..documents.len());
+        while let Some(range) = work.pop() {
+            match self.attempt(collection, &documents, range.clone()).await {
+                Ok(outcome) => {
+                    failure = failure.or(outcome.failure);
+                    let slots = fates.iter_mut().skip(range.start);
+                    slots.zip(outcome.fates).for_each(|(slot, fate)| *slot = fate);
+                }
+                Err(Whole::Poisoned(_)) if range.len() > 1 => {
+                    let middle = range.start.midpoint(range.end);
+                    work.extend([middle..range.end, range.start..middle]);
+                }
+                Err(Whole::Poisoned(refusal)) => {
+                    if let Some(slot) = fates.get_mut(range.start) {
+                        *slot = Fate::Refused(refusal);
+                    }
+                }
+                Err(Whole::Failed(error)) => {
+                    // What is left would most likely meet the same, and slowly.
+                    failure = failure.or(Some(error));
+                    break;
+                }
+            }
+        }
+        (documents, fates, failure)
+    }
+}
+
+/// Every record's documents by collection; the fate is known already where none can be made.
+fn split(records: &[Decoded]) -> (BTreeMap<LogCollection, Vec<Document>>, Vec<Option<Fate>>) {
+    let mut batches: BTreeMap<LogCollection, Vec<Document>> = BTreeMap::new();
+    let mut fates = Vec::with_capacity(records.len());
+    for (owner, record) in records.iter().enumerate() {
+        let made: Result<Vec<_>, _> = LogCollection::of_record(record)
+            .map(|collection| {
+                let bson = match collection {
+                    LogCollection::Trace => document::compact(record, None),
+                    _ => document::whole(record, None),
+                }?;
+                Ok((collection, Document { owner, id: record.id, bson }))
+            })
+            .collect();
+        fates.push(match made {
+            Ok(documents) => {
+                for (collection, document) in documents {
+                    batches.entry(collection).or_default().push(document);
+                }
+                None
+            }
+            Err(error) => Some(Fate::Refused(unmade(&error))),
+        });
+    }
+    (batches, fates)
+}
+
+fn unmade(error: &DocumentError) -> Refusal {
+    let kind = match error {
+        DocumentError::NulInKey => "nul_in_key",
+        DocumentError::TooLarge { .. } => "too_large",
+    };
+    Refusal { kind, reason: error.to_string() }
+}
+
+fn report(fates: Vec<Option<Fate>>, failure: Option<StoreError>) -> InsertReport {
+    let mut report = InsertReport { failure, ..InsertReport::default() };
+    for (position, fate) in fates.into_iter().enumerate() {
+        match fate {
+            Some(Fate::Stored) => report.stored.push(position),
+            Some(Fate::Duplicate) => report.duplicate.push(position),
+            Some(Fate::Refused(refusal)) => report.refused.push((position, refusal)),
+            Some(Fate::Retry) | None => report.retry.push(position),
+        }
+    }
+    report
+}

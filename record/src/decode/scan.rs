@@ -1,0 +1,87 @@
+//! One pass over the bytes of a line, before it is parsed: nesting and numbers. No recursion, no
+//! allocation. What is no JSON at all is left for the parser to refuse.
+
+use super::{DecodeError, Fault};
+
+/// Digits that fit 64 signed bits whatever they are.
+const SAFE_DIGITS: usize = 18;
+
+pub(super) fn scan(line: &[u8], depth_limit: usize) -> Result<(), DecodeError> {
+    let mut depth = 0_usize;
+    let mut rest = line;
+    while let [byte, after @ ..] = rest {
+        rest = match byte {
+            b'"' => after_string(after),
+            b'{' | b'[' => {
+                depth = depth.saturating_add(1);
+                if depth > depth_limit {
+                    return Err(DecodeError::new(
+                        Fault::TooDeep,
+                        format!("nested deeper than {depth_limit} levels"),
+                    ));
+                }
+                after
+            }
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                after
+            }
+            b'-' | b'0'..=b'9' => {
+                let (number, after) = split_number(rest);
+                check_number(number)?;
+                after
+            }
+            _ => after,
+        };
+    }
+    Ok(())
+}
+
+/// What follows the string whose opening quote was just read.
+fn after_string(mut rest: &[u8]) -> &[u8] {
+    loop {
+        rest = match rest {
+            [b'"', after @ ..] => return after,
+            [b'\\', _, after @ ..] | [_, after @ ..] => after,
+            [] => return rest,
+        };
+    }
+}
+
+fn split_number(text: &[u8]) -> (&[u8], &[u8]) {
+    let len = text
+        .iter()
+        .take_while(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'))
+        .count();
+    text.split_at_checked(len).unwrap_or((text, &[]))
+}
+
+/// Refuses what a BSON int64 or double cannot hold: read as JSON, such a whole number would
+/// silently become a nearby double.
+fn check_number(number: &[u8]) -> Result<(), DecodeError> {
+    let float = number.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
+    if !float && number.len() <= SAFE_DIGITS {
+        return Ok(());
+    }
+    let Ok(text) = std::str::from_utf8(number) else {
+        return Ok(());
+    };
+    if float {
+        match text.parse::<f64>() {
+            Ok(value) if value.is_infinite() => {
+                Err(DecodeError::new(Fault::NumberRange, "a number exceeds the range of a double"))
+            }
+            _ => Ok(()),
+        }
+    } else {
+        match text.parse::<i64>().map_err(|error| *error.kind()) {
+            Err(std::num::IntErrorKind::PosOverflow | std::num::IntErrorKind::NegOverflow) => {
+                Err(DecodeError::new(
+                    Fault::NumberRange,
+                    format!("a whole number is outside {} to {}", i64::MIN, i64::MAX),
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! The shape of a record: the type of every key that the format knows, and its canonical form.
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::{DecodeError, Decoded, Fault, OwnedSource};
+use crate::{Level, Timestamp};
+
+/// The keys of a record, in their order.
+const KEYS: [&str; 15] = [
+    "timestamp",
+    "level",
+    "logger_name",
+    "function_name",
+    "line_number",
+    "message",
+    "context",
+    "trace",
+    "http",
+    "error",
+    "audit",
+    "sampling",
+    "extra",
+    "id",
+    "source",
+];
+
+/// The ids that `context` always has.
+const IDS: [&str; 5] =
+    ["request_id", "correlation_id", "organization_id", "user_id", "conversation_id"];
+
+/// What a value must be.
+#[derive(Clone, Copy)]
+enum Kind {
+    Text,
+    /// A string, or an array of strings: a stack trace comes as either.
+    Lines,
+    Texts,
+    Bool,
+    Int,
+    /// A whole number from 0.
+    Count,
+    /// Any number, kept as a double.
+    Double,
+    Object,
+}
+
+impl Kind {
+    const fn expected(self) -> &'static str {
+        match self {
+            Kind::Text => "a string",
+            Kind::Lines => "a string or an array of strings",
+            Kind::Texts => "an array of strings",
+            Kind::Bool => "true or false",
+            Kind::Int => "a whole number",
+            Kind::Count => "a whole number from 0",
+            Kind::Double => "a number",
+            Kind::Object => "an object",
+        }
+    }
+
+    fn fits(self, value: &Value) -> bool {
+        match self {
+            Kind::Text => value.is_string(),
+            Kind::Lines => Kind::Text.fits(value) || Kind::Texts.fits(value),
+            Kind::Texts => value.as_array().is_some_and(|all| all.iter().all(Value::is_string)),
+            Kind::Bool => value.is_boolean(),
+            Kind::Int => value.is_i64(),
+            Kind::Count => value.is_u64(),
+            Kind::Double => value.is_number(),
+            Kind::Object => value.is_object(),
+        }
+    }
+}
+
+const CONTEXT: &[(&str, Kind)] =
+    &[("client_request_id", Kind::Text), ("client_correlation_id", Kind::Text)];
+
+const TRACE: &[(&str, Kind)] = &[
+    ("execution_time_ms", Kind::Double),
+    ("status", Kind::Text),
+    ("slow", Kind::Bool),
+    ("trace_id", Kind::Text),
+    ("span_id", Kind::Text),
+    ("parent_span_id", Kind::Text),
+    ("upstream_ms", Kind::Double),
+    ("metrics", Kind::Object),
+    ("phases", Kind::Object),
+];
+
+const HTTP: &[(&str, Kind)] = &[
+    ("method", Kind::Text),
+    ("scheme", Kind::Text),
+    ("host", Kind::Text),
+    ("path", Kind::Text),
+    ("query", Kind::Text),
+    ("status", Kind::Count),
+    ("protocol", Kind::Text),
+    ("user_agent", Kind::Text),
+    ("client_ip", Kind::Text),
+    ("route", Kind::Text),
+    ("cluster", Kind::Text),
+    ("upstream", Kind::Text),
+    ("attempts", Kind::Count),
+    ("request_bytes", Kind::Count),
+    ("response_bytes", Kind::Count),
+    ("request_headers", Kind::Object),
+    ("response_headers", Kind::Object),
+];
+
+const ERROR: &[(&str, Kind)] = &[
+    ("details", Kind::Text),
+    ("flags", Kind::Texts),
+    ("transport_failure", Kind::Text),
+    ("grpc_status", Kind::Count),
+    ("type", Kind::Text),
+    ("message", Kind::Text),
+    ("stack_trace", Kind::Lines),
+];
+
+/// Checks a record and brings it into canonical form.
+pub(super) fn check(value: Value, id_if_absent: Uuid) -> Result<Decoded, DecodeError> {
+    let Value::Object(record) = value else {
+        return Err(wrong("record", "an object", &value));
+    };
+    check_keys(&record)?;
+    let (mut known, unknown): (Map<_, _>, Map<_, _>) =
+        record.into_iter().partition(|(key, _)| KEYS.contains(&key.as_str()));
+
+    let timestamp = timestamp(&required(&mut known, "timestamp", Kind::Text)?)?;
+    let level = level(&required(&mut known, "level", Kind::Text)?)?;
+    let mut body = Map::new();
+    body.insert("timestamp".into(), timestamp.to_string().into());
+    body.insert("level".into(), level.as_str().into());
+    for (key, kind) in
+        [("logger_name", Kind::Text), ("function_name", Kind::Text), ("line_number", Kind::Int)]
+    {
+        body.insert(key.into(), optional(&mut known, key, kind)?.unwrap_or(Value::Null));
+    }
+    body.insert("message".into(), required(&mut known, "message", Kind::Text)?);
+
+    let context = context(object(&mut known, "context")?.unwrap_or_default())?;
+    let correlation_id = context.get("correlation_id").and_then(Value::as_str).map(str::to_owned);
+    body.insert("context".into(), context.into());
+    if let Some(trace) = object(&mut known, "trace")? {
+        body.insert("trace".into(), status_checked(typed("trace", trace, TRACE)?)?.into());
+    }
+    for (key, table) in [("http", HTTP), ("error", ERROR)] {
+        if let Some(part) = object(&mut known, key)? {
+            body.insert(key.into(), typed(key, part, table)?.into());
+        }
+    }
+    let audit = optional(&mut known, "audit", Kind::Bool)? == Some(Value::Bool(true));
+    if audit {
+        body.insert("audit".into(), true.into());
+    }
+    if let Some(sampling) = object(&mut known, "sampling")? {
+        body.insert("sampling".into(), weight_checked(sampling)?.into());
+    }
+    let extra = with_unknown(object(&mut known, "extra")?.unwrap_or_default(), unknown);
+    if !extra.is_empty() {
+        body.insert("extra".into(), extra.into());
+    }
+    let id = match optional(&mut known, "id", Kind::Text)? {
+        Some(text) => uuid("id", &text)?,
+        None => id_if_absent,
+    };
+    body.insert("id".into(), id.to_string().into());
+    let source = object(&mut known, "source")?.map(source).transpose()?;
+    if let Some((_, canonical)) = &source {
+        body.insert("source".into(), canonical.clone().into());
+    }
+    let source = source.map(|(source, _)| source);
+    Ok(Decoded { id, level, timestamp, audit, correlation_id, source, body })
+}
+
+/// Refuses U+0000 in any key. The nesting is bounded already.
+fn check_keys(object: &Map<String, Value>) -> Result<(), DecodeError> {
+    fn check_value(value: &Value) -> Result<(), DecodeError> {
+        match value {
+            Value::Object(object) => check_keys(object),
+            Value::Array(values) => values.iter().try_for_each(check_value),
+            _ => Ok(()),
+        }
+    }
+    if object.keys().any(|key| key.contains('\0')) {
+        return Err(DecodeError::new(
+            Fault::NulInKey,
+            "a key contains U+0000, which BSON cannot hold",
+        ));
+    }
+    object.values().try_for_each(check_value)
+}
+
+fn wrong(place: &str, expected: &str, found: &Value) -> DecodeError {
+    let found = match found {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    };
+    DecodeError::new(Fault::WrongShape, format!("{place}: must be {expected}, found {found}"))
+}
+
+fn impossible(place: &str, rule: impl std::fmt::Display) -> DecodeError {
+    DecodeError::new(Fault::WrongShape, format!("{place}: {rule}"))
+}
+
+/// A part that may be missing or null.
+fn optional(
+    known: &mut Map<String, Value>,
+    key: &str,
+    kind: Kind,
+) -> Result<Option<Value>, DecodeError> {
+    match known.remove(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) if kind.fits(&value) => Ok(Some(value)),
+        Some(value) => Err(wrong(key, kind.expected(), &value)),
+    }
+}
+
+fn required(known: &mut Map<String, Value>, key: &str, kind: Kind) -> Result<Value, DecodeError> {
+    optional(known, key, kind)?.ok_or_else(|| impossible(key, "missing"))
+}
+
+fn object(
+    known: &mut Map<String, Value>,
+    key: &str,
+) -> Result<Option<Map<String, Value>>, DecodeError> {
+    match optional(known, key, Kind::Object)? {
+        Some(Value::Object(object)) => Ok(Some(object)),
+        _ => Ok(None),
+    }
+}
+
+/// An object's keys checked against its table, in the order they came; those that are null left
+/// out, those that the table does not know kept.
+fn typed(
+    place: &str,
+    object: Map<String, Value>,
+    table: &[(&str, Kind)],
+) -> Result<Map<String, Value>, DecodeError> {
+    let mut checked = Map::new();
+    for (key, value) in object {
+        let Some((_, kind)) = table.iter().find(|(known, _)| *known == key) else {
+            checked.insert(key, value);
+            continue;
+        };
+        match (kind, &value) {
+            (_, Value::Null) => {}
+            (Kind::Double, Value::Number(number)) => {
+                checked.insert(key, number.as_f64().into());
+            }
+            _ if kind.fits(&value) => {
+                checked.insert(key, value);
+            }
+            _ => return Err(wrong(&format!("{place}.{key}"), kind.expected(), &value)),
+        }
+    }
+    Ok(checked)
+}
+
+fn timestamp(text: &Value) -> Result<Timestamp, DecodeError> {
+    Timestamp::parse(text.as_str().unwrap_or_default())
+        .map_err(|error| impossible("timestamp", error))
+}
+
+fn level(text: &Value) -> Result<Level, DecodeError> {
+    text.as_str()
+        .unwrap_or_default()
+        .parse()
+        .map_err(|_| impossible("level", "must be DEBUG, INFO, WARNING, ERROR or CRITICAL"))
+}
+
+fn uuid(place: &str, text: &Value) -> Result<Uuid, DecodeError> {
+    text.as_str()
+        .and_then(|text| Uuid::try_parse(text).ok())
+        .ok_or_else(|| impossible(place, "must be a UUID"))
+}
+
+/// The five ids first, in their order: a string, or null where unknown or empty. A whole number,
+/// as many applications number their users, becomes its text, so that every query compares texts.
+fn context(object: Map<String, Value>) -> Result<Map<String, Value>, DecodeError> {
+    let mut given = typed("context", object, CONTEXT)?;
+    let mut context = Map::new();
+    for key in IDS {
+        let id = match given.get_mut(key).map_or(Value::Null, Value::take) {
+            Value::String(text) if text.is_empty() => Value::Null,
+            id @ (Value::Null | Value::String(_)) => id,
+            Value::Number(number) if !number.is_f64() => number.to_string().into(),
+            other => return Err(wrong(&format!("context.{key}"), "a string or null", &other)),
+        };
+        context.insert(key.into(), id);
+    }
+    context.extend(given.into_iter().filter(|(key, _)| !IDS.contains(&key.as_str())));
+    Ok(context)
+}
+
+fn status_checked(trace: Map<String, Value>) -> Result<Map<String, Value>, DecodeError> {
+    match trace.get("status").and_then(Value::as_str) {
+        None | Some("success" | "error") => Ok(trace),
+        Some(_) => Err(impossible("trace.status", "must be \"success\" or \"error\"")),
+    }
+}
+
+fn weight_checked(sampling: Map<String, Value>) -> Result<Map<String, Value>, DecodeError> {
+    let sampling = typed("sampling", sampling, &[("weight", Kind::Double)])?;
+    match sampling.get("weight").and_then(Value::as_f64) {
+        Some(weight) if weight <= 0.0 => Err(impossible("sampling.weight", "must be above 0")),
+        _ => Ok(sampling),
+    }
+}
+
+/// Adds the top-level keys that the format does not know. One whose name is taken gets
+/// underscores until it is free, so that neither value is lost.
+fn with_unknown(mut extra: Map<String, Value>, unknown: Map<String, Value>) -> Map<String, Value> {
+    for (mut key, value) in unknown {
+        while extra.contains_key(&key) {
+            key.push('_');
+        }
+        extra.insert(key, value);
+    }
+    extra
+}
+
+fn source(object: Map<String, Value>) -> Result<(OwnedSource, Map<String, Value>), DecodeError> {
+    let mut given = typed(
+        "source",
+        object,
+        &[("gateway", Kind::Text), ("boot", Kind::Text), ("seq", Kind::Count)],
+    )?;
+    let missing = |key: &str| impossible(&format!("source.{key}"), "missing");
+    let boot = uuid("source.boot", given.get("boot").ok_or_else(|| missing("boot"))?)?;
+    given.insert("boot".into(), boot.to_string().into());
+    let gateway = given.get("gateway").and_then(Value::as_str).ok_or_else(|| missing("gateway"))?;
+    let seq = given.get("seq").and_then(Value::as_u64).ok_or_else(|| missing("seq"))?;
+    if seq == 0 {
+        return Err(impossible("source.seq", "must be at least 1"));
+    }
+    Ok((OwnedSource { gateway: gateway.to_owned(), boot, seq }, given))
+}
