@@ -1,1 +1,3 @@
 //! Harness for the tests of the public surface.
+
+pub mod mock_host;

@@ -1,0 +1,376 @@
+//! A module, loaded and driven as Envoy does it.
+
+use wasmi::{
+    CompilationMode, Config, Engine, Error, ExternType, Func, Instance, Linker, Module, Store, Val,
+};
+
+use super::budget::{Failure, Fault};
+use super::call::{Call, Expected};
+use super::guest::{Guest, State};
+use super::status::Map;
+use super::world::{Answer, View, World};
+use super::{hostcalls, wasi};
+
+/// Instructions that a callback may take; one that takes more is taken to hang.
+const FUEL: u64 = 200_000_000;
+
+/// What a callback wants of the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Go on.
+    Continue,
+    /// Wait: the filter must never answer this.
+    Pause,
+}
+
+/// A VM with one module, and the world around it.
+///
+/// Every callback panics with a [`Failure`] when the module traps or violates its budget;
+/// [`MockHost::call`] returns it instead.
+pub struct MockHost {
+    store: Store<State>,
+    instance: Instance,
+    dead: Option<String>,
+    fuel: u64,
+}
+
+impl MockHost {
+    /// Loads a module (binary, or text in WAT) into a world and runs its initialisation, of which
+    /// no hostcall is expected or refused. The host is strict from then on.
+    ///
+    /// # Panics
+    ///
+    /// When the module is malformed, imports what Envoy does not have, lacks an allocator, or
+    /// traps.
+    pub fn load(wasm: &[u8], world: World) -> Self {
+        Self::try_load(wasm, world).unwrap_or_else(|failure| report(&failure))
+    }
+
+    /// As [`MockHost::load`], with the failure as a value.
+    pub fn try_load(wasm: &[u8], world: World) -> Result<Self, Failure> {
+        let failed = |error: Error| Failure {
+            callback: "load".to_owned(),
+            reason: error.to_string(),
+            calls: Vec::new(),
+            logs: Vec::new(),
+        };
+        let mut host = instantiate(wasm, world).map_err(failed)?;
+        let state = host.store.data_mut();
+        state.budget.lenient = true;
+        host.call("_initialize", &[])?;
+        host.strict();
+        Ok(host)
+    }
+
+    /// What the module sees.
+    pub fn world(&self) -> &World {
+        &self.store.data().world
+    }
+
+    /// What the module sees, to change it.
+    pub fn world_mut(&mut self) -> &mut World {
+        &mut self.store.data_mut().world
+    }
+
+    /// Expects the next callback to make these hostcalls, in this order, and no other.
+    pub fn expect(&mut self, calls: impl IntoIterator<Item = Expected>) {
+        self.store.data_mut().budget.expected.extend(calls);
+    }
+
+    /// Lets callbacks make any call from now on.
+    pub fn lenient(&mut self) {
+        self.store.data_mut().budget.lenient = true;
+    }
+
+    /// Lets callbacks make only expected calls from now on: the state after loading.
+    pub fn strict(&mut self) {
+        self.store.data_mut().budget.lenient = false;
+    }
+
+    /// Makes hostcalls fail from now on.
+    pub fn fail(&mut self, fault: Fault) {
+        self.store.data_mut().budget.set_fault(Some(fault));
+    }
+
+    /// Lets hostcalls succeed again.
+    pub fn heal(&mut self) {
+        self.store.data_mut().budget.set_fault(None);
+    }
+
+    /// The hostcalls of the last callback.
+    pub fn calls(&self) -> &[Call] {
+        &self.store.data().budget.calls
+    }
+
+    /// How many times the host used the module's allocator in the last callback.
+    pub fn allocations(&self) -> usize {
+        self.store.data().allocations
+    }
+
+    /// How many bytes the host allocated in the module in the last callback.
+    pub fn allocated_bytes(&self) -> usize {
+        self.store.data().allocated_bytes
+    }
+
+    /// Instructions that the last callback took, in the interpreter's measure: the same input
+    /// gives the same number.
+    pub fn instructions(&self) -> u64 {
+        self.fuel
+    }
+
+    /// Size of the module's memory, in bytes; it never shrinks.
+    pub fn memory_bytes(&self) -> usize {
+        self.store.data().memory.map_or(0, |memory| memory.data_size(&self.store))
+    }
+
+    /// The names of the exported functions, sorted.
+    pub fn exports(&self) -> Vec<String> {
+        let functions = self.instance.exports(&self.store);
+        let functions = functions.filter(|export| export.clone().into_func().is_some());
+        let mut names: Vec<_> = functions.map(|export| export.name().to_owned()).collect();
+        names.sort();
+        names
+    }
+
+    /// Calls an export by name: `None` where the module does not have it, as Envoy passes over
+    /// a callback that is not exported.
+    pub fn call(&mut self, name: &str, arguments: &[u32]) -> Result<Option<u32>, Failure> {
+        let text: Vec<_> = arguments.iter().map(u32::to_string).collect();
+        let callback = format!("{name}({})", text.join(", "));
+        self.begin();
+        let logged = self.world().logs.len();
+        let outcome = match (&self.dead, self.instance.get_func(&self.store, name)) {
+            (Some(killer), _) => Err(format!("the VM is dead since {killer}")),
+            (None, None) => Ok(None),
+            (None, Some(function)) => self.run(function, arguments),
+        };
+        self.fuel = FUEL.saturating_sub(self.store.get_fuel().unwrap_or(FUEL));
+        let budget = &mut self.store.data_mut().budget;
+        let missing = budget.missing();
+        let outcome = match (outcome, missing) {
+            (Ok(_), Some(missing)) => Err(missing),
+            (outcome, _) => outcome,
+        };
+        outcome.map_err(|reason| {
+            let state = self.store.data();
+            let logs = state.world.logs.get(logged..).unwrap_or_default().to_vec();
+            Failure { callback, reason, calls: state.budget.calls.clone(), logs }
+        })
+    }
+
+    fn begin(&mut self) {
+        let state = self.store.data_mut();
+        state.budget.calls.clear();
+        state.budget.violation = None;
+        state.allocations = 0;
+        state.allocated_bytes = 0;
+    }
+
+    fn run(&mut self, function: Func, arguments: &[u32]) -> Result<Option<u32>, String> {
+        let arguments: Vec<_> =
+            arguments.iter().map(|number| Val::I32(number.cast_signed())).collect();
+        let results = function.ty(&self.store).results().len();
+        let mut answer = vec![Val::I32(0); results];
+        self.store.set_fuel(FUEL).map_err(|error| error.to_string())?;
+        match function.call(&mut self.store, &arguments, &mut answer) {
+            Ok(()) => Ok(match answer.first() {
+                Some(Val::I32(number)) => Some(number.cast_unsigned()),
+                _ => Some(0),
+            }),
+            Err(error) => {
+                let violation = self.store.data_mut().budget.violation.take();
+                let reason = violation.unwrap_or_else(|| format!("trap: {error}"));
+                self.dead = Some(reason.clone());
+                Err(reason)
+            }
+        }
+    }
+
+    /// Calls a callback with what it may see, and panics where it fails.
+    fn callback(&mut self, name: &str, arguments: &[u32], view: View) -> Option<u32> {
+        self.world_mut().view = view;
+        let outcome = self.call(name, arguments);
+        self.world_mut().view = View::default();
+        outcome.unwrap_or_else(|failure| report(&failure))
+    }
+
+    /// Creates a root context.
+    pub fn create_root(&mut self, root: u32) {
+        self.store.data_mut().contexts.insert(root);
+        self.callback("proxy_on_context_create", &[root, 0], of(root));
+    }
+
+    /// Starts the VM, with the world's VM configuration; whether the module agreed.
+    pub fn vm_start(&mut self, root: u32) -> bool {
+        let size = length(&self.world().vm_configuration);
+        self.callback("proxy_on_vm_start", &[root, size], of(root)) == Some(1)
+    }
+
+    /// Hands a plugin's configuration over; whether the module took it.
+    pub fn configure(&mut self, root: u32, configuration: impl AsRef<[u8]>) -> bool {
+        self.world_mut().plugin_configuration = configuration.as_ref().to_vec();
+        let size = length(configuration.as_ref());
+        let view = View { configuring: true, ..of(root) };
+        self.callback("proxy_on_configure", &[root, size], view) == Some(1)
+    }
+
+    /// Lets the root context's timer fire.
+    pub fn tick(&mut self, root: u32) {
+        self.callback("proxy_on_tick", &[root], of(root));
+    }
+
+    /// Creates a stream's context. The stream itself is the test's to set up, in the world.
+    pub fn create_stream(&mut self, stream: u32, root: u32) {
+        self.world_mut().streams.entry(stream).or_default();
+        self.store.data_mut().contexts.insert(stream);
+        self.callback("proxy_on_context_create", &[stream, root], in_stream(stream, &[]));
+    }
+
+    /// The stream's request headers have come.
+    pub fn request_headers(&mut self, stream: u32, end_of_stream: bool) -> Action {
+        let map = Map::RequestHeaders;
+        self.headers("proxy_on_request_headers", stream, map, &[u32::from(end_of_stream)])
+    }
+
+    /// The stream's request trailers have come.
+    pub fn request_trailers(&mut self, stream: u32) -> Action {
+        self.headers("proxy_on_request_trailers", stream, Map::RequestTrailers, &[])
+    }
+
+    /// The stream's response headers have come.
+    pub fn response_headers(&mut self, stream: u32, end_of_stream: bool) -> Action {
+        let map = Map::ResponseHeaders;
+        self.headers("proxy_on_response_headers", stream, map, &[u32::from(end_of_stream)])
+    }
+
+    /// The stream's response trailers have come.
+    pub fn response_trailers(&mut self, stream: u32) -> Action {
+        self.headers("proxy_on_response_trailers", stream, Map::ResponseTrailers, &[])
+    }
+
+    fn headers(&mut self, name: &str, stream: u32, map: Map, more: &[u32]) -> Action {
+        let maps: &'static [Map] = match map {
+            Map::RequestHeaders => &[Map::RequestHeaders],
+            Map::RequestTrailers => &[Map::RequestTrailers],
+            Map::ResponseHeaders => &[Map::ResponseHeaders],
+            _ => &[Map::ResponseTrailers],
+        };
+        let view = View { writable: maps, ..in_stream(stream, maps) };
+        self.world_mut().view = view.clone();
+        let count = self.world().map(map).map_or(0, super::headers::Headers::len);
+        let mut arguments = vec![stream, u32::try_from(count).unwrap_or(u32::MAX)];
+        arguments.extend_from_slice(more);
+        match self.callback(name, &arguments, view) {
+            None | Some(0) => Action::Continue,
+            Some(_) => Action::Pause,
+        }
+    }
+
+    /// The stream is over and is to be logged: the maps can be read, nothing but filter state
+    /// can be set.
+    pub fn log(&mut self, stream: u32) {
+        let view = View { logging: true, ..in_stream(stream, LOGGED) };
+        self.callback("proxy_on_log", &[stream], view);
+    }
+
+    /// A stream that has no context of its own is to be logged by the root context: the
+    /// access-logger mode. Not even filter state can be set.
+    pub fn log_on_root(&mut self, root: u32, stream: u32) {
+        let view = View { stream: Some(stream), logging: true, readable: LOGGED, ..of(root) };
+        self.callback("proxy_on_log", &[root], view);
+    }
+
+    /// A context is about to end; whether it agrees. A root context that does not is waited for
+    /// until it calls `proxy_done`.
+    pub fn done(&mut self, context: u32) -> bool {
+        let stream = self.world().streams.contains_key(&context);
+        let view = if stream { in_stream(context, &[]) } else { of(context) };
+        let agreed = self.callback("proxy_on_done", &[context], view) != Some(0);
+        if !agreed && !stream {
+            self.world_mut().pending_done.insert(context);
+        }
+        agreed
+    }
+
+    /// A context ends.
+    pub fn delete(&mut self, context: u32) {
+        self.callback("proxy_on_delete", &[context], of(context));
+        self.store.data_mut().contexts.remove(&context);
+        self.world_mut().streams.remove(&context);
+    }
+
+    /// A callout's answer has come, for the root context that sent it.
+    pub fn answer(&mut self, root: u32, token: u32, answer: Answer) {
+        let headers = u32::try_from(answer.headers.len()).unwrap_or(u32::MAX);
+        let trailers = u32::try_from(answer.trailers.len()).unwrap_or(u32::MAX);
+        let arguments = [root, token, headers, length(&answer.body), trailers];
+        let view = View { answer: Some(answer), ..of(root) };
+        self.callback("proxy_on_http_call_response", &arguments, view);
+    }
+}
+
+/// Fails the test.
+#[expect(clippy::panic, reason = "that is how a test fails")]
+fn report(failure: &Failure) -> ! {
+    panic!("{failure}")
+}
+
+const LOGGED: &[Map] = &[Map::RequestHeaders, Map::ResponseHeaders, Map::ResponseTrailers];
+
+fn of(context: u32) -> View {
+    View { context, ..View::default() }
+}
+
+fn in_stream(stream: u32, readable: &'static [Map]) -> View {
+    View { stream: Some(stream), filter_state: true, readable, ..of(stream) }
+}
+
+fn length(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
+}
+
+fn instantiate(wasm: &[u8], world: World) -> Result<MockHost, Error> {
+    let mut config = Config::default();
+    config.consume_fuel(true).compilation_mode(CompilationMode::LazyTranslation);
+    let engine = Engine::new(&config);
+    let module = Module::new(&engine, wasm)?;
+    let mut linker = Linker::new(&engine);
+    hostcalls::link(&mut linker)?;
+    wasi::link(&mut linker)?;
+    stub_the_rest(&mut linker, &module)?;
+    let mut store = Store::new(&engine, State { world, ..State::default() });
+    store.set_fuel(FUEL)?;
+    let instance = linker.instantiate_and_start(&mut store, &module)?;
+    let memory = instance.get_memory(&store, "memory");
+    // As Envoy: `malloc` where there is one, else the SDK's name for it.
+    let allocate = ["malloc", "proxy_on_memory_allocate"]
+        .iter()
+        .find_map(|name| instance.get_typed_func(&store, name).ok());
+    if allocate.is_none() {
+        return Err(Error::new("exports neither malloc nor proxy_on_memory_allocate"));
+    }
+    let state = store.data_mut();
+    state.memory = memory;
+    state.allocate = allocate;
+    Ok(MockHost { store, instance, dead: None, fuel: 0 })
+}
+
+/// Defines the imports that Envoy has and this host does not model, so that the module loads.
+fn stub_the_rest(linker: &mut Linker<State>, module: &Module) -> Result<(), Error> {
+    for import in module.imports() {
+        let (from, name) = (import.module(), import.name());
+        let known = match from {
+            "env" => hostcalls::NOT_MODELLED.contains(&name),
+            "wasi_snapshot_preview1" => wasi::NOT_MODELLED.contains(&name),
+            _ => false,
+        };
+        let ExternType::Func(signature) = import.ty() else { continue };
+        if known {
+            let owned = name.to_owned();
+            linker.func_new(from, name, signature.clone(), move |caller, _, _| {
+                Err(Guest::new(caller).violation(format!("makes {owned}, which is not modelled")))
+            })?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! A strict proxy-wasm host (ABI 0.2.1) for the shipped module.
+//!
+//! It loads a module as Envoy would, drives its callbacks, and answers its hostcalls from a
+//! [`World`] that the test sets up. In its strict state every hostcall of a callback must have
+//! been announced with [`MockHost::expect`], in order: one that was not fails the test, and so
+//! does one that was announced and did not come. So a test that passes states the exact hostcall
+//! budget of a callback. [`MockHost::lenient`] answers any call, and [`MockHost::fail`] makes
+//! calls fail with any status, also one that the SDK does not know.
+//!
+//! How Envoy behaves is taken from its `source/extensions/common/wasm/context.cc` and from
+//! proxy-wasm-cpp-host's `src/exports.cc`: which maps a callback can read or change, which status
+//! a refusal has, how maps, properties and empty values are handed over.
+
+mod budget;
+mod call;
+mod guest;
+mod headers;
+mod host;
+#[cfg(test)]
+mod host_tests;
+mod hostcalls;
+mod status;
+mod wasi;
+mod world;
+
+pub use budget::{Failure, Fault};
+pub use call::{Call, Expected, expect};
+pub use headers::Headers;
+pub use host::{Action, MockHost};
+pub use status::{Buffer, Clock, LogLevel, Map, MetricKind, Status};
+pub use world::{Answer, Callout, Cluster, LogLine, Metric, PropertyValue, Stream, World};
