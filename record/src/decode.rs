@@ -157,3 +157,6 @@ pub fn decode_record(
     })?;
     shape::check(value, id_if_absent)
 }
+
+#[cfg(test)]
+mod tests;
