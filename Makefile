@@ -8,6 +8,8 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
+# A failed test prints its error, not the whole stack of every error on the way.
+export RUST_LIB_BACKTRACE := 0
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .PHONY: help

@@ -1,3 +1,36 @@
-//! Harness for the tests of the public surface.
+//! Harness for the tests of the public surface: the real parts, each as a value that starts a
+//! process or a server on a port of its own and ends it when dropped, also on panic.
+//!
+//! - [`Envoy`], configured by [`EnvoyConfig`] from the files under `envoy/`
+//! - [`Collector`], the binary built beside the test
+//! - [`Database`], on a MongoDB-compatible server or on `MONGODB_URI`
+//! - [`SampleService`], an upstream
+//! - [`Gateway`]: all of them wired as `envoy/envoy.yaml` says
+//! - [`mock_host`]: a strict proxy-wasm host for the shipped module
+//! - [`Client`], and [`eventually`] for waits on conditions
 
+#![allow(clippy::arithmetic_side_effects, reason = "counts of tests stay small")]
+
+mod client;
+mod collector;
+mod database;
+mod envoy;
+mod envoy_config;
+mod eventually;
+mod gateway;
+mod journal;
 pub mod mock_host;
+mod paths;
+mod process;
+mod sample_service;
+
+pub use client::{Client, Reply, raw_exchange};
+pub use collector::{Collector, CollectorOptions};
+pub use database::{Database, DatabaseServer};
+pub use envoy::{Envoy, EnvoyOptions};
+pub use envoy_config::EnvoyConfig;
+pub use eventually::{Hopeless, eventually};
+pub use gateway::{Gateway, GatewayOptions};
+pub use journal::Journal;
+pub use process::{Process, Signal};
+pub use sample_service::{GatewayAddress, SampleService, unreachable_address};

@@ -1,0 +1,132 @@
+//! The collector as it ships: the binary, as a process.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::process::{Process, bound_command};
+use crate::{Client, Database, Reply, eventually, paths};
+
+/// How long the collector may take to listen, and to end.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How a collector is started.
+#[derive(Clone, Debug, Default)]
+pub struct CollectorOptions {
+    /// Environment variables beyond the database, the spool and the address.
+    pub environment: Vec<(String, String)>,
+}
+
+/// A running collector.
+#[derive(Debug)]
+pub struct Collector {
+    process: Process,
+    address: SocketAddr,
+    database: Database,
+    options: CollectorOptions,
+    // After the process: removed when it has ended.
+    directory: TempDir,
+}
+
+impl Collector {
+    /// Starts one with an empty spool that writes into `database`.
+    pub async fn start(database: &Database, options: CollectorOptions) -> Result<Self> {
+        let directory = TempDir::new()?;
+        let (process, address) = launch(&directory, database, &options, "127.0.0.1:0").await?;
+        Ok(Self { process, address, database: database.clone(), options, directory })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its process: to stop, continue or inspect it.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Where its spool lies.
+    pub fn spool(&self) -> PathBuf {
+        self.directory.path().join("spool")
+    }
+
+    /// SIGTERM; an error unless it ends by itself with 0.
+    pub fn stop(&mut self) -> Result<()> {
+        let ended = self.process.terminate(PATIENCE)?;
+        ensure!(ended.success(), "the collector ended with {ended}:\n{}", self.process.stderr());
+        Ok(())
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) -> Result<()> {
+        self.process.kill()
+    }
+
+    /// Starts it again after [`stop`](Self::stop) or [`kill`](Self::kill): the same address, spool
+    /// and database.
+    pub async fn restart(&mut self) -> Result<()> {
+        let address = self.address.to_string();
+        let (process, _) = launch(&self.directory, &self.database, &self.options, &address).await?;
+        self.process = process;
+        Ok(())
+    }
+
+    /// `GET path` of its own interface.
+    pub async fn get(&self, path: &str) -> Result<Reply> {
+        Client::default().get(self.address, path).await
+    }
+
+    /// `GET /v1/accounting`.
+    pub async fn accounting(&self) -> Result<Value> {
+        self.get("/v1/accounting").await?.json()
+    }
+
+    /// Another of its commands (`trace`, `replay`, …) with the same environment, not started yet.
+    pub fn command(&self, arguments: &[&str]) -> Result<Command> {
+        let mut command = Command::new(paths::collector()?);
+        configure(&mut command, &self.directory, &self.database, &self.options);
+        command.env("GATELOG_LISTEN", self.address.to_string()).args(arguments);
+        Ok(command)
+    }
+}
+
+fn configure(
+    command: &mut Command,
+    directory: &TempDir,
+    database: &Database,
+    options: &CollectorOptions,
+) {
+    command.env("MONGODB_URI", database.uri());
+    command.env("GATELOG_DATABASE", database.name());
+    command.env("GATELOG_SPOOL_DIR", directory.path().join("spool"));
+    command.envs(options.environment.iter().map(|(name, value)| (name, value)));
+}
+
+async fn launch(
+    directory: &TempDir,
+    database: &Database,
+    options: &CollectorOptions,
+    listen: &str,
+) -> Result<(Process, SocketAddr)> {
+    let address_file = directory.path().join("address");
+    if address_file.exists() {
+        fs::remove_file(&address_file)?;
+    }
+    let mut command = bound_command(&paths::collector()?);
+    configure(&mut command, directory, database, options);
+    command.env("GATELOG_LISTEN", listen).arg("--address-file").arg(&address_file);
+    let mut process = Process::start("collector", command, directory.path())?;
+    let address = eventually("the collector listens", PATIENCE, async || {
+        process.ensure_running()?;
+        Ok(fs::read_to_string(&address_file)?.trim().parse()?)
+    })
+    .await?;
+    Ok((process, address))
+}

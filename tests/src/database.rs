@@ -1,0 +1,203 @@
+//! A database of the test's own, on a server that the test process shares, or on `MONGODB_URI`.
+
+use std::env;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use mongodb::bson::{Document, doc};
+use mongodb::options::ClientOptions;
+use mongodb::{Client, Collection};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use crate::paths;
+use crate::process::{Process, bound_command};
+use crate::{Signal, eventually};
+
+/// How long a server may take to say where it listens.
+const START: Duration = Duration::from_secs(30);
+
+/// What a server prints once it listens, before its `host:port`.
+const LISTENING: &str = "listening on ";
+
+/// A MongoDB-compatible server.
+#[derive(Debug)]
+pub struct DatabaseServer {
+    process: Process,
+    address: String,
+    // After the process: removed when it has ended.
+    _directory: Option<TempDir>,
+}
+
+impl DatabaseServer {
+    /// Starts one on a port of its own, for one test alone: it may be stopped and killed. Its fail
+    /// points can be set (`configureFailPoint`).
+    pub async fn start() -> Result<Self> {
+        let directory = TempDir::new()?;
+        let storage = directory.path().join("data");
+        let (process, address) = launch(directory.path(), &storage).await?;
+        Ok(Self { process, address, _directory: Some(directory) })
+    }
+
+    /// Starts one that keeps its data in `storage` and its log in `directory`.
+    pub async fn start_in(directory: &Path, storage: &Path) -> Result<Self> {
+        let (process, address) = launch(directory, storage).await?;
+        Ok(Self { process, address, _directory: None })
+    }
+
+    /// The connection string.
+    pub fn uri(&self) -> String {
+        format!("mongodb://{}/", self.address)
+    }
+
+    /// The server's process: to stop, continue or kill it.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// SIGSTOP: connections stay open, nothing is answered.
+    pub fn freeze(&mut self) -> Result<()> {
+        self.process.signal(Signal::STOP)
+    }
+
+    /// SIGCONT after [`freeze`](Self::freeze).
+    pub fn thaw(&mut self) -> Result<()> {
+        self.process.signal(Signal::CONT)
+    }
+}
+
+async fn launch(directory: &Path, storage: &Path) -> Result<(Process, String)> {
+    let mut command = bound_command(&paths::tool("secantusd-py")?);
+    command.args(["--host", "127.0.0.1", "--port", "0", "--enable-test-commands"]);
+    command.args(["--cache-size", "256M", "--storage-path"]).arg(storage);
+    let mut process = Process::start("database", command, directory)?;
+    let address = eventually("the database listens", START, async || {
+        let log = process.stderr() + &std::fs::read_to_string(process.stdout())?;
+        let rest = log.rsplit_once(LISTENING).map(|(_, rest)| rest);
+        let address = rest.and_then(|rest| rest.split_whitespace().next());
+        process.ensure_running()?;
+        address.map(str::to_owned).context("it has not said where")
+    })
+    .await?;
+    Ok((process, address))
+}
+
+/// The server that all tests of this process share; ended by the kernel with the process.
+static SHARED: OnceCell<DatabaseServer> = OnceCell::const_new();
+
+/// One database, empty at first.
+#[derive(Clone, Debug)]
+pub struct Database {
+    uri: String,
+    name: String,
+    client: Client,
+    _cleanup: Option<Arc<Cleanup>>,
+}
+
+/// Removes the database from a server that outlives the tests.
+#[derive(Debug)]
+struct Cleanup {
+    uri: String,
+    name: String,
+}
+
+impl Drop for Cleanup {
+    fn drop(&mut self) {
+        let (uri, name) = (self.uri.clone(), self.name.clone());
+        // A runtime of its own: the test's may be the one that is ending.
+        let dropping = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime
+                .block_on(async { anyhow::Ok(connect(&uri).await?.database(&name).drop().await?) })
+        });
+        if !matches!(dropping.join(), Ok(Ok(()))) {
+            eprintln!("the test's database {:?} was left on the server", self.name);
+        }
+    }
+}
+
+async fn connect(uri: &str) -> Result<Client> {
+    let mut options = ClientOptions::parse(uri).await?;
+    options.server_selection_timeout = Some(Duration::from_secs(10));
+    Ok(Client::with_options(options)?)
+}
+
+impl Database {
+    /// A fresh database on `MONGODB_URI`, else on the server that this process shares.
+    pub async fn fresh() -> Result<Self> {
+        let name = format!("gatelog_test_{}", Uuid::new_v4().simple());
+        if let Ok(uri) = env::var("MONGODB_URI") {
+            let database = Self::on(&uri, &name).await?;
+            return Ok(Self { _cleanup: Some(Arc::new(Cleanup { uri, name })), ..database });
+        }
+        let server = SHARED
+            .get_or_try_init(async || {
+                // `:memory:` is a directory that the server removes when it ends. The log's is
+                // removed at once: nobody would be there to do it at the end.
+                let directory = TempDir::new()?;
+                DatabaseServer::start_in(directory.path(), Path::new(":memory:")).await
+            })
+            .await?;
+        Self::on(&server.uri(), &name).await
+    }
+
+    /// The database `name` on the server at `uri`.
+    pub async fn on(uri: &str, name: &str) -> Result<Self> {
+        let client = connect(uri).await?;
+        Ok(Self { uri: uri.to_owned(), name: name.to_owned(), client, _cleanup: None })
+    }
+
+    /// The server's connection string.
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// The database's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A collection.
+    pub fn collection(&self, name: &str) -> Collection<Document> {
+        self.client.database(&self.name).collection(name)
+    }
+
+    /// How many documents of a collection match.
+    pub async fn count(&self, collection: &str, filter: Document) -> Result<u64> {
+        Ok(self.collection(collection).count_documents(filter).await?)
+    }
+
+    /// The documents of a collection that match, oldest first.
+    pub async fn find(&self, collection: &str, filter: Document) -> Result<Vec<Document>> {
+        let mut cursor =
+            self.collection(collection).find(filter).sort(doc! { "timestamp": 1 }).await?;
+        let mut found = Vec::new();
+        while cursor.advance().await? {
+            found.push(cursor.deserialize_current()?);
+        }
+        Ok(found)
+    }
+
+    /// Runs a command as a driver or a shell sends it.
+    pub async fn command(&self, command: Document) -> Result<Document> {
+        Ok(self.client.database(&self.name).run_command(command).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn tests_share_a_server_and_never_a_database() {
+        let (one, other) = (Database::fresh().await.unwrap(), Database::fresh().await.unwrap());
+        one.collection("c").insert_one(doc! { "_id": 1 }).await.unwrap();
+        assert_eq!(one.uri(), other.uri());
+        assert_eq!(one.count("c", doc! {}).await.unwrap(), 1);
+        assert_eq!(other.count("c", doc! {}).await.unwrap(), 0);
+    }
+}

@@ -1,0 +1,257 @@
+//! A real Envoy as a process.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use axum::http::Method;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::process::{Process, bound_command};
+use crate::{Client, EnvoyConfig, Journal, eventually, paths};
+
+/// How long Envoy may take to listen, to apply an update, and to end.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How often Envoy writes out its access log: a test should not wait for the default of ten seconds.
+const FLUSH_MILLISECONDS: &str = "50";
+
+/// How an Envoy is started.
+#[derive(Clone, Debug)]
+pub struct EnvoyOptions {
+    /// What it runs. The addresses of its listener and of its administration interface are replaced
+    /// by ports that the system chooses, unless `keep_address`.
+    pub config: EnvoyConfig,
+    /// Whether the listener's address stands as configured.
+    pub keep_address: bool,
+    /// Worker threads, each with a VM of its own.
+    pub concurrency: u32,
+    /// Whether listeners come from a file that can be replaced: [`Envoy::replace_listeners`].
+    pub watch_listeners: bool,
+    /// Environment variables.
+    pub environment: Vec<(String, String)>,
+    /// Further arguments.
+    pub arguments: Vec<String>,
+}
+
+impl EnvoyOptions {
+    /// One worker, nothing out of the ordinary.
+    pub fn new(config: EnvoyConfig) -> Self {
+        Self {
+            config,
+            keep_address: false,
+            concurrency: 1,
+            watch_listeners: false,
+            environment: Vec::new(),
+            arguments: Vec::new(),
+        }
+    }
+}
+
+/// A running Envoy whose workers have started.
+#[derive(Debug)]
+pub struct Envoy {
+    process: Process,
+    admin: SocketAddr,
+    address: SocketAddr,
+    client: Client,
+    listeners: PathBuf,
+    version: u64,
+    // After the process: removed when it has ended.
+    _directory: TempDir,
+}
+
+fn any_port() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+impl Envoy {
+    /// Starts Envoy and waits until it serves.
+    pub async fn start(options: EnvoyOptions) -> Result<Self> {
+        let EnvoyOptions { mut config, concurrency, watch_listeners, .. } = options;
+        let directory = TempDir::new()?;
+        let inside = |name: &str| directory.path().join(name);
+        let (file, listeners, admin_file) =
+            (inside("envoy.json"), inside("listeners.json"), inside("admin-address"));
+        config.admin_on(any_port())?;
+        if !options.keep_address {
+            config.listen_on(any_port())?;
+        }
+        if watch_listeners {
+            fs::write(&listeners, config.listeners(0)?.to_string())?;
+            config = config.with_listeners_at(&listeners)?;
+        }
+        fs::write(&file, config.to_json()?)?;
+
+        let mut command = bound_command(&paths::tool("envoy")?);
+        command.arg("-c").arg(&file).arg("--admin-address-path").arg(&admin_file);
+        command.args(["--disable-hot-restart", "-l", "warning"]);
+        command.args(["--concurrency", &concurrency.to_string()]);
+        command.args(["--file-flush-interval-msec", FLUSH_MILLISECONDS]);
+        command.args(&options.arguments);
+        command.envs(options.environment);
+        let mut process = Process::start("envoy", command, directory.path())?;
+
+        let client = Client::default();
+        let (admin, address) = eventually("Envoy serves", PATIENCE, async || {
+            process.ensure_running()?;
+            let admin = fs::read_to_string(&admin_file)?.trim().parse()?;
+            let ready = client.get(admin, "/ready").await?;
+            ensure!(ready.status.is_success(), "not ready: {}", ready.text().trim());
+            let listening = client.get(admin, "/listeners?format=json").await?.json()?;
+            let at = listening.pointer("/listener_statuses/0/local_address/socket_address");
+            let at = at.context("no listener yet")?;
+            let ip = at.get("address").and_then(Value::as_str).context("no address")?;
+            let port = at.get("port_value").and_then(Value::as_u64).context("no port")?;
+            anyhow::Ok((admin, SocketAddr::new(ip.parse()?, u16::try_from(port)?)))
+        })
+        .await?;
+        Ok(Self { process, admin, address, client, listeners, version: 0, _directory: directory })
+    }
+
+    /// Where its first listener listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where its administration interface listens.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Its process: to stop, continue, kill or inspect it.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// What its access logger printed on standard output.
+    pub fn journal(&self) -> Journal {
+        Journal::new(self.process.stdout())
+    }
+
+    /// Its own log: warnings, and what the filter logs.
+    pub fn log(&self) -> String {
+        self.process.stderr()
+    }
+
+    /// The counters and gauges whose names contain `part`.
+    pub async fn stats(&self, part: &str) -> Result<BTreeMap<String, u64>> {
+        let text = self.client.get(self.admin, &format!("/stats?filter={part}")).await?.text();
+        let pairs = text.lines().filter_map(|line| line.rsplit_once(": "));
+        Ok(pairs.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect())
+    }
+
+    /// How often a VM of the filter had to be made anew.
+    pub async fn reloads(&self) -> Result<u64> {
+        let stats = self.stats("vm_reload").await?;
+        Ok(stats
+            .iter()
+            .filter(|(name, _)| name.ends_with("vm_reload_success"))
+            .map(|(_, n)| n)
+            .sum())
+    }
+
+    /// `POST path` of the administration interface.
+    pub async fn administer(&self, path: &str) -> Result<()> {
+        let reply = self.client.send(self.admin, Method::POST, path, &[], "").await?;
+        ensure!(reply.status.is_success(), "POST {path}: {}: {}", reply.status, reply.text());
+        Ok(())
+    }
+
+    /// Puts the listeners of `config` in the place of the running ones and waits until Envoy took or
+    /// refused them. An error is Envoy's refusal. Needs `watch_listeners`; the listener must keep
+    /// its address, so give `config` the one of [`address`](Self::address).
+    pub async fn replace_listeners(&mut self, config: &EnvoyConfig) -> Result<()> {
+        ensure!(self.listeners.exists(), "started without watch_listeners");
+        self.version += 1;
+        let before = self.refusals().await?;
+        // Envoy watches for a move into place.
+        let next = self.listeners.with_extension("next");
+        fs::write(&next, config.listeners(self.version)?.to_string())?;
+        fs::rename(&next, &self.listeners)?;
+        let taken = format!("lds.version_text: \"{}\"", self.version);
+        let refused = eventually("Envoy looked at the update", PATIENCE, async || {
+            if self.refusals().await? > before {
+                return Ok(true);
+            }
+            let version =
+                self.client.get(self.admin, "/stats?filter=lds.version_text").await?.text();
+            ensure!(version.contains(&taken), "neither taken nor refused: {}", version.trim());
+            Ok(false)
+        })
+        .await?;
+        ensure!(!refused, "Envoy refused the update:\n{}", self.log());
+        Ok(())
+    }
+
+    /// How many updates of the listeners Envoy did not take.
+    async fn refusals(&self) -> Result<u64> {
+        let stats = self.stats("listener_manager.lds.update").await?;
+        let refused = ["update_rejected", "update_failure"];
+        Ok(stats
+            .iter()
+            .filter(|(name, _)| refused.iter().any(|end| name.ends_with(end)))
+            .map(|(_, n)| n)
+            .sum())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::SampleService;
+
+    /// The shipped configuration without the filter: what is tested here is the harness.
+    async fn plain() -> (Envoy, EnvoyConfig, SampleService) {
+        let service = SampleService::echo().await.unwrap();
+        let mut config = EnvoyConfig::shipped().unwrap();
+        config.http_filters().unwrap().remove(0);
+        config.cluster_at("conversations", service.address()).unwrap();
+        let mut options = EnvoyOptions::new(config);
+        options.watch_listeners = true;
+        let envoy = Envoy::start(options.clone()).await.unwrap();
+        options.config.listen_on(envoy.address()).unwrap();
+        (envoy, options.config, service)
+    }
+
+    #[tokio::test]
+    async fn a_clients_request_id_is_moved_aside_and_a_fresh_one_made() {
+        let (envoy, _, _service) = plain().await;
+        let ids: [(&str, &[u8]); 2] =
+            [("x-request-id", b"mine"), ("x-client-request-id", b"forged")];
+        let path = "/api/v1/conversations/1";
+        let client = Client::default();
+        let reply = client.send(envoy.address(), Method::GET, path, &ids, "").await.unwrap();
+        let seen = reply.json().unwrap();
+        assert_eq!(seen["x-client-request-id"], "mine");
+        assert_eq!(seen["x-request-id"].as_str().map(str::len), Some(36));
+
+        let forged = &ids[1..];
+        let reply = client.send(envoy.address(), Method::GET, path, forged, "").await.unwrap();
+        assert_eq!(reply.json().unwrap().get("x-client-request-id"), None);
+    }
+
+    #[tokio::test]
+    async fn an_update_that_envoy_refuses_is_an_error_and_the_next_good_one_is_taken() {
+        let (mut envoy, config, _service) = plain().await;
+        let mut bad = config.clone();
+        bad.connection_manager().unwrap()["stat_prefix"] = json!("");
+        let refusal = envoy.replace_listeners(&bad).await.unwrap_err().to_string();
+        assert!(refusal.contains("Envoy refused the update"), "{refusal}");
+        envoy.replace_listeners(&config).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_envoy_that_cannot_start_says_why() {
+        let mut config = EnvoyConfig::shipped().unwrap();
+        config.connection_manager().unwrap()["stat_prefix"] = json!("");
+        let error = Envoy::start(EnvoyOptions::new(config)).await.unwrap_err();
+        assert!(format!("{error:#}").contains("StatPrefix"), "{error:#}");
+    }
+}

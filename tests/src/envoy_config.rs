@@ -1,0 +1,213 @@
+//! A configuration of Envoy: one of the files that ship, edited in the few places that a test has
+//! to change. Every edit names a place that must exist, so a test cannot drift from the file.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::paths;
+
+const LISTENER: &str = "/static_resources/listeners/0";
+const MANAGER: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+const CLUSTERS: &str = "/static_resources/clusters";
+const ENDPOINT: &str =
+    "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
+
+/// A configuration, as JSON: Envoy reads that as well as YAML.
+#[derive(Clone, Debug)]
+pub struct EnvoyConfig {
+    root: Value,
+}
+
+fn socket_address(address: SocketAddr) -> Value {
+    json!({ "address": address.ip().to_string(), "port_value": address.port() })
+}
+
+fn place<'a>(value: &'a mut Value, pointer: &str) -> Result<&'a mut Value> {
+    value.pointer_mut(pointer).with_context(|| format!("the configuration has no {pointer}"))
+}
+
+fn named<'a>(list: &'a mut Value, name: &str) -> Result<&'a mut Value> {
+    let items = list.as_array_mut().context("not a list")?;
+    let found = items.iter_mut().find(|item| item.get("name").is_some_and(|is| is == name));
+    found.with_context(|| format!("nothing is named {name:?}"))
+}
+
+impl EnvoyConfig {
+    /// `envoy/envoy.yaml`, as it ships.
+    pub fn shipped() -> Result<Self> {
+        Self::file("envoy/envoy.yaml")
+    }
+
+    /// Another file of the checkout, by its path there.
+    pub fn file(path: &str) -> Result<Self> {
+        let text = fs::read_to_string(paths::root().join(path)).with_context(|| path.to_owned())?;
+        let root = serde_saphyr::from_str(&text).with_context(|| path.to_owned())?;
+        Ok(Self { root })
+    }
+
+    /// The place at a JSON pointer.
+    pub fn at(&mut self, pointer: &str) -> Result<&mut Value> {
+        place(&mut self.root, pointer)
+    }
+
+    /// The connection manager of the first listener.
+    pub fn connection_manager(&mut self) -> Result<&mut Value> {
+        self.at(MANAGER)
+    }
+
+    /// Its HTTP filter of this name.
+    pub fn http_filter(&mut self, name: &str) -> Result<&mut Value> {
+        named(self.at(&format!("{MANAGER}/http_filters"))?, name)
+    }
+
+    /// Its HTTP filters, in order.
+    pub fn http_filters(&mut self) -> Result<&mut Vec<Value>> {
+        self.at(&format!("{MANAGER}/http_filters"))?.as_array_mut().context("not a list")
+    }
+
+    /// The routes of its first virtual host, in order.
+    pub fn routes(&mut self) -> Result<&mut Vec<Value>> {
+        let routes = format!("{MANAGER}/route_config/virtual_hosts/0/routes");
+        self.at(&routes)?.as_array_mut().context("not a list")
+    }
+
+    /// Where the first listener listens.
+    pub fn listen_on(&mut self, address: SocketAddr) -> Result<()> {
+        *self.at(&format!("{LISTENER}/address/socket_address"))? = socket_address(address);
+        Ok(())
+    }
+
+    /// Where the administration interface listens.
+    pub fn admin_on(&mut self, address: SocketAddr) -> Result<()> {
+        *self.at("/admin/address/socket_address")? = socket_address(address);
+        Ok(())
+    }
+
+    /// The node's id: `source.gateway` of every record.
+    pub fn node_id(&mut self, id: &str) -> Result<()> {
+        *self.at("/node/id")? = id.into();
+        Ok(())
+    }
+
+    /// The only endpoint of a cluster.
+    pub fn cluster_at(&mut self, name: &str, address: SocketAddr) -> Result<()> {
+        let cluster = named(self.at(CLUSTERS)?, name)?;
+        *place(cluster, ENDPOINT)? = socket_address(address);
+        Ok(())
+    }
+
+    /// A cluster, to be changed.
+    pub fn cluster(&mut self, name: &str) -> Result<&mut Value> {
+        named(self.at(CLUSTERS)?, name)
+    }
+
+    /// One more cluster with one endpoint.
+    pub fn add_cluster(&mut self, name: &str, address: SocketAddr) -> Result<()> {
+        let cluster = json!({
+            "name": name, "type": "STATIC", "connect_timeout": "1s",
+            "load_assignment": { "cluster_name": name, "endpoints": [{ "lb_endpoints": [
+                { "endpoint": { "address": { "socket_address": socket_address(address) } } }
+            ] }] }
+        });
+        self.at(CLUSTERS)?.as_array_mut().context("not a list")?.push(cluster);
+        Ok(())
+    }
+
+    /// The file that holds the filter.
+    pub fn filter_at(&mut self, wasm: &Path) -> Result<()> {
+        let filter = self.http_filter("gatelog")?;
+        let file = place(filter, "/typed_config/config/vm_config/code/local/filename")?;
+        *file = wasm.to_str().context("a path that is not UTF-8")?.into();
+        Ok(())
+    }
+
+    /// The filter's own configuration, as the text that Envoy hands to it.
+    pub fn filter_text(&mut self) -> Result<&mut Value> {
+        place(self.http_filter("gatelog")?, "/typed_config/config/configuration/value")
+    }
+
+    /// Sets keys of the filter's own configuration, each by its JSON pointer. A missing last key is
+    /// added; whatever leads there is made.
+    pub fn filter_options(&mut self, options: &[(&str, Value)]) -> Result<()> {
+        let text = self.filter_text()?;
+        let mut settings: Value = serde_json::from_str(text.as_str().context("not a text")?)?;
+        for (pointer, value) in options {
+            let mut at = &mut settings;
+            for key in pointer.split('/').skip(1) {
+                let object =
+                    at.as_object_mut().with_context(|| format!("{pointer}: not an object"))?;
+                at = object.entry(key).or_insert_with(|| json!({}));
+            }
+            *at = value.clone();
+        }
+        *text = serde_json::to_string_pretty(&settings)?.into();
+        Ok(())
+    }
+
+    /// The whole as JSON text.
+    pub(crate) fn to_json(&self) -> Result<String> {
+        Ok(serde_json::to_string_pretty(&self.root)?)
+    }
+
+    /// Splits the listeners off into a discovery response, for a file that Envoy watches. What is
+    /// left reads them from `path`.
+    pub(crate) fn with_listeners_at(&self, path: &Path) -> Result<Self> {
+        let mut rest = self.clone();
+        let resources = rest.at("/static_resources")?.as_object_mut().context("not an object")?;
+        resources.remove("listeners");
+        let root = rest.root.as_object_mut().context("not an object")?;
+        let source =
+            json!({ "path_config_source": { "path": path }, "resource_api_version": "V3" });
+        root.insert("dynamic_resources".to_owned(), json!({ "lds_config": source }));
+        Ok(rest)
+    }
+
+    /// The listeners as the discovery response that [`with_listeners_at`](Self::with_listeners_at)
+    /// reads.
+    pub(crate) fn listeners(&self, version: u64) -> Result<Value> {
+        const LISTENER_TYPE: &str = "type.googleapis.com/envoy.config.listener.v3.Listener";
+        let listeners = self.root.pointer("/static_resources/listeners");
+        let mut resources = listeners.and_then(Value::as_array).context("no listeners")?.clone();
+        for listener in &mut resources {
+            let object = listener.as_object_mut().context("not an object")?;
+            object.insert("@type".to_owned(), LISTENER_TYPE.into());
+        }
+        Ok(json!({ "version_info": version.to_string(), "resources": resources }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_file_has_the_filter_first_and_reloads_after_a_trap() {
+        let mut config = EnvoyConfig::shipped().unwrap();
+        assert_eq!(config.http_filters().unwrap()[0]["name"], "gatelog");
+        let filter = config.http_filter("gatelog").unwrap();
+        assert_eq!(filter["typed_config"]["config"]["failure_policy"], "FAIL_RELOAD");
+    }
+
+    #[test]
+    fn an_edit_of_a_place_that_is_not_there_is_refused() {
+        let mut config = EnvoyConfig::shipped().unwrap();
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
+        assert!(config.at("/static_resources/listeners/7").is_err());
+        assert!(config.cluster_at("no_such_cluster", nowhere).is_err());
+    }
+
+    #[test]
+    fn an_option_of_the_filter_is_set_and_the_others_stay() {
+        let mut config = EnvoyConfig::shipped().unwrap();
+        config.filter_options(&[("/sampling/rate", json!(0.5)), ("/service", json!("x"))]).unwrap();
+        let text = config.filter_text().unwrap().as_str().unwrap().to_owned();
+        let settings: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(settings["sampling"]["rate"], 0.5);
+        assert_eq!(settings["service"], "x");
+        assert_eq!(settings["delivery"]["cluster"], "gatelog_collector");
+    }
+}

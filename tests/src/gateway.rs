@@ -1,0 +1,115 @@
+//! The whole system of `envoy/envoy.yaml`: two services, a dead upstream, Envoy with the filter, a
+//! collector, a database.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result};
+use axum::http::Method;
+use tokio::net::TcpSocket;
+
+use crate::{
+    Client, Collector, CollectorOptions, Database, Envoy, EnvoyConfig, EnvoyOptions,
+    GatewayAddress, Reply, SampleService, paths, unreachable_address,
+};
+
+/// What differs from the shipped system.
+#[derive(Debug)]
+pub struct GatewayOptions {
+    /// How Envoy is started. Addresses and the filter's file are filled in.
+    pub envoy: EnvoyOptions,
+    /// How the collector is started.
+    pub collector: CollectorOptions,
+    /// The database; a fresh one when absent.
+    pub database: Option<Database>,
+}
+
+impl GatewayOptions {
+    /// The system as it ships.
+    pub fn shipped() -> Result<Self> {
+        let envoy = EnvoyOptions::new(EnvoyConfig::shipped()?);
+        Ok(Self { envoy, collector: CollectorOptions::default(), database: None })
+    }
+}
+
+/// The running system. Fields are public so that a test can stop and restart each part.
+#[derive(Debug)]
+pub struct Gateway {
+    /// Envoy with the filter.
+    pub envoy: Envoy,
+    /// Where the filter's batches go.
+    pub collector: Collector,
+    /// Where the collector's records go.
+    pub database: Database,
+    /// A client with connections of its own.
+    pub client: Client,
+    /// What Envoy runs, addresses filled in.
+    pub config: EnvoyConfig,
+    _services: [SampleService; 2],
+    _dead: TcpSocket,
+}
+
+impl Gateway {
+    /// The system as it ships, with a fresh database.
+    pub async fn start() -> Result<Self> {
+        Self::start_with(GatewayOptions::shipped()?).await
+    }
+
+    /// The system with changes.
+    pub async fn start_with(options: GatewayOptions) -> Result<Self> {
+        let database = match options.database {
+            Some(database) => database,
+            None => Database::fresh().await?,
+        };
+        let collector = Collector::start(&database, options.collector).await?;
+        let address = GatewayAddress::default();
+        let services = [
+            SampleService::conversations(GatewayAddress::clone(&address)).await?,
+            SampleService::messages().await?,
+        ];
+        let (dead, dead_socket) = unreachable_address()?;
+
+        let mut envoy = options.envoy;
+        let config = &mut envoy.config;
+        let [conversations, messages] = &services;
+        config.cluster_at("conversations", conversations.address())?;
+        config.cluster_at("messages", messages.address())?;
+        config.cluster_at("reports", dead)?;
+        config.cluster_at("gatelog_collector", collector.address())?;
+        config.filter_at(&paths::filter()?)?;
+        let mut config = config.clone();
+        let envoy = Envoy::start(envoy).await?;
+        config.listen_on(envoy.address())?;
+        address.set(envoy.address()).ok().context("the gateway's address was set before")?;
+        Ok(Self {
+            envoy,
+            collector,
+            database,
+            client: Client::default(),
+            config,
+            _services: services,
+            _dead: dead_socket,
+        })
+    }
+
+    /// Where the gateway listens.
+    pub fn address(&self) -> SocketAddr {
+        self.envoy.address()
+    }
+
+    /// `GET path` through the gateway.
+    pub async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Result<Reply> {
+        self.send(Method::GET, path, headers).await
+    }
+
+    /// A request without a body through the gateway.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Reply> {
+        let headers: Vec<_> =
+            headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        self.client.send(self.address(), method, path, &headers, "").await
+    }
+}
