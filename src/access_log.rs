@@ -1,0 +1,174 @@
+//! Turns a finished exchange into its record, or into the reason why it has none.
+
+use std::rc::Rc;
+
+use gatelog_record::Level;
+
+use crate::assemble::{self, Decided};
+use crate::config::Config;
+use crate::exchange::{Begun, peer};
+use crate::facts::{Facts, Request};
+use crate::headers::Headers;
+use crate::host::{HeaderMap, Host};
+use crate::identity::Ids;
+use crate::metrics::Metric;
+use crate::outcome::{Outcome, parse_grpc_status};
+use crate::property;
+use crate::response_flags::ResponseFlags;
+use crate::rules::{Subject, judge};
+use crate::sampling::Sample;
+use crate::worker::{FILTER_STATE, FILTER_STATE_SEEN, Worker};
+
+/// What is known of an exchange before its record is decided upon.
+pub struct Finished {
+    /// The ids.
+    pub ids: Ids,
+    /// When it started, on the wall clock.
+    pub start_unix_ns: u64,
+    /// How long it took.
+    pub duration_ns: u64,
+    /// The request's headers as they came in.
+    pub received: Headers,
+    /// The request's headers as they are now; none where they are the same.
+    pub current: Option<Headers>,
+    /// How long the response's headers took to come; only at level DEBUG.
+    pub responded_ns: Option<u64>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Envoy's response code details; read only where something failed.
+    pub details: Option<Vec<u8>>,
+}
+
+impl Finished {
+    /// Whether the record says what went wrong.
+    pub fn failed(&self) -> bool {
+        self.outcome.level() >= Level::Warning || self.outcome.aborted()
+    }
+
+    /// The request's headers as they are now.
+    pub fn current(&self) -> &Headers {
+        self.current.as_ref().unwrap_or(&self.received)
+    }
+}
+
+/// Makes the record of an exchange, and publishes it to queue and journal.
+pub fn log(begun: Option<Begun>, responded_ns: Option<u64>, worker: &mut Worker, host: &dyn Host) {
+    let exchange = gather(begun, responded_ns, worker, host);
+    let mut lines = Vec::new();
+    record(&exchange, worker, host, &mut lines);
+    let published = if lines.is_empty() || !worker.settings.config.stdout {
+        host.set_filter_state(FILTER_STATE_SEEN, b"1")
+    } else {
+        host.set_filter_state(FILTER_STATE, &lines)
+    };
+    if published.is_err() {
+        worker.metrics.count(Metric::HostRefused, 1);
+    }
+}
+
+fn gather(
+    begun: Option<Begun>,
+    responded_ns: Option<u64>,
+    worker: &mut Worker,
+    host: &dyn Host,
+) -> Finished {
+    let current = host.headers(HeaderMap::Request);
+    let uint = |path| host.property(path).and_then(|bytes| property::uint(&bytes));
+    let (received, current, ids, start_unix_ns, duration_ns, responded_ns) = match begun {
+        Some(begun) => {
+            let duration = host.monotonic_nanos().saturating_sub(begun.start_ns);
+            let responded = responded_ns.map(|at| at.saturating_sub(begun.start_ns));
+            (begun.headers, Some(current), begun.ids, begun.start_unix_ns, duration, responded)
+        }
+        None => {
+            let start = uint(property::REQUEST_TIME).unwrap_or_else(|| host.unix_nanos());
+            let duration = uint(property::REQUEST_DURATION).unwrap_or(0);
+            let fresh = || worker.uuids.fresh(host, start).to_string();
+            let ids = worker.settings.config.identity.resolve(&current, || peer(host), fresh).ids;
+            (current, None, ids, start, duration, None)
+        }
+    };
+    let status = uint(property::RESPONSE_CODE).and_then(|code| u16::try_from(code).ok());
+    let mut outcome = Outcome {
+        status: status.filter(|status| *status != 0),
+        flags: ResponseFlags(uint(property::RESPONSE_FLAGS).unwrap_or(0)),
+        grpc_status: is_grpc(&received).then(|| grpc_status(host)).flatten(),
+        wasm_failure: false,
+    };
+    let details = (outcome.level() >= Level::Warning || outcome.aborted())
+        .then(|| host.property(property::RESPONSE_CODE_DETAILS))
+        .flatten();
+    outcome.wasm_failure = details.as_deref().is_some_and(|text| text.starts_with(b"wasm_fail"));
+    Finished { ids, start_unix_ns, duration_ns, received, current, responded_ns, outcome, details }
+}
+
+fn is_grpc(headers: &Headers) -> bool {
+    headers.get("content-type").is_some_and(|value| value.starts_with(b"application/grpc"))
+}
+
+/// From the trailers, or from the headers of a response that has no others.
+fn grpc_status(host: &dyn Host) -> Option<u32> {
+    let read = |map| host.header(map, "grpc-status").and_then(|value| parse_grpc_status(&value));
+    read(HeaderMap::ResponseTrailers).or_else(|| read(HeaderMap::Response))
+}
+
+/// Decides upon the record, and makes it.
+fn record(exchange: &Finished, worker: &mut Worker, host: &dyn Host, lines: &mut Vec<u8>) {
+    let request = Request::read(&exchange.received);
+    let (outcome, duration_ns) = (&exchange.outcome, exchange.duration_ns);
+    let settings = Rc::clone(&worker.settings);
+    let config = &settings.config;
+    let subject = Subject {
+        path: &request.path,
+        method: &request.method,
+        host: &request.host,
+        status: outcome.status,
+        duration_ns,
+    };
+    let verdict = judge(&config.rules, &subject);
+    let health_check = outcome.level() < Level::Warning
+        && config.health_checks.covers(&request.path, request.user_agent.as_ref());
+    let slow = duration_ns > config.record.slow_ns;
+    let level = verdict.level.unwrap_or_else(|| raised(outcome.level(), slow, config));
+    let audit = verdict.audit.unwrap_or_else(|| is_audited(config, &request, outcome));
+    if verdict.drop || health_check || (level < config.level && !audit) {
+        worker.metrics.count(Metric::Excluded, 1);
+        return;
+    }
+    let rate = verdict.sample.unwrap_or(config.sampling.rate);
+    let sample = if audit {
+        Sample::Kept
+    } else {
+        config.sampling.decide(rate, &exchange.ids.correlation_id, level, duration_ns)
+    };
+    let weight = match sample {
+        Sample::Kept => None,
+        Sample::Weighted(weight) => Some(weight),
+        Sample::Out => {
+            worker.assign();
+            worker.sampled_out();
+            return;
+        }
+    };
+    let decided = Decided { level, audit, slow, weight };
+    let facts =
+        Facts::read(exchange.current(), &request, &verdict, exchange.failed(), config, host);
+    assemble::record(exchange, &request, &facts, &decided, worker, host, lines);
+    if config.level == Level::Debug {
+        assemble::debug_record(exchange, &request, &facts, &decided, worker, host, lines);
+    }
+}
+
+/// The level of an exchange that no rule has one for.
+fn raised(level: Level, slow: bool, config: &Config) -> Level {
+    match config.record.slow_level {
+        Some(slow_level) if slow => level.max(slow_level),
+        _ => level,
+    }
+}
+
+fn is_audited(config: &Config, request: &Request<'_>, outcome: &Outcome) -> bool {
+    let audit = &config.audit;
+    audit.methods.iter().any(|method| *method == request.method)
+        || outcome.status.is_some_and(|status| audit.statuses.contains(&status))
+}

@@ -1,0 +1,202 @@
+//! Puts a record together from what is known of its exchange.
+
+use std::rc::Rc;
+
+use gatelog_record::{
+    Context, Http, Level, Outcome as ErrorObject, Record, Status, Timestamp, Trace,
+};
+
+use crate::access_log::Finished;
+use crate::facts::{Facts, OwnedPairs, Request, all};
+use crate::host::{HeaderMap, Host};
+use crate::worker::Worker;
+
+/// Most characters of the path in a message: the status behind it stays in sight.
+const MESSAGE_PATH_CHARS: usize = 256;
+
+/// What was decided about a record.
+#[derive(Clone, Copy, Debug)]
+pub struct Decided {
+    /// Its level.
+    pub level: Level,
+    /// Whether it belongs to the audit trail.
+    pub audit: bool,
+    /// Whether the exchange was slow.
+    pub slow: bool,
+    /// How many requests it stands for.
+    pub weight: Option<f64>,
+}
+
+/// What only the second record of level DEBUG has.
+#[derive(Default)]
+struct Details {
+    request_headers: OwnedPairs,
+    response_headers: OwnedPairs,
+    phases: Vec<(&'static str, u64)>,
+}
+
+/// Makes the record of an exchange and appends its line to `lines`.
+pub fn record(
+    exchange: &Finished,
+    request: &Request<'_>,
+    facts: &Facts,
+    decided: &Decided,
+    worker: &mut Worker,
+    host: &dyn Host,
+    lines: &mut Vec<u8>,
+) {
+    write(exchange, request, facts, decided, None, worker, host, lines);
+}
+
+/// Makes the second record, at level DEBUG: all headers, redacted, and the phases of time.
+pub fn debug_record(
+    exchange: &Finished,
+    request: &Request<'_>,
+    facts: &Facts,
+    decided: &Decided,
+    worker: &mut Worker,
+    host: &dyn Host,
+    lines: &mut Vec<u8>,
+) {
+    let redaction = &worker.settings.config.redaction;
+    let whole_us = exchange.duration_ns / 1_000;
+    let phases = exchange.responded_ns.map(|responded| {
+        let wait_us = responded / 1_000;
+        vec![("wait_ms", wait_us), ("receive_ms", whole_us.saturating_sub(wait_us))]
+    });
+    let details = Details {
+        request_headers: all(exchange.current(), redaction),
+        response_headers: all(&host.headers(HeaderMap::Response), redaction),
+        phases: phases.unwrap_or_default(),
+    };
+    let decided = Decided { level: Level::Debug, audit: false, ..*decided };
+    write(exchange, request, facts, &decided, Some(&details), worker, host, lines);
+}
+
+#[expect(clippy::too_many_arguments, reason = "what a record is made of, each of another kind")]
+fn write(
+    exchange: &Finished,
+    request: &Request<'_>,
+    facts: &Facts,
+    decided: &Decided,
+    details: Option<&Details>,
+    worker: &mut Worker,
+    host: &dyn Host,
+    lines: &mut Vec<u8>,
+) {
+    let settings = Rc::clone(&worker.settings);
+    let config = &settings.config;
+    let (outcome, ids) = (&exchange.outcome, &exchange.ids);
+    let path = config.redaction.path(&request.path);
+    let query = request.query.as_deref().filter(|_| config.record.query);
+    let query = query.map(|query| config.redaction.query(query));
+    let duration_us = exchange.duration_ns / 1_000;
+    let message = message(&request.method, &path, outcome.status, duration_us);
+    let [organization, user, conversation] = &facts.tenant;
+    let flags: Vec<&str> = outcome.flags.names().collect();
+    let code_details = exchange.details.as_deref().map(String::from_utf8_lossy);
+    let extra = borrowed(&config.record.fields);
+    let metrics: Vec<(&str, f64)> =
+        facts.metrics.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    let request_headers =
+        borrowed(details.map_or(&facts.request_headers, |all| &all.request_headers));
+    let response_headers =
+        borrowed(details.map_or(&facts.response_headers, |all| &all.response_headers));
+    let failed =
+        outcome.level() >= Level::Error || outcome.aborted() || decided.level >= Level::Error;
+    let record = Record {
+        timestamp: Timestamp::from_unix_nanos(exchange.start_unix_ns),
+        level: decided.level,
+        logger_name: &config.logger_name,
+        function_name: facts.route.as_deref().unwrap_or("unrouted"),
+        message: &message,
+        context: Context {
+            request_id: Some(&ids.request_id),
+            correlation_id: Some(&ids.correlation_id),
+            organization_id: organization.as_deref(),
+            user_id: user.as_deref(),
+            conversation_id: conversation.as_deref(),
+            client_request_id: ids.client_request_id.as_deref(),
+            client_correlation_id: ids.client_correlation_id.as_deref(),
+        },
+        trace: Trace {
+            execution_time_us: duration_us,
+            status: if failed { Status::Error } else { Status::Success },
+            slow: decided.slow,
+            trace_id: ids.trace.as_ref().map(|(trace, _)| trace.as_str()),
+            parent_span_id: ids.trace.as_ref().map(|(_, parent)| parent.as_str()),
+            upstream_us: facts.upstream_ns.map(|nanos| nanos / 1_000),
+            metrics: &metrics,
+            phases: details.map_or(&[], |details| &details.phases),
+        },
+        http: Http {
+            method: non_empty(&request.method),
+            scheme: request.scheme.as_deref(),
+            host: non_empty(&request.host),
+            path: non_empty(&path),
+            query: query.as_deref(),
+            status: outcome.status,
+            protocol: facts.protocol.as_deref(),
+            user_agent: request.user_agent.as_deref(),
+            client_ip: facts.client_ip.as_deref(),
+            route: facts.route.as_deref(),
+            cluster: facts.cluster.as_deref(),
+            upstream: facts.upstream.as_deref(),
+            attempts: facts.attempts,
+            request_bytes: facts.request_bytes,
+            response_bytes: facts.response_bytes,
+            request_headers: &request_headers,
+            response_headers: &response_headers,
+        },
+        error: exchange.failed().then(|| ErrorObject {
+            details: code_details.as_deref(),
+            flags: &flags,
+            transport_failure: facts.transport_failure.as_deref(),
+            grpc_status: outcome.grpc_status,
+        }),
+        audit: decided.audit,
+        weight: decided.weight,
+        extra: &extra,
+        id: worker.uuids.fresh(host, exchange.start_unix_ns),
+        source: settings.source(worker.assign()),
+    };
+    worker.keep(&record, lines);
+}
+
+/// `GET /api/v1/conversations -> 200 in 45.23 ms`, of what is redacted already.
+fn message(method: &str, path: &str, status: Option<u16>, duration_us: u64) -> String {
+    let method = if method.is_empty() { "-" } else { method };
+    let end = path.char_indices().nth(MESSAGE_PATH_CHARS).map(|(at, _)| at);
+    let (path, mark) = match end.and_then(|end| path.get(..end)) {
+        Some(cut) => (cut, "…"),
+        None => (path, ""),
+    };
+    let status = status.map_or_else(|| "no response".to_owned(), |status| status.to_string());
+    let hundredths = duration_us / 10 % 100;
+    format!("{method} {path}{mark} -> {status} in {}.{hundredths:02} ms", duration_us / 1_000)
+}
+
+fn non_empty(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
+    pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_with_its_status_in_sight() {
+        assert_eq!(message("GET", "/a", Some(200), 45_239), "GET /a -> 200 in 45.23 ms");
+        assert_eq!(message("GET", "/a", None, 9), "GET /a -> no response in 0.00 ms");
+        assert_eq!(message("", "", Some(400), 0), "-  -> 400 in 0.00 ms");
+        let long = message("GET", &"é".repeat(300), Some(200), 0);
+        assert_eq!(long, format!("GET {}… -> 200 in 0.00 ms", "é".repeat(256)));
+    }
+}

@@ -1,0 +1,81 @@
+//! What is wrong with a configuration: every fault, each with name, value and remedy.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use serde_json::Value;
+
+/// Most faults that are reported; the rest are counted.
+pub(super) const FAULTS_MAX: usize = 50;
+
+/// Most characters of a value that an error quotes.
+const QUOTED_CHARS_MAX: usize = 80;
+
+/// One thing wrong with a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Where, as in `delivery.flush_interval`; empty for the whole.
+    pub name: String,
+    /// What stands there, shortened, as JSON; none where it must not be shown.
+    pub value: Option<String>,
+    /// What must be there instead.
+    pub remedy: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = if self.name.is_empty() { "configuration" } else { &self.name };
+        match &self.value {
+            Some(value) => write!(f, "{name} = {value}: {}", self.remedy),
+            None => write!(f, "{name}: {}", self.remedy),
+        }
+    }
+}
+
+/// Collects faults while a configuration is read.
+#[derive(Debug, Default)]
+pub struct Faults {
+    found: RefCell<Vec<Fault>>,
+    uncounted: RefCell<usize>,
+}
+
+impl Faults {
+    /// Reports one fault about a value that may be shown.
+    pub fn report(&self, name: &str, value: &Value, remedy: impl Into<String>) {
+        self.push(name, Some(shortened(&value.to_string())), remedy.into());
+    }
+
+    /// Reports one fault without its value: there is none, or it is a secret.
+    pub fn report_hidden(&self, name: &str, remedy: impl Into<String>) {
+        self.push(name, None, remedy.into());
+    }
+
+    fn push(&self, name: &str, value: Option<String>, remedy: String) {
+        let mut found = self.found.borrow_mut();
+        if found.len() < FAULTS_MAX {
+            found.push(Fault { name: name.to_owned(), value, remedy });
+        } else {
+            let mut more = self.uncounted.borrow_mut();
+            *more = more.saturating_add(1);
+        }
+    }
+
+    /// All faults, in the order they were found.
+    pub fn into_vec(self) -> Vec<Fault> {
+        let mut found = self.found.into_inner();
+        let more = self.uncounted.into_inner();
+        if more > 0 {
+            let remedy = format!("{more} more faults, mend the first ones");
+            found.push(Fault { name: String::new(), value: None, remedy });
+        }
+        found
+    }
+}
+
+fn shortened(text: &str) -> String {
+    let mut short: String = text.chars().take(QUOTED_CHARS_MAX).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}

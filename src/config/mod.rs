@@ -1,0 +1,222 @@
+//! The plugin's configuration: raw JSON to compiled form, once, with every fault at once.
+
+mod delivery;
+mod fault;
+mod policy;
+mod section;
+pub mod units;
+
+use gatelog_record::limits::{
+    PAIRS, RECORD_BYTES, RECORD_BYTES_MAX, RECORD_BYTES_MIN, VALUE_BYTES, VALUE_BYTES_MIN,
+};
+use gatelog_record::{Level, RecordLimits};
+use serde_json::{Map, Value};
+
+pub use delivery::Delivery;
+pub use fault::{Fault, Faults};
+pub use section::{Environment, Section};
+
+use crate::identity::Identity;
+use crate::redaction::Redaction;
+use crate::rules::{HealthChecks, Rule};
+use crate::sampling::Sampling;
+use crate::tenancy::Tenancy;
+
+/// Most bytes of a configuration.
+pub const CONFIGURATION_BYTES_MAX: usize = 1024 * 1024;
+
+const MILLISECOND: u64 = 1_000_000;
+const SECOND: u64 = 1_000 * MILLISECOND;
+const HOUR: u64 = 3_600 * SECOND;
+
+/// Slower exchanges are `slow`: what a person notices.
+const SLOW_MS: u64 = 1_000;
+
+/// A whole configuration, ready for use.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `gateway.<service>`.
+    pub logger_name: String,
+    /// The gateway's name in the record; the proxy's node id where absent.
+    pub gateway: Option<String>,
+    /// Records below this level are not made, unless they are audited.
+    pub level: Level,
+    /// Whether the record is given to the proxy's own access logger.
+    pub stdout: bool,
+    /// The two ids.
+    pub identity: Identity,
+    /// Whose request it is.
+    pub tenancy: Tenancy,
+    /// What the record has.
+    pub record: RecordPolicy,
+    /// Which records belong to the audit trail.
+    pub audit: AuditPolicy,
+    /// What is kept out of the record.
+    pub redaction: Redaction,
+    /// Requests whose records are not made unless they fail.
+    pub health_checks: HealthChecks,
+    /// What becomes of some requests' records.
+    pub rules: Vec<Rule>,
+    /// Which records are kept.
+    pub sampling: Sampling,
+    /// Where records go; none when they only go to stdout.
+    pub delivery: Option<Delivery>,
+}
+
+/// What a record has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordPolicy {
+    /// Request headers, lower case.
+    pub request_headers: Vec<String>,
+    /// Response headers, lower case.
+    pub response_headers: Vec<String>,
+    /// Whether the query is in it.
+    pub query: bool,
+    /// Whether `Server-Timing` is read.
+    pub server_timing: bool,
+    /// Slower exchanges are marked, in nanoseconds.
+    pub slow_ns: u64,
+    /// The level of slow exchanges that would have a lower one.
+    pub slow_level: Option<Level>,
+    /// Fixed fields, under `extra`.
+    pub fields: Vec<(String, String)>,
+    /// Bounds.
+    pub limits: RecordLimits,
+}
+
+/// Which records belong to the audit trail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditPolicy {
+    /// Requests with one of these methods.
+    pub methods: Vec<String>,
+    /// Answers with one of these statuses.
+    pub statuses: Vec<u16>,
+}
+
+impl Config {
+    /// Reads a configuration. No bytes, or only white space, are the empty configuration `{}`.
+    ///
+    /// # Errors
+    /// Every fault found.
+    pub fn parse(bytes: &[u8], environment: Environment<'_>) -> Result<Self, Vec<Fault>> {
+        let faults = Faults::default();
+        let object = parse_object(bytes, &faults);
+        let config = object
+            .map(|object| compile(&Section::root(&object, &faults, environment), environment));
+        match (config, faults.into_vec()) {
+            (Some(config), faults) if faults.is_empty() => Ok(config),
+            (_, faults) => Err(faults),
+        }
+    }
+}
+
+fn parse_object(bytes: &[u8], faults: &Faults) -> Option<Map<String, Value>> {
+    if bytes.len() > CONFIGURATION_BYTES_MAX {
+        let remedy = format!("has {} bytes, limit is {CONFIGURATION_BYTES_MAX}", bytes.len());
+        faults.report_hidden("", remedy);
+        return None;
+    }
+    if bytes.trim_ascii().is_empty() {
+        return Some(Map::new());
+    }
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(object)) => Some(object),
+        Ok(other) => {
+            faults.report("", &other, "must be a JSON object");
+            None
+        }
+        Err(_) if is_protobuf_struct(bytes) => {
+            faults.report_hidden(
+                "",
+                "is a protobuf Struct: give it as JSON text, with \
+                 \"@type\": type.googleapis.com/google.protobuf.StringValue",
+            );
+            None
+        }
+        Err(error) => {
+            faults.report_hidden("", format!("is not JSON: {error}"));
+            None
+        }
+    }
+}
+
+/// A serialized `google.protobuf.Struct` begins with the tag of its field 1, a map entry, and
+/// that entry with the tag of its key.
+fn is_protobuf_struct(bytes: &[u8]) -> bool {
+    let [0x0a, rest @ ..] = bytes else {
+        return false;
+    };
+    let length = rest.iter().take_while(|byte| **byte & 0x80 != 0).count();
+    rest.get(length.saturating_add(1)) == Some(&0x0a)
+}
+
+fn compile(root: &Section<'_>, environment: Environment<'_>) -> Config {
+    let level = level(root, environment);
+    let service = root.string_or("service", "gateway", 128);
+    let config = Config {
+        logger_name: format!("gateway.{service}"),
+        gateway: root.string("gateway").filter(|name| !name.is_empty()),
+        level,
+        stdout: root.bool("stdout", true),
+        identity: policy::identity(root),
+        tenancy: policy::tenancy(&root.section("tenant")),
+        record: record(&root.section("record")),
+        audit: policy::audit(&root.section("audit")),
+        redaction: policy::redaction(&root.section("redact")),
+        health_checks: policy::health_checks(&root.section("health_checks")),
+        rules: policy::rules(root),
+        sampling: sampling(&root.section("sampling")),
+        delivery: delivery::delivery(&root.section("delivery")),
+    };
+    root.refuse_unknown();
+    config
+}
+
+/// `LOG_LEVEL` of the environment, else `level`.
+fn level(root: &Section<'_>, environment: Environment<'_>) -> Level {
+    let own = root.parsed("level").unwrap_or(Level::Info);
+    match environment("LOG_LEVEL").filter(|text| !text.trim().is_empty()) {
+        None => own,
+        Some(text) => text.trim().parse().unwrap_or_else(|error| {
+            root.report_environment("LOG_LEVEL", &format!("{error}"));
+            own
+        }),
+    }
+}
+
+fn record(section: &Section<'_>) -> RecordPolicy {
+    let bytes = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+    let range = |from: usize, to: usize| (from as u64)..=(to as u64);
+    let record_bytes =
+        section.size("max_bytes", RECORD_BYTES as u64, range(RECORD_BYTES_MIN, RECORD_BYTES_MAX));
+    let value_bytes = section.size(
+        "value_max_bytes",
+        VALUE_BYTES as u64,
+        range(VALUE_BYTES_MIN, RECORD_BYTES_MAX),
+    );
+    let policy = RecordPolicy {
+        request_headers: policy::header_names(section, "request_headers"),
+        response_headers: policy::header_names(section, "response_headers"),
+        query: section.bool("query", true),
+        server_timing: section.bool("server_timing", true),
+        slow_ns: section.uint("slow_ms", SLOW_MS, 1..=86_400_000).saturating_mul(MILLISECOND),
+        slow_level: section.parsed("slow_level"),
+        fields: section.pairs("fields", PAIRS),
+        limits: RecordLimits { record_bytes: bytes(record_bytes), value_bytes: bytes(value_bytes) },
+    };
+    section.refuse_unknown();
+    policy
+}
+
+fn sampling(section: &Section<'_>) -> Sampling {
+    let sampling = Sampling {
+        rate: section.float("rate", 1.0, 0.0..=1.0),
+        always_from: section.parsed("always_from").unwrap_or(Level::Warning),
+        always_slower_than_ns: section.duration("always_slower_than", SECOND, 0..=24 * HOUR),
+    };
+    section.refuse_unknown();
+    sampling
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,298 @@
+//! Reads what the configuration says about ids, tenants, redaction and rules.
+
+use gatelog_record::limits::PAIRS;
+use serde_json::Value;
+
+use super::section::Section;
+use super::{AuditPolicy, HOUR};
+use crate::identity::{IdPolicy, Identity, Trust};
+use crate::path_template::PathTemplate;
+use crate::redaction::{Redaction, Treatment};
+use crate::rules::{HealthChecks, Match, Rule};
+use crate::tenancy::{Field, Source, Tenancy};
+
+/// Most elements of the configuration's lists.
+const LIST_MAX: usize = 256;
+
+/// Where Envoy keeps what `jwt_authn` verified, segments joined by NUL.
+const JWT_AUTHN: &str = "metadata\0filter_metadata\0envoy.filters.http.jwt_authn";
+
+pub(super) fn identity(root: &Section<'_>) -> Identity {
+    let request = root.section("request_id");
+    let correlation = root.section("correlation_id");
+    let identity = Identity {
+        request: id_policy(&request, "x-request-id"),
+        correlation: id_policy(&correlation, "x-correlation-id"),
+        from_traceparent: correlation.bool("from_traceparent", true),
+    };
+    if identity.request.header == identity.correlation.header {
+        correlation.fault("header", "must differ from request_id.header");
+    }
+    request.refuse_unknown();
+    correlation.refuse_unknown();
+    identity
+}
+
+fn id_policy(section: &Section<'_>, header: &str) -> IdPolicy {
+    IdPolicy {
+        header: header_name(section, "header").unwrap_or_else(|| header.to_owned()),
+        trust: trust(section),
+        echo: section.bool("echo", true),
+        expose: section.bool("expose", false),
+    }
+}
+
+fn trust(section: &Section<'_>) -> Trust {
+    const REMEDY: &str =
+        "must be \"always\", \"never\" or a list of networks such as [\"10.0.0.0/8\"]";
+    match section.get("trust") {
+        None => Trust::Always,
+        Some(Value::String(text)) if text == "always" => Trust::Always,
+        Some(Value::String(text)) if text == "never" => Trust::Never,
+        Some(Value::Array(_)) => {
+            let texts = section.strings("trust", LIST_MAX);
+            let networks = texts.iter().filter_map(|text| match text.parse() {
+                Ok(network) => Some(network),
+                Err(_) => {
+                    section.fault("trust", format!("\"{text}\" is no network: {REMEDY}"));
+                    None
+                }
+            });
+            Trust::Networks(networks.collect())
+        }
+        Some(_) => {
+            section.fault("trust", REMEDY);
+            Trust::Always
+        }
+    }
+}
+
+pub(super) fn tenancy(section: &Section<'_>) -> Tenancy {
+    let tenancy = Tenancy {
+        sources: Field::ALL.map(|field| sources(section, field)),
+        strip_untrusted: section.bool("strip_untrusted", false),
+    };
+    section.refuse_unknown();
+    tenancy
+}
+
+fn sources(section: &Section<'_>, field: Field) -> Vec<Source> {
+    let key = field.as_str();
+    if !section.has(key) {
+        return vec![Source::Header(format!("x-{}", key.replace('_', "-")))];
+    }
+    let sources = section.sections(key, LIST_MAX);
+    sources.iter().filter_map(|source| self::source(source, field)).collect()
+}
+
+fn source(section: &Section<'_>, field: Field) -> Option<Source> {
+    let header = header_name(section, "header").map(Source::Header);
+    let claim = jwt_claim(section).map(Source::JwtClaim);
+    let path = template(section, "path", Some(field.as_str())).map(Source::Path);
+    let fixed = section.string("value").map(Source::Fixed);
+    let given =
+        ["header", "jwt_claim", "path", "value"].into_iter().filter(|key| section.has(key)).count();
+    if given != 1 {
+        section.fault_here("must have one of header, jwt_claim, path, value");
+    }
+    section.refuse_unknown();
+    header.or(claim).or(path).or(fixed)
+}
+
+/// The property of a claim. A text is split at its dots; a list gives the segments as they are.
+fn jwt_claim(section: &Section<'_>) -> Option<String> {
+    let payload = section.string_or("payload", "jwt_payload", 128);
+    let claim = match section.get("jwt_claim")? {
+        Value::Array(_) => section.strings("jwt_claim", 16),
+        _ => section.string("jwt_claim")?.split('.').map(str::to_owned).collect(),
+    };
+    if claim.iter().any(|segment| segment.is_empty() || segment.contains('\0')) || claim.is_empty()
+    {
+        section.fault("jwt_claim", "must be a claim's name such as \"sub\" or \"realm.org_id\"");
+        return None;
+    }
+    Some(format!("{JWT_AUTHN}\0{payload}\0{}", claim.join("\0")))
+}
+
+fn template(section: &Section<'_>, key: &'static str, name: Option<&str>) -> Option<PathTemplate> {
+    let text = section.string(key)?;
+    match (PathTemplate::parse(&text), name) {
+        (Ok(template), Some(name)) if !template.names(name) => {
+            section.fault(key, format!("must have a segment \"{{{name}}}\""));
+            None
+        }
+        (Ok(template), _) => Some(template),
+        (Err(error), _) => {
+            section.fault(key, error.to_string());
+            None
+        }
+    }
+}
+
+pub(super) fn redaction(section: &Section<'_>) -> Redaction {
+    let treatments = section.pairs("headers", LIST_MAX);
+    let headers = treatments.into_iter().filter_map(|(name, treatment)| {
+        let treatment = match treatment.as_str() {
+            "remove" => Treatment::Remove,
+            "mask" => Treatment::Mask,
+            "hash" => Treatment::Hash,
+            "keep" => Treatment::Keep,
+            _ => {
+                section.fault(
+                    "headers",
+                    format!("\"{name}\" must be \"remove\", \"mask\", \"hash\" or \"keep\""),
+                );
+                return None;
+            }
+        };
+        Some((name.to_ascii_lowercase(), treatment))
+    });
+    let paths = section.list("path", LIST_MAX).filter_map(|(name, value)| {
+        let text = section.text(&name, value)?;
+        match PathTemplate::parse(&text) {
+            Ok(template) if template.has_names() => Some(template),
+            Ok(_) => {
+                section.fault(
+                    "path",
+                    format!("\"{text}\" must have a secret segment such as \"/reset/{{secret}}\""),
+                );
+                None
+            }
+            Err(error) => {
+                section.fault("path", format!("\"{text}\" {error}"));
+                None
+            }
+        }
+    });
+    let redaction = Redaction {
+        headers: headers.collect(),
+        parameters: section
+            .strings("query", LIST_MAX)
+            .iter()
+            .map(|name| name.to_lowercase())
+            .collect(),
+        paths: paths.collect(),
+        salt: section.secret("salt").unwrap_or_default().into_bytes(),
+    };
+    section.refuse_unknown();
+    redaction
+}
+
+pub(super) fn audit(section: &Section<'_>) -> AuditPolicy {
+    let methods = if section.has("methods") {
+        section.strings("methods", LIST_MAX)
+    } else {
+        ["POST", "PUT", "PATCH", "DELETE"].map(str::to_owned).to_vec()
+    };
+    let statuses = if section.has("statuses") {
+        let read = section.list("statuses", LIST_MAX).filter_map(|(name, value)| {
+            let status = value.as_u64().and_then(|status| u16::try_from(status).ok());
+            if status.is_none() {
+                section.fault("statuses", format!("{name} must be a status such as 401"));
+            }
+            status
+        });
+        read.collect()
+    } else {
+        vec![401, 403]
+    };
+    section.refuse_unknown();
+    AuditPolicy { methods, statuses }
+}
+
+pub(super) fn health_checks(section: &Section<'_>) -> HealthChecks {
+    let customary = HealthChecks::customary();
+    let list =
+        |key, default| if section.has(key) { section.strings(key, LIST_MAX) } else { default };
+    let checks = HealthChecks {
+        paths: list("paths", customary.paths),
+        user_agents: list("user_agents", customary.user_agents),
+    };
+    section.refuse_unknown();
+    checks
+}
+
+pub(super) fn rules(root: &Section<'_>) -> Vec<Rule> {
+    root.sections("rules", LIST_MAX).iter().map(rule).collect()
+}
+
+fn rule(section: &Section<'_>) -> Rule {
+    let tenant = section.section("tenant");
+    let optional_bool = |key| section.has(key).then(|| section.bool(key, false));
+    let rule = Rule {
+        matches: matches(&section.section("match")),
+        drop: optional_bool("drop"),
+        level: section.parsed("level"),
+        audit: optional_bool("audit"),
+        sample: section.has("sample").then(|| section.float("sample", 1.0, 0.0..=1.0)),
+        tenant: Field::ALL.map(|field| tenant.string(field.as_str())),
+    };
+    tenant.refuse_unknown();
+    section.refuse_unknown();
+    rule
+}
+
+fn matches(section: &Section<'_>) -> Match {
+    let statuses = section.list("status", LIST_MAX).filter_map(|(name, value)| {
+        let range = status_range(value);
+        if range.is_none() {
+            section.fault("status", format!("{name} must be such as 404, \"5xx\" or \"500-503\""));
+        }
+        range
+    });
+    let matches = Match {
+        path_prefix: section.string("path_prefix"),
+        path: template(section, "path", None),
+        methods: section.strings("method", PAIRS),
+        hosts: section.strings("host", LIST_MAX).iter().map(|host| host.to_lowercase()).collect(),
+        statuses: statuses.collect(),
+        slower_than_ns: section
+            .has("slower_than")
+            .then(|| section.duration("slower_than", super::SECOND, 0..=24 * HOUR)),
+    };
+    section.refuse_unknown();
+    matches
+}
+
+fn status_range(value: &Value) -> Option<(u16, u16)> {
+    if let Some(status) = value.as_u64() {
+        let status = u16::try_from(status).ok()?;
+        return Some((status, status));
+    }
+    let text = value.as_str()?;
+    if let Some(hundreds) = text.strip_suffix("xx") {
+        let from = hundreds
+            .parse::<u16>()
+            .ok()
+            .filter(|class| (1..=5).contains(class))?
+            .checked_mul(100)?;
+        return Some((from, from.checked_add(99)?));
+    }
+    let (from, to) = text.split_once('-')?;
+    let (from, to) = (from.trim().parse().ok()?, to.trim().parse().ok()?);
+    (from <= to).then_some((from, to))
+}
+
+/// Names of headers, lower case.
+pub(super) fn header_names(section: &Section<'_>, key: &'static str) -> Vec<String> {
+    let names = section.strings(key, PAIRS);
+    if let Some(bad) = names.iter().find(|name| !is_header_name(name)) {
+        section.fault(key, format!("\"{}\" is no header name", bad.escape_debug()));
+    }
+    names.iter().map(|name| name.to_ascii_lowercase()).collect()
+}
+
+pub(super) fn header_name(section: &Section<'_>, key: &'static str) -> Option<String> {
+    let name = section.string(key)?;
+    if is_header_name(&name) {
+        return Some(name.to_ascii_lowercase());
+    }
+    section.fault(key, "must be a header name such as \"x-request-id\"");
+    None
+}
+
+/// A token of RFC 9110 §5.1, of at most 128 bytes.
+fn is_header_name(name: &str) -> bool {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    (1..=128).contains(&name.len()) && name.bytes().all(token)
+}

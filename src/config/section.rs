@@ -1,0 +1,332 @@
+//! Typed reading of a JSON object: asks for each key once, reports what is wrong or unknown.
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use serde_json::{Map, Value};
+
+use super::fault::Faults;
+use super::units::{format_duration, parse_duration, parse_size};
+
+/// Gives the value of an environment variable.
+pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
+
+/// One object of the configuration, by its dotted name.
+pub struct Section<'a> {
+    name: String,
+    object: Option<&'a Map<String, Value>>,
+    known: RefCell<Vec<&'static str>>,
+    faults: &'a Faults,
+    environment: Environment<'a>,
+}
+
+impl<'a> Section<'a> {
+    /// The whole configuration.
+    pub fn root(
+        object: &'a Map<String, Value>,
+        faults: &'a Faults,
+        environment: Environment<'a>,
+    ) -> Self {
+        Self {
+            name: String::new(),
+            object: Some(object),
+            known: RefCell::default(),
+            faults,
+            environment,
+        }
+    }
+
+    fn child(&self, name: String, value: Option<&'a Value>) -> Self {
+        let object = match value {
+            Some(Value::Object(object)) => Some(object),
+            Some(other) => {
+                self.faults.report(&name, other, "must be an object");
+                None
+            }
+            None => None,
+        };
+        Section {
+            name,
+            object,
+            known: RefCell::default(),
+            faults: self.faults,
+            environment: self.environment,
+        }
+    }
+
+    /// An object under `key`; an absent one has no keys.
+    pub fn section(&self, key: &'static str) -> Section<'a> {
+        self.child(self.path(key), self.get(key))
+    }
+
+    /// A list of objects under `key`, with at most `max` elements.
+    pub fn sections(&self, key: &'static str, max: usize) -> Vec<Section<'a>> {
+        self.list(key, max).map(|(name, value)| self.child(name, Some(value))).collect()
+    }
+
+    /// The dotted name of a key here.
+    pub fn path(&self, key: &str) -> String {
+        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
+    }
+
+    /// Whether the configuration has the key, with another value than null.
+    pub fn has(&self, key: &'static str) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// Reports a fault of a key here.
+    pub fn fault(&self, key: &str, remedy: impl Into<String>) {
+        let value = self.object.and_then(|object| object.get(key));
+        self.faults.report(&self.path(key), value.unwrap_or(&Value::Null), remedy);
+    }
+
+    /// Reports a fault of a key here without its value.
+    pub fn fault_hidden(&self, key: &str, remedy: impl Into<String>) {
+        self.faults.report_hidden(&self.path(key), remedy);
+    }
+
+    /// Reports a fault of the whole object.
+    pub fn fault_here(&self, remedy: impl Into<String>) {
+        self.faults.report_hidden(&self.name, remedy);
+    }
+
+    /// Reports a fault of an environment variable.
+    pub fn report_environment(&self, variable: &str, remedy: &str) {
+        self.faults.report_hidden(&format!("environment variable {variable}"), remedy);
+    }
+
+    /// Reports every key that was not asked for. Call it last.
+    pub fn refuse_unknown(&self) {
+        let known = self.known.borrow();
+        for key in self.object.into_iter().flat_map(Map::keys) {
+            if !known.contains(&key.as_str()) {
+                let remedy = format!("unknown key: must be one of {}", known.join(", "));
+                self.faults.report_hidden(&self.path(key), remedy);
+            }
+        }
+    }
+
+    /// The raw value; null counts as absent.
+    pub fn get(&self, key: &'static str) -> Option<&'a Value> {
+        let mut known = self.known.borrow_mut();
+        if !known.contains(&key) {
+            known.push(key);
+        }
+        self.object.and_then(|object| object.get(key)).filter(|value| !value.is_null())
+    }
+
+    /// A list's elements with their names, at most `max`.
+    pub fn list(
+        &self,
+        key: &'static str,
+        max: usize,
+    ) -> impl Iterator<Item = (String, &'a Value)> + use<'a> {
+        let name = self.path(key);
+        let values: &[Value] = match self.get(key) {
+            None => &[],
+            Some(Value::Array(values)) if values.len() <= max => values,
+            Some(Value::Array(values)) => {
+                let remedy = format!("has {} elements, limit is {max}", values.len());
+                self.faults.report_hidden(&name, remedy);
+                &[]
+            }
+            Some(other) => {
+                self.faults.report(&name, other, "must be a list");
+                &[]
+            }
+        };
+        values.iter().enumerate().map(move |(index, value)| (format!("{name}[{index}]"), value))
+    }
+
+    /// `true` or `false`.
+    pub fn bool(&self, key: &'static str, default: bool) -> bool {
+        match self.get(key) {
+            None => default,
+            Some(Value::Bool(value)) => *value,
+            Some(other) => {
+                self.faults.report(&self.path(key), other, "must be true or false");
+                default
+            }
+        }
+    }
+
+    /// A whole number within a range.
+    pub fn uint(&self, key: &'static str, default: u64, range: RangeInclusive<u64>) -> u64 {
+        self.in_range(key, default, &range, Value::as_u64, u64::to_string)
+    }
+
+    /// A number within a range.
+    pub fn float(&self, key: &'static str, default: f64, range: RangeInclusive<f64>) -> f64 {
+        self.in_range(key, default, &range, Value::as_f64, f64::to_string)
+    }
+
+    /// Nanoseconds of a duration with a unit, within a range.
+    pub fn duration(&self, key: &'static str, default: u64, range: RangeInclusive<u64>) -> u64 {
+        let read = |value: &Value| {
+            self.expand(&self.path(key), value.as_str()?).and_then(|text| parse_duration(&text))
+        };
+        self.in_range(key, default, &range, read, |nanos| format_duration(*nanos))
+    }
+
+    /// Bytes of a size, a number or with a unit, within a range.
+    pub fn size(&self, key: &'static str, default: u64, range: RangeInclusive<u64>) -> u64 {
+        let read = |value: &Value| value.as_u64().or_else(|| parse_size(value.as_str()?));
+        self.in_range(key, default, &range, read, |bytes| format!("{bytes} bytes"))
+    }
+
+    fn in_range<T: PartialOrd + Copy>(
+        &self,
+        key: &'static str,
+        default: T,
+        range: &RangeInclusive<T>,
+        read: impl Fn(&Value) -> Option<T>,
+        show: impl Fn(&T) -> String,
+    ) -> T {
+        let Some(value) = self.get(key) else {
+            return default;
+        };
+        match read(value) {
+            Some(number) if range.contains(&number) => number,
+            Some(number) if number < *range.start() => {
+                self.faults.report(
+                    &self.path(key),
+                    value,
+                    format!("must be at least {}", show(range.start())),
+                );
+                default
+            }
+            Some(_) => {
+                self.faults.report(
+                    &self.path(key),
+                    value,
+                    format!("must be at most {}", show(range.end())),
+                );
+                default
+            }
+            None => {
+                let remedy = format!("must be such as {}", example(&show(&default)));
+                self.faults.report(&self.path(key), value, remedy);
+                default
+            }
+        }
+    }
+
+    /// A text, its `${NAME}` replaced from the environment.
+    pub fn string(&self, key: &'static str) -> Option<String> {
+        let value = self.get(key)?;
+        self.text(&self.path(key), value)
+    }
+
+    /// A text that must not be empty nor longer than `max` bytes.
+    pub fn string_or(&self, key: &'static str, default: &str, max: usize) -> String {
+        match self.string(key) {
+            None => default.to_owned(),
+            Some(text) if (1..=max).contains(&text.len()) => text,
+            Some(_) => {
+                self.fault(key, format!("must have 1 to {max} bytes"));
+                default.to_owned()
+            }
+        }
+    }
+
+    /// A secret text: never shown in an error.
+    pub fn secret(&self, key: &'static str) -> Option<String> {
+        match self.get(key)? {
+            Value::String(text) => self.expand(&self.path(key), text),
+            _ => {
+                self.faults.report_hidden(&self.path(key), "must be a string");
+                None
+            }
+        }
+    }
+
+    /// A text that reads as something.
+    pub fn parsed<T: FromStr<Err: Display>>(&self, key: &'static str) -> Option<T> {
+        let text = self.string(key)?;
+        match text.parse() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.fault(key, error.to_string());
+                None
+            }
+        }
+    }
+
+    /// A list of texts, at most `max`.
+    pub fn strings(&self, key: &'static str, max: usize) -> Vec<String> {
+        self.list(key, max).filter_map(|(name, value)| self.text(&name, value)).collect()
+    }
+
+    /// The pairs of an object of texts, at most `max`.
+    pub fn pairs(&self, key: &'static str, max: usize) -> Vec<(String, String)> {
+        let name = self.path(key);
+        match self.get(key) {
+            None => Vec::new(),
+            Some(Value::Object(object)) if object.len() <= max => object
+                .iter()
+                .filter_map(|(key, value)| {
+                    Some((key.clone(), self.text(&format!("{name}.{key}"), value)?))
+                })
+                .collect(),
+            Some(Value::Object(object)) => {
+                let remedy = format!("has {} keys, limit is {max}", object.len());
+                self.faults.report_hidden(&name, remedy);
+                Vec::new()
+            }
+            Some(other) => {
+                self.faults.report(&name, other, "must be an object of strings");
+                Vec::new()
+            }
+        }
+    }
+
+    /// A value as text, expanded.
+    pub fn text(&self, name: &str, value: &Value) -> Option<String> {
+        match value {
+            Value::String(text) => self.expand(name, text),
+            other => {
+                self.faults.report(name, other, "must be a string");
+                None
+            }
+        }
+    }
+
+    /// The text with each `${NAME}` replaced; `$${` stands for `${` itself.
+    fn expand(&self, name: &str, text: &str) -> Option<String> {
+        let mut expanded = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("${") {
+            if let Some(literal) = before.strip_suffix('$') {
+                expanded.extend([literal, "${"]);
+                rest = after;
+                continue;
+            }
+            let Some((variable, after)) = after.split_once('}') else {
+                self.faults.report_hidden(name, "has a \"${\" without its \"}\"");
+                return None;
+            };
+            let Some(value) = (self.environment)(variable) else {
+                let remedy = format!(
+                    "environment variable \"{variable}\" is not set: give it in vm_config.environment_variables"
+                );
+                self.faults.report_hidden(name, remedy);
+                return None;
+            };
+            expanded.extend([before, &value]);
+            rest = after;
+        }
+        expanded.push_str(rest);
+        Some(expanded)
+    }
+}
+
+/// A default as an example in an error.
+fn example(shown: &str) -> String {
+    match shown.strip_suffix(" bytes") {
+        Some(bytes) => format!("{bytes} or \"8MiB\""),
+        None if shown.ends_with(|c: char| c.is_ascii_digit()) => shown.to_owned(),
+        None => format!("\"{shown}\""),
+    }
+}

@@ -1,0 +1,197 @@
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use super::*;
+use crate::identity::Trust;
+use crate::redaction::Treatment;
+use crate::tenancy::Source;
+
+fn environment(name: &str) -> Option<String> {
+    match name {
+        "REGION" => Some("eu".to_owned()),
+        "GATELOG_TOKEN" => Some("s3cret".to_owned()),
+        _ => None,
+    }
+}
+
+fn parse(text: &str) -> Result<Config, Vec<String>> {
+    Config::parse(text.as_bytes(), &environment)
+        .map_err(|faults| faults.iter().map(ToString::to_string).collect())
+}
+
+/// The example of the documentation: every section once.
+const EXAMPLE: &str = r#"{
+  "service": "edge",
+  "level": "INFO",
+  "stdout": true,
+  "request_id":     {"header": "x-request-id", "trust": "always", "echo": true},
+  "correlation_id": {"header": "x-correlation-id", "trust": ["10.0.0.0/8"], "echo": true, "from_traceparent": true},
+  "tenant": {
+    "organization_id": [{"jwt_claim": "org_id"}, {"header": "x-organization-id"}],
+    "user_id":         [{"jwt_claim": ["https://example.org/user"], "payload": "claims"}, {"value": "nobody"}],
+    "conversation_id": [{"header": "X-Conversation-Id"}, {"path": "/api/v1/conversations/{conversation_id}"}],
+    "strip_untrusted": false
+  },
+  "record":  {"request_headers": ["X-Region"], "response_headers": [], "query": true, "slow_ms": 1000, "slow_level": null, "fields": {"region": "${REGION}"}},
+  "redact":  {"query": ["Token", "password", "api_key"], "headers": {"authorization": "hash"}, "path": ["/reset/{secret}"]},
+  "rules":   [{"match": {"path_prefix": "/health"}, "drop": true},
+              {"match": {"path_prefix": "/admin", "status": [404, "5xx", "400-403"]}, "audit": true, "level": "INFO"}],
+  "sampling": {"rate": 1.0, "always_from": "WARNING", "always_slower_than": "1s"},
+  "delivery": {"cluster": "gatelog_collector", "authority": "gatelog-collector", "path": "/v1/records", "token": "${GATELOG_TOKEN}",
+               "flush_interval": "200ms", "timeout": "2s", "batch_max_bytes": 262144, "queue_max_bytes": 8388608,
+               "max_in_flight": 4, "retry": {"initial": "200ms", "max": "10s"}}
+}"#;
+
+#[test]
+fn the_documented_example_is_read_whole() {
+    let config = parse(EXAMPLE).unwrap();
+    assert_eq!(config.logger_name, "gateway.edge");
+    assert_eq!(
+        config.identity.correlation.trust,
+        Trust::Networks(vec!["10.0.0.0/8".parse().unwrap()])
+    );
+    let [organization, user, conversation] = &config.tenancy.sources;
+    let jwt = |payload: &str, claim: &str| {
+        Source::JwtClaim(format!(
+            "metadata\0filter_metadata\0envoy.filters.http.jwt_authn\0{payload}\0{claim}"
+        ))
+    };
+    assert_eq!(organization[0], jwt("jwt_payload", "org_id"));
+    assert_eq!(
+        user[..],
+        [jwt("claims", "https://example.org/user"), Source::Fixed("nobody".into())]
+    );
+    assert_eq!(conversation[0], Source::Header("x-conversation-id".into()));
+    assert_eq!(config.record.request_headers, ["x-region"]);
+    assert_eq!(config.record.fields, [("region".to_owned(), "eu".to_owned())]);
+    assert_eq!(config.redaction.parameters, ["token", "password", "api_key"]);
+    assert_eq!(config.redaction.headers, [("authorization".to_owned(), Treatment::Hash)]);
+    assert_eq!(config.rules[0].drop, Some(true));
+    assert_eq!(config.rules[1].matches.statuses, [(404, 404), (500, 599), (400, 403)]);
+    assert_eq!(config.delivery.unwrap().token.unwrap(), "s3cret");
+}
+
+#[test]
+fn an_empty_configuration_works_by_its_defaults() {
+    for text in ["", " \n", "{}", "null{}".trim_start_matches("null")] {
+        let config = parse(text).unwrap();
+        assert_eq!(config.logger_name, "gateway.gateway");
+        assert_eq!(config.level, Level::Info);
+        assert_eq!(config.tenancy.sources[0], [Source::Header("x-organization-id".into())]);
+        assert_eq!(config.audit.methods, ["POST", "PUT", "PATCH", "DELETE"]);
+        let delivery = config.delivery.unwrap();
+        assert_eq!((delivery.cluster.as_str(), delivery.max_in_flight), ("gatelog_collector", 4));
+        assert_eq!(delivery.queue_max_bytes, 8 << 20);
+    }
+}
+
+#[test]
+fn every_fault_is_reported_in_one_go_with_name_value_and_remedy() {
+    let faults = parse(
+        r#"{
+          "level": "LOUD", "servce": "x", "stdout": "yes",
+          "request_id": {"header": "bad name", "trust": "sometimes"},
+          "correlation_id": {"trust": ["10.0.0.0/99"]},
+          "tenant": {"user_id": [{"path": "/users/{id}"}, {}, {"header": "a", "value": "b"}]},
+          "record": {"slow_ms": -1, "max_bytes": "1KiB", "fields": {"a": "${MISSING}"}},
+          "redact": {"headers": {"cookie": "burn"}, "path": ["/plain", "nope"]},
+          "rules": [{"match": {"status": ["teapot"], "color": "red"}, "sample": 2}],
+          "sampling": {"rate": "half", "always_slower_than": "soon"},
+          "delivery": {"flush_interval": "0s", "batch_max_bytes": 9000000, "token": "a b",
+                       "retry": {"initial": "10s", "max": "1s"}, "path": "v1"}
+        }"#,
+    )
+    .unwrap_err();
+    for expected in [
+        "level = \"LOUD\": unknown level \"LOUD\": must be DEBUG, INFO, WARNING, ERROR or CRITICAL",
+        "servce: unknown key: must be one of level, service, ",
+        "stdout = \"yes\": must be true or false",
+        "request_id.header = \"bad name\": must be a header name such as \"x-request-id\"",
+        "request_id.trust = \"sometimes\": must be \"always\", \"never\" or a list of networks",
+        "correlation_id.trust = [\"10.0.0.0/99\"]: \"10.0.0.0/99\" is no network",
+        "tenant.user_id[0].path = \"/users/{id}\": must have a segment \"{user_id}\"",
+        "tenant.user_id[1]: must have one of header, jwt_claim, path, value",
+        "tenant.user_id[2]: must have one of header, jwt_claim, path, value",
+        "record.slow_ms = -1: must be such as 1000",
+        "record.max_bytes = \"1KiB\": must be at least 8192 bytes",
+        "record.fields.a: environment variable \"MISSING\" is not set",
+        "redact.headers = {\"cookie\":\"burn\"}: \"cookie\" must be \"remove\", \"mask\", \"hash\" or \"keep\"",
+        "redact.path = [\"/plain\",\"nope\"]: \"/plain\" must have a secret segment",
+        "redact.path = [\"/plain\",\"nope\"]: \"nope\" must begin with \"/\"",
+        "rules[0].match.status = [\"teapot\"]: rules[0].match.status[0] must be such as 404, \"5xx\" or \"500-503\"",
+        "rules[0].match.color: unknown key: must be one of status, path_prefix, ",
+        "rules[0].sample = 2: must be at most 1",
+        "sampling.rate = \"half\": must be such as 1",
+        "sampling.always_slower_than = \"soon\": must be such as \"1s\"",
+        "delivery.flush_interval = \"0s\": must be at least 50ms",
+        "delivery.queue_max_bytes = null: must be at least delivery.batch_max_bytes",
+        "delivery.token: must be printable ASCII without spaces",
+        "delivery.retry.max = \"1s\": must be at least delivery.retry.initial",
+        "delivery.path = \"v1\": must begin with \"/\"",
+    ] {
+        assert!(
+            faults.iter().any(|fault| fault.starts_with(expected)),
+            "{expected}\nin {faults:#?}"
+        );
+    }
+    assert_eq!(faults.len(), 25, "{faults:#?}");
+}
+
+#[test]
+fn what_is_no_json_object_says_what_it_is() {
+    let structure = b"\n\x0f\n\x07service\x12\x06\x1a\x04edge";
+    let fault = &Config::parse(structure, &environment).unwrap_err()[0];
+    assert!(
+        fault.to_string().starts_with("configuration: is a protobuf Struct: give it as JSON text"),
+        "{fault}"
+    );
+    assert!(parse("[]").unwrap_err()[0].starts_with("configuration = []: must be a JSON object"));
+    assert!(parse("{\"a\":").unwrap_err()[0].starts_with("configuration: is not JSON: EOF"));
+    assert!(Config::parse(b"\xff\n", &environment).is_err());
+    assert!(Config::parse(b"\n", &environment).is_ok());
+    let nested = "[".repeat(100_000);
+    assert!(parse(&nested).is_err());
+}
+
+#[test]
+fn the_environment_gives_the_level_and_values() {
+    let with = |level: &'static str| {
+        Config::parse(br#"{"level": "ERROR"}"#, &move |name| {
+            (name == "LOG_LEVEL").then(|| level.to_owned())
+        })
+    };
+    assert_eq!(with("debug").unwrap().level, Level::Debug);
+    assert_eq!(with(" ").unwrap().level, Level::Error);
+    assert_eq!(
+        with("loud").unwrap_err()[0].to_string(),
+        "environment variable LOG_LEVEL: unknown level \"loud\": must be DEBUG, INFO, WARNING, ERROR or CRITICAL"
+    );
+    let service =
+        |text: &str| parse(&format!(r#"{{"service": "{text}"}}"#)).map(|config| config.logger_name);
+    assert_eq!(service("a-${REGION}-$${REGION}").unwrap(), "gateway.a-eu-${REGION}");
+    assert!(service("${REGION").unwrap_err()[0].contains("without its \"}\""));
+}
+
+#[test]
+fn a_secret_is_never_shown() {
+    for text in [
+        r#"{"delivery": {"token": ["hunter2"]}}"#,
+        r#"{"delivery": {"token": "hunter2 "}}"#,
+        r#"{"delivery": {"token": "${hunter2"}}"#,
+        r#"{"redact": {"salt": {"hunter2": 1}}}"#,
+        r#"{"redact": {"salt": 1}, "hunter2": 1}"#.trim_end_matches("\"hunter2\": 1}"),
+    ] {
+        let faults = parse(text).unwrap_err();
+        assert!(!format!("{faults:?}").contains("hunter2"), "{faults:?}");
+    }
+    let config = parse(r#"{"delivery": {"token": "hunter2"}}"#).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn faults_without_end_are_bounded() {
+    let many: Vec<_> = (0..200).map(|n| format!("\"k{n}\": {n}")).collect();
+    let faults = parse(&format!("{{{}}}", many.join(","))).unwrap_err();
+    assert_eq!(faults.len(), 51);
+    assert_eq!(faults[50], "configuration: 150 more faults, mend the first ones");
+}

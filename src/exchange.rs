@@ -1,0 +1,152 @@
+//! One HTTP exchange, from its request's headers to its log.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use crate::access_log;
+use crate::headers::Headers;
+use crate::host::{HeaderMap, Host, Refused};
+use crate::identity::{IdPolicy, Ids};
+use crate::metrics::Metric;
+use crate::property;
+use crate::worker::Worker;
+
+/// What is kept of an exchange between its callbacks.
+///
+/// A stream may be logged that never began here: refused by an earlier filter, or malformed.
+#[derive(Debug, Default)]
+pub struct Exchange {
+    begun: Option<Begun>,
+    /// When the response's headers came, on the monotonic clock; only at level DEBUG.
+    responded_ns: Option<u64>,
+}
+
+/// An exchange whose request's headers were seen.
+#[derive(Debug)]
+pub struct Begun {
+    /// When, on the wall clock.
+    pub start_unix_ns: u64,
+    /// When, on the monotonic clock.
+    pub start_ns: u64,
+    /// The request's headers as they came in.
+    pub headers: Headers,
+    /// The ids.
+    pub ids: Ids,
+}
+
+impl Exchange {
+    /// The request's headers are in: gives it its ids.
+    pub fn request_headers(&mut self, worker: &mut Worker, host: &dyn Host) {
+        let start_unix_ns = host.unix_nanos();
+        let headers = host.headers(HeaderMap::Request);
+        let settings = Rc::clone(&worker.settings);
+        let config = &settings.config;
+        let peer = || peer(host);
+        let fresh = || worker.uuids.fresh(host, start_unix_ns).to_string();
+        let resolved = config.identity.resolve(&headers, peer, fresh);
+
+        let mut refused = 0_u64;
+        if resolved.write_request_id {
+            let policy = &config.identity.request;
+            refused =
+                refused.saturating_add(replace(host, &headers, policy, &resolved.ids.request_id));
+        }
+        if resolved.write_correlation_id {
+            let policy = &config.identity.correlation;
+            refused = refused.saturating_add(replace(
+                host,
+                &headers,
+                policy,
+                &resolved.ids.correlation_id,
+            ));
+        }
+        if config.tenancy.strip_untrusted {
+            for name in config.tenancy.headers() {
+                if headers.get(name).is_some() {
+                    refused =
+                        refused.saturating_add(flag(host.remove_header(HeaderMap::Request, name)));
+                }
+            }
+        }
+        worker.metrics.count(Metric::HostRefused, refused);
+        let start_ns = host.monotonic_nanos();
+        self.begun = Some(Begun { start_unix_ns, start_ns, headers, ids: resolved.ids });
+    }
+
+    /// The response's headers are in: gives them the ids.
+    pub fn response_headers(&mut self, worker: &mut Worker, host: &dyn Host) {
+        let Some(begun) = &self.begun else {
+            return;
+        };
+        let settings = Rc::clone(&worker.settings);
+        let identity = &settings.config.identity;
+        let mut refused = 0_u64;
+        for (policy, id) in [
+            (&identity.request, &begun.ids.request_id),
+            (&identity.correlation, &begun.ids.correlation_id),
+        ] {
+            if policy.echo {
+                refused = refused.saturating_add(flag(host.set_header(
+                    HeaderMap::Response,
+                    &policy.header,
+                    id.as_bytes(),
+                )));
+            }
+        }
+        refused = refused.saturating_add(expose(host, &[&identity.request, &identity.correlation]));
+        worker.metrics.count(Metric::HostRefused, refused);
+        if settings.config.level == gatelog_record::Level::Debug {
+            self.responded_ns = Some(host.monotonic_nanos());
+        }
+    }
+
+    /// The exchange is over: makes its record.
+    pub fn log(&mut self, worker: &mut Worker, host: &dyn Host) {
+        access_log::log(self.begun.take(), self.responded_ns, worker, host);
+    }
+}
+
+/// Writes an id to the request, in place of whatever it had.
+fn replace(host: &dyn Host, headers: &Headers, policy: &IdPolicy, id: &str) -> u64 {
+    let mut refused = 0_u64;
+    if headers.values(&policy.header).nth(1).is_some() {
+        // Envoy's replacement of a repeated header leaves its other values.
+        refused =
+            refused.saturating_add(flag(host.remove_header(HeaderMap::Request, &policy.header)));
+    }
+    refused.saturating_add(flag(host.set_header(HeaderMap::Request, &policy.header, id.as_bytes())))
+}
+
+/// Lets pages of other origins read the ids. Source: Fetch standard, CORS protocol.
+fn expose(host: &dyn Host, policies: &[&IdPolicy]) -> u64 {
+    const EXPOSE: &str = "access-control-expose-headers";
+    let names: Vec<&str> = policies
+        .iter()
+        .filter(|policy| policy.echo && policy.expose)
+        .map(|policy| policy.header.as_str())
+        .collect();
+    let cross_origin = || host.header(HeaderMap::Response, "access-control-allow-origin").is_some();
+    if names.is_empty() || !cross_origin() {
+        return 0;
+    }
+    let mut value = host.header(HeaderMap::Response, EXPOSE).unwrap_or_default();
+    for name in names {
+        if !value.is_empty() {
+            value.extend_from_slice(b", ");
+        }
+        value.extend_from_slice(name.as_bytes());
+    }
+    flag(host.set_header(HeaderMap::Response, EXPOSE, &value))
+}
+
+fn flag(result: Result<(), Refused>) -> u64 {
+    u64::from(result.is_err())
+}
+
+/// The client's address, as Envoy takes it.
+pub fn peer(host: &dyn Host) -> Option<IpAddr> {
+    property::ip(&host.property(property::SOURCE_ADDRESS)?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! What the record says of an exchange, read from the proxy once a record is sure to be made.
+
+use std::borrow::Cow;
+
+use crate::config::Config;
+use crate::exchange::peer;
+use crate::headers::Headers;
+use crate::host::{HeaderMap, Host};
+use crate::property;
+use crate::redaction::Redaction;
+use crate::rules::Verdict;
+use crate::server_timing;
+use crate::tenancy::{Evidence, Field};
+
+/// Names and values, owned.
+pub type OwnedPairs = Vec<(String, String)>;
+
+/// The request as it came in, as text.
+pub struct Request<'a> {
+    /// The method.
+    pub method: Cow<'a, str>,
+    /// The scheme.
+    pub scheme: Option<Cow<'a, str>>,
+    /// The authority.
+    pub host: Cow<'a, str>,
+    /// The path, without its query.
+    pub path: Cow<'a, str>,
+    /// The query, without its `?`.
+    pub query: Option<Cow<'a, str>>,
+    /// The client's program.
+    pub user_agent: Option<Cow<'a, str>>,
+}
+
+impl<'a> Request<'a> {
+    /// Reads them.
+    pub fn read(headers: &'a Headers) -> Self {
+        let target = headers.get(":path").unwrap_or_default();
+        let target = target.split(|byte| *byte == b'#').next().unwrap_or_default();
+        let (path, query) = match target.iter().position(|byte| *byte == b'?') {
+            Some(at) => (target.get(..at), target.get(at.saturating_add(1)..)),
+            None => (Some(target), None),
+        };
+        Self {
+            method: headers.text(":method").unwrap_or_default(),
+            scheme: headers.text(":scheme"),
+            host: headers.text(":authority").unwrap_or_default(),
+            path: String::from_utf8_lossy(path.unwrap_or_default()),
+            query: query.filter(|query| !query.is_empty()).map(String::from_utf8_lossy),
+            user_agent: headers.text("user-agent"),
+        }
+    }
+}
+
+/// What else is known.
+pub struct Facts {
+    /// Tenant values, in the order of [`Field::ALL`].
+    pub tenant: [Option<String>; 3],
+    /// The client's address.
+    pub client_ip: Option<String>,
+    /// The protocol's name.
+    pub protocol: Option<String>,
+    /// The route's name.
+    pub route: Option<String>,
+    /// The upstream cluster's name.
+    pub cluster: Option<String>,
+    /// The upstream host.
+    pub upstream: Option<String>,
+    /// Time the upstream took, in nanoseconds.
+    pub upstream_ns: Option<u64>,
+    /// How many times the upstream was tried.
+    pub attempts: Option<u64>,
+    /// Bytes received.
+    pub request_bytes: Option<u64>,
+    /// Bytes sent.
+    pub response_bytes: Option<u64>,
+    /// Why the connection to the upstream failed.
+    pub transport_failure: Option<String>,
+    /// Metrics of `Server-Timing`.
+    pub metrics: Vec<(String, f64)>,
+    /// Configured request headers, redacted.
+    pub request_headers: OwnedPairs,
+    /// Configured response headers, redacted.
+    pub response_headers: OwnedPairs,
+}
+
+impl Facts {
+    /// Reads them.
+    pub fn read(
+        current: &Headers,
+        request: &Request<'_>,
+        verdict: &Verdict<'_>,
+        failed: bool,
+        config: &Config,
+        host: &dyn Host,
+    ) -> Self {
+        let property = |path: &str| host.property(path).filter(|bytes| !bytes.is_empty());
+        let uint = |path| property(path).and_then(|bytes| property::uint(&bytes));
+        let text = |path| property(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let evidence = Evidence { headers: current, path: &request.path, property: &property };
+        let tenant = Field::ALL.map(|field| match verdict.tenant(field) {
+            Some(fixed) => Some(fixed.to_owned()),
+            None => config.tenancy.resolve(field, &evidence).map(Cow::into_owned),
+        });
+        let policy = &config.record;
+        let response =
+            (!policy.response_headers.is_empty()).then(|| host.headers(HeaderMap::Response));
+        let timing = match &response {
+            _ if !policy.server_timing => None,
+            Some(headers) => headers.get("server-timing").map(<[u8]>::to_vec),
+            None => host.header(HeaderMap::Response, "server-timing"),
+        };
+        Self {
+            tenant,
+            client_ip: peer(host).map(|address| address.to_string()),
+            protocol: text(property::REQUEST_PROTOCOL),
+            route: text(property::ROUTE_NAME),
+            cluster: text(property::CLUSTER_NAME),
+            upstream: text(property::UPSTREAM_ADDRESS),
+            upstream_ns: uint(property::RESPONSE_BACKEND_LATENCY),
+            attempts: uint(property::UPSTREAM_ATTEMPTS).filter(|attempts| *attempts > 0),
+            request_bytes: uint(property::REQUEST_TOTAL_SIZE),
+            response_bytes: uint(property::RESPONSE_TOTAL_SIZE),
+            transport_failure: failed.then(|| text(property::UPSTREAM_TRANSPORT_FAILURE)).flatten(),
+            metrics: timing.map(|value| server_timing::parse(&value)).unwrap_or_default(),
+            request_headers: chosen(current, &policy.request_headers, &config.redaction),
+            response_headers: response
+                .map(|headers| chosen(&headers, &policy.response_headers, &config.redaction))
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// Values of the named headers, redacted.
+fn chosen(headers: &Headers, names: &[String], redaction: &Redaction) -> OwnedPairs {
+    let values =
+        names.iter().flat_map(|name| headers.values(name).map(move |value| (name.as_str(), value)));
+    redacted(values, redaction)
+}
+
+/// All headers but the pseudo-headers, redacted.
+pub fn all(headers: &Headers, redaction: &Redaction) -> OwnedPairs {
+    let pairs = headers.iter().filter(|(name, _)| !name.starts_with(b":"));
+    let named = pairs.filter_map(|(name, value)| Some((str::from_utf8(name).ok()?, value)));
+    redacted(named, redaction)
+}
+
+/// Headers as the record may have them; values of one name are joined as HTTP does.
+fn redacted<'h>(
+    headers: impl Iterator<Item = (&'h str, &'h [u8])>,
+    redaction: &Redaction,
+) -> OwnedPairs {
+    let mut pairs: OwnedPairs = Vec::new();
+    for (name, value) in headers {
+        let value = String::from_utf8_lossy(value);
+        let Some(value) = redaction.header(name, &value) else { continue };
+        match pairs.iter_mut().find(|(own, _)| own == name) {
+            Some((_, joined)) => joined.extend([", ", &value]),
+            None => pairs.push((name.to_owned(), value.into_owned())),
+        }
+    }
+    pairs
+}

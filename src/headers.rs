@@ -1,0 +1,155 @@
+//! A header map as the host hands it over, read in place.
+//!
+//! Layout, all integers little endian u32 (proxy-wasm ABI 0.2.1, "serialized map"): the number of
+//! pairs; for each the lengths of name and value; then for each the name, NUL, the value, NUL.
+
+use std::borrow::Cow;
+
+/// A map of header names (lower case, as the proxy keeps them) and values (any bytes), in order.
+///
+/// Whatever is malformed in the bytes reads as the end of the map.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Headers {
+    serialized: Vec<u8>,
+}
+
+impl Headers {
+    /// A map from the host's bytes.
+    pub fn from_serialized(serialized: Vec<u8>) -> Self {
+        Self { serialized }
+    }
+
+    /// A map from pairs.
+    pub fn from_pairs<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: &[(N, V)]) -> Self {
+        fn length(bytes: &[u8]) -> [u8; 4] {
+            u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes()
+        }
+        let mut serialized = u32::try_from(pairs.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
+        for (name, value) in pairs {
+            serialized.extend_from_slice(&length(name.as_ref()));
+            serialized.extend_from_slice(&length(value.as_ref()));
+        }
+        for (name, value) in pairs {
+            serialized.extend_from_slice(name.as_ref());
+            serialized.push(0);
+            serialized.extend_from_slice(value.as_ref());
+            serialized.push(0);
+        }
+        Self { serialized }
+    }
+
+    /// Whether there is no header.
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
+    /// Names and values, in order.
+    pub fn iter(&self) -> Iter<'_> {
+        let count = read_u32(&self.serialized, 0).unwrap_or(0);
+        let data = count.checked_mul(8).and_then(|lengths| lengths.checked_add(4));
+        Iter { map: &self.serialized, left: count, lengths: 4, data: data.unwrap_or(usize::MAX) }
+    }
+
+    /// Values of one header, in order.
+    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.iter().filter(move |(n, _)| *n == name.as_bytes()).map(|(_, value)| value)
+    }
+
+    /// The first value of a header.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.iter().find(|(n, _)| *n == name.as_bytes()).map(|(_, value)| value)
+    }
+
+    /// The first value of a header as text; bytes that are no UTF-8 are replaced.
+    pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.get(name).map(String::from_utf8_lossy)
+    }
+}
+
+impl<'a> IntoIterator for &'a Headers {
+    type Item = (&'a [u8], &'a [u8]);
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// Names and values of a map.
+#[derive(Clone, Debug)]
+pub struct Iter<'a> {
+    map: &'a [u8],
+    left: usize,
+    /// Where the next pair's lengths stand.
+    lengths: usize,
+    /// Where the next pair's name stands.
+    data: usize,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let name_length = read_u32(self.map, self.lengths)?;
+        let value_length = read_u32(self.map, self.lengths.checked_add(4)?)?;
+        let name_end = self.data.checked_add(name_length)?;
+        let value_start = name_end.checked_add(1)?;
+        let value_end = value_start.checked_add(value_length)?;
+        let pair = (self.map.get(self.data..name_end)?, self.map.get(value_start..value_end)?);
+        self.lengths = self.lengths.checked_add(8)?;
+        self.data = value_end.checked_add(1)?;
+        Some(pair)
+    }
+}
+
+fn read_u32(bytes: &[u8], at: usize) -> Option<usize> {
+    let (number, _) = bytes.get(at..)?.split_first_chunk::<4>()?;
+    usize::try_from(u32::from_le_bytes(*number)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn pairs_read_back_in_order_with_any_bytes() {
+        let map = Headers::from_pairs(&[
+            (&b":path"[..], &b"/a"[..]),
+            (b"x", b"\xff\xfe"),
+            (b"x", b""),
+            (b"", b"nameless"),
+        ]);
+        let pairs: Vec<_> = map.iter().collect();
+        assert_eq!(pairs[0], (&b":path"[..], &b"/a"[..]));
+        assert_eq!(map.values("x").collect::<Vec<_>>(), [&b"\xff\xfe"[..], b""]);
+        assert_eq!(map.text("x").unwrap(), "\u{fffd}\u{fffd}");
+        assert_eq!(map.get("absent"), None);
+        assert_eq!(pairs.len(), 4);
+    }
+
+    #[test]
+    fn an_empty_or_absent_map_has_no_headers() {
+        assert!(Headers::default().is_empty());
+        assert!(Headers::from_serialized(vec![0, 0, 0, 0]).is_empty());
+        assert!(Headers::from_serialized(vec![9]).is_empty());
+    }
+
+    #[test]
+    fn a_map_cut_or_bent_anywhere_never_reads_past_its_bytes() {
+        let whole = Headers::from_pairs(&[("a", "1"), ("bc", "23")]).serialized;
+        for end in 0..whole.len() {
+            let _ = Headers::from_serialized(whole[..end].to_vec()).iter().count();
+        }
+        for at in 0..whole.len() {
+            for byte in [0, 1, 0x7f, 0xff] {
+                let mut bent = whole.clone();
+                bent[at] = byte;
+                assert!(Headers::from_serialized(bent).iter().count() <= whole.len());
+            }
+        }
+    }
+}

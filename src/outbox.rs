@@ -1,0 +1,399 @@
+//! Sends what waits to the collector, until it is acknowledged.
+//!
+//! - A batch leaves the queue only when the collector has answered 2xx.
+//! - What says nothing about the records (no answer, 5xx, 429, a refused credential, a wrong
+//!   path) is tried again, with backoff; after a failure one batch at a time until one succeeds.
+//! - 413 halves the batch; a single record that is too large is dropped, as is a batch that is
+//!   refused for good. Both are counted.
+//! - Nothing is sent from a stream's context, and nothing here can delay a request.
+
+use gatelog_record::{BatchHeader, DropReason, Dropped, Uuid};
+
+use crate::backoff::Backoff;
+use crate::config::Delivery;
+use crate::host::{Callout, HeaderMap, Host, Refused, Severity};
+use crate::metrics::{Metric, Metrics};
+use crate::queue::{Entry, Queue};
+
+/// How much longer than its timeout an answer is waited for, should the proxy never give one.
+const ANSWER_GRACE_NS: u64 = 30_000_000_000;
+
+/// How often totals are reported while no record waits, once they have changed.
+const REPORT_INTERVAL_NS: u64 = 10_000_000_000;
+
+/// How often the same trouble is written to the proxy's log.
+const WARNING_INTERVAL_NS: u64 = 60_000_000_000;
+
+/// Who sends.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    /// The gateway's name.
+    pub gateway: String,
+    /// This life of the root context.
+    pub boot: Uuid,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    token: u32,
+    sent_ns: u64,
+    entries: Vec<Entry>,
+    /// The totals it reported.
+    reported: (u64, u64),
+}
+
+/// What an answer means for its batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Accepted,
+    TooLarge,
+    Rejected,
+    Retry,
+}
+
+/// The queue of one worker and its way to the collector.
+#[derive(Debug)]
+pub struct Outbox {
+    policy: Delivery,
+    sender: Sender,
+    bearer: Option<String>,
+    queue: Queue,
+    in_flight: Vec<InFlight>,
+    /// Slow start: one batch at a time after a failure, doubled by each success.
+    allowed_in_flight: usize,
+    /// Halved by each 413, doubled by each success.
+    batch_bytes: usize,
+    batch_records: usize,
+    backoff: Backoff,
+    assigned: u64,
+    dropped: Dropped,
+    /// The totals that the collector acknowledged last, and when they were last sent.
+    acknowledged: (u64, u64),
+    reported_ns: u64,
+    warned_ns: Option<u64>,
+    body: Vec<u8>,
+}
+
+impl Outbox {
+    /// An empty one.
+    pub fn new(policy: Delivery, sender: Sender) -> Self {
+        Self {
+            bearer: policy.token.as_ref().map(|token| format!("Bearer {token}")),
+            queue: Queue::new(policy.queue_max_bytes),
+            in_flight: Vec::new(),
+            allowed_in_flight: policy.max_in_flight,
+            batch_bytes: policy.batch_max_bytes,
+            batch_records: policy.batch_max_records,
+            backoff: Backoff::new(policy.retry_initial_ns, policy.retry_max_ns),
+            assigned: 0,
+            dropped: Dropped::default(),
+            acknowledged: (0, 0),
+            reported_ns: 0,
+            warned_ns: None,
+            body: Vec::new(),
+            policy,
+            sender,
+        }
+    }
+
+    /// Takes note that a record was made; gives its `seq`.
+    pub fn assign(&mut self) -> u64 {
+        self.assigned = self.assigned.saturating_add(1);
+        self.assigned
+    }
+
+    /// Takes note that records were let go.
+    pub fn note_dropped(&mut self, reason: DropReason, records: u64, metrics: &mut Metrics) {
+        if records > 0 {
+            self.dropped.add(reason, records);
+            metrics.count(dropped_metric(reason), records);
+        }
+    }
+
+    /// Queues a record. At the bound something is shed, and counted.
+    pub fn push(&mut self, entry: Entry, metrics: &mut Metrics) {
+        let shed = self.queue.push(entry);
+        self.note_dropped(DropReason::QueueFull, shed, metrics);
+    }
+
+    /// Whether nothing waits and nothing is under way.
+    pub fn is_empty(&self) -> bool {
+        self.queue.records() == 0 && self.in_flight.is_empty()
+    }
+
+    /// Records that wait or are under way.
+    pub fn records(&self) -> usize {
+        self.queue.records()
+    }
+
+    /// Sends what may be sent now. Called by the root context's tick.
+    pub fn flush(&mut self, host: &dyn Host, now_ns: u64, random: u32, metrics: &mut Metrics) {
+        self.give_up_on_lost_answers(host, now_ns, random, metrics);
+        self.send(host, now_ns, random, 1, metrics);
+        if self.report_is_due(now_ns) {
+            self.send_batch(Vec::new(), host, now_ns, random, metrics);
+        }
+        metrics.set(Metric::QueueBytes, self.queue.bytes());
+        metrics.set(Metric::QueueRecords, self.queue.records());
+    }
+
+    /// Takes the answer to a callout, by its token; one that is not known is passed over.
+    pub fn answered(
+        &mut self,
+        host: &dyn Host,
+        token: u32,
+        now_ns: u64,
+        random: u32,
+        metrics: &mut Metrics,
+    ) {
+        let Some(index) = self.in_flight.iter().position(|batch| batch.token == token) else {
+            return;
+        };
+        let batch = self.in_flight.swap_remove(index);
+        let status =
+            host.header(HeaderMap::Callout, ":status").and_then(|value| parse_number(&value));
+        let milliseconds = now_ns.saturating_sub(batch.sent_ns) / 1_000_000;
+        metrics.record(host, Metric::CalloutMs, milliseconds);
+        match judge(status) {
+            Verdict::Accepted => self.accepted(host, &batch, metrics),
+            Verdict::TooLarge => {
+                // The halves wait for the tick: a collector that finds everything too large must
+                // not be met by a storm of ever smaller batches.
+                return self.too_large(host, batch, now_ns, metrics);
+            }
+            Verdict::Rejected => self.rejected(host, &batch, status, now_ns, metrics),
+            Verdict::Retry => {
+                let seconds = host
+                    .header(HeaderMap::Callout, "retry-after")
+                    .and_then(|value| parse_number(&value));
+                let at_least = seconds.unwrap_or(0).saturating_mul(1_000_000_000);
+                metrics.count(Metric::CalloutsRetried, 1);
+                self.retry(batch, now_ns, at_least, random);
+                let status = status
+                    .map_or_else(|| "no answer".to_owned(), |status| format!("status {status}"));
+                self.warn(host, now_ns, &format!("the collector gave {status}"));
+                return;
+            }
+        }
+        // A backlog does not wait for the next tick.
+        self.send(host, now_ns, random, self.batch_bytes, metrics);
+    }
+
+    /// Sends batches while the bounds allow it and `at_least` bytes wait.
+    fn send(
+        &mut self,
+        host: &dyn Host,
+        now_ns: u64,
+        random: u32,
+        at_least: usize,
+        metrics: &mut Metrics,
+    ) {
+        while self.backoff.ready(now_ns)
+            && self.in_flight.len() < self.allowed_in_flight
+            && self.queue.waiting_bytes() >= at_least.max(1)
+        {
+            let entries = self.queue.take(self.batch_bytes, self.batch_records);
+            if !self.send_batch(entries, host, now_ns, random, metrics) {
+                return;
+            }
+        }
+    }
+
+    fn send_batch(
+        &mut self,
+        entries: Vec<Entry>,
+        host: &dyn Host,
+        now_ns: u64,
+        random: u32,
+        metrics: &mut Metrics,
+    ) -> bool {
+        let waiting = self.queue.records().saturating_sub(entries.len());
+        let header = BatchHeader {
+            gateway: self.sender.gateway.clone(),
+            boot: self.sender.boot,
+            assigned: self.assigned,
+            queued: waiting as u64,
+            dropped: self.dropped.clone(),
+        };
+        self.body.clear();
+        header.encode(&mut self.body);
+        for entry in &entries {
+            self.body.extend_from_slice(&entry.line);
+            self.body.push(b'\n');
+        }
+        let sent = self.dispatch(host);
+        // One batch's worth is kept for the next; a larger one is given back to the allocator.
+        self.body.shrink_to(self.policy.batch_max_bytes);
+        let reported = (self.assigned, self.dropped.total());
+        self.reported_ns = now_ns;
+        match sent {
+            Ok(token) => {
+                self.in_flight.push(InFlight { token, sent_ns: now_ns, entries, reported });
+                true
+            }
+            Err(refused) => {
+                metrics.count(Metric::CalloutsUnsent, 1);
+                self.retry(
+                    InFlight { token: 0, sent_ns: now_ns, entries, reported },
+                    now_ns,
+                    0,
+                    random,
+                );
+                let what = match refused {
+                    Refused::BadArgument => "Envoy has no such cluster".to_owned(),
+                    Refused::Unavailable => "the cluster has no endpoint".to_owned(),
+                    Refused::Other(status) => {
+                        format!("Envoy refused the callout with status {status}")
+                    }
+                };
+                self.warn(host, now_ns, &what);
+                false
+            }
+        }
+    }
+
+    fn dispatch(&self, host: &dyn Host) -> Result<u32, Refused> {
+        let mut headers = vec![
+            (":method", "POST"),
+            (":path", self.policy.path.as_str()),
+            (":authority", self.policy.authority.as_str()),
+            ("content-type", "application/x-ndjson"),
+        ];
+        headers.extend(self.bearer.as_deref().map(|bearer| ("authorization", bearer)));
+        host.dispatch(&Callout {
+            cluster: &self.policy.cluster,
+            headers: &headers,
+            body: &self.body,
+            timeout_ms: self.policy.timeout_ns / 1_000_000,
+        })
+    }
+
+    fn accepted(&mut self, host: &dyn Host, batch: &InFlight, metrics: &mut Metrics) {
+        self.queue.settle(&batch.entries);
+        self.acknowledged = self.acknowledged.max(batch.reported);
+        metrics.count(Metric::CalloutsAccepted, 1);
+        metrics.count(Metric::Delivered, batch.entries.len() as u64);
+        metrics.record(host, Metric::BatchRecords, batch.entries.len() as u64);
+        if self.backoff.failures() > 0 {
+            host.log(Severity::Info, "gatelog: the collector accepts batches again");
+            self.warned_ns = None;
+        }
+        self.backoff.succeeded();
+        self.allowed_in_flight =
+            self.allowed_in_flight.saturating_mul(2).min(self.policy.max_in_flight);
+        self.batch_bytes = self.batch_bytes.saturating_mul(2).min(self.policy.batch_max_bytes);
+        self.batch_records =
+            self.batch_records.saturating_mul(2).min(self.policy.batch_max_records);
+    }
+
+    fn too_large(&mut self, host: &dyn Host, batch: InFlight, now_ns: u64, metrics: &mut Metrics) {
+        metrics.count(Metric::CalloutsTooLarge, 1);
+        let records = batch.entries.len();
+        if records > 1 {
+            let bytes =
+                batch.entries.iter().map(|entry| entry.line.len()).fold(0, usize::saturating_add);
+            self.batch_records = (records / 2).max(1);
+            self.batch_bytes = (bytes / 2).max(1);
+            self.queue.give_back(batch.entries);
+        } else {
+            self.queue.settle(&batch.entries);
+            self.note_dropped(DropReason::TooLarge, records as u64, metrics);
+            self.warn(host, now_ns, "the collector finds a single record too large, dropped");
+        }
+    }
+
+    fn rejected(
+        &mut self,
+        host: &dyn Host,
+        batch: &InFlight,
+        status: Option<u64>,
+        now_ns: u64,
+        metrics: &mut Metrics,
+    ) {
+        self.queue.settle(&batch.entries);
+        let records = batch.entries.len() as u64;
+        metrics.count(Metric::CalloutsRejected, 1);
+        self.note_dropped(DropReason::Rejected, records, metrics);
+        let status = status.unwrap_or(0);
+        self.warn(
+            host,
+            now_ns,
+            &format!(
+                "the collector refused a batch with status {status}, {records} records dropped"
+            ),
+        );
+    }
+
+    /// Puts a batch's records back and waits.
+    fn retry(&mut self, batch: InFlight, now_ns: u64, at_least_ns: u64, random: u32) {
+        self.queue.give_back(batch.entries);
+        self.backoff.failed(now_ns, at_least_ns, random);
+        self.allowed_in_flight = 1;
+    }
+
+    fn give_up_on_lost_answers(
+        &mut self,
+        host: &dyn Host,
+        now_ns: u64,
+        random: u32,
+        metrics: &mut Metrics,
+    ) {
+        let patience = self.policy.timeout_ns.saturating_add(ANSWER_GRACE_NS);
+        while let Some(index) =
+            self.in_flight.iter().position(|batch| now_ns.saturating_sub(batch.sent_ns) > patience)
+        {
+            let batch = self.in_flight.swap_remove(index);
+            metrics.count(Metric::CalloutsRetried, 1);
+            self.retry(batch, now_ns, 0, random);
+            self.warn(host, now_ns, "Envoy never told how a callout ended");
+        }
+    }
+
+    fn report_is_due(&self, now_ns: u64) -> bool {
+        (self.assigned, self.dropped.total()) != self.acknowledged
+            && self.is_empty()
+            && self.backoff.ready(now_ns)
+            && now_ns.saturating_sub(self.reported_ns) >= REPORT_INTERVAL_NS
+    }
+
+    fn warn(&mut self, host: &dyn Host, now_ns: u64, what: &str) {
+        let due = self.warned_ns.is_none_or(|at| now_ns.saturating_sub(at) >= WARNING_INTERVAL_NS);
+        if due {
+            self.warned_ns = Some(now_ns);
+            let (cluster, waiting) = (&self.policy.cluster, self.queue.records());
+            let shed = self.dropped.get(DropReason::QueueFull);
+            host.log(
+                Severity::Warn,
+                &format!("gatelog: cluster \"{cluster}\": {what}; {waiting} records wait, {shed} shed so far"),
+            );
+        }
+    }
+}
+
+/// What a status means. Only an answer that speaks of the batch itself is final: a credential, a
+/// path or a load that is wrong now says nothing about the records.
+fn judge(status: Option<u64>) -> Verdict {
+    match status {
+        Some(200..=299) => Verdict::Accepted,
+        Some(413) => Verdict::TooLarge,
+        Some(401 | 403 | 404 | 407 | 408 | 421 | 425 | 429) => Verdict::Retry,
+        Some(400..=499) => Verdict::Rejected,
+        _ => Verdict::Retry,
+    }
+}
+
+fn parse_number(value: &[u8]) -> Option<u64> {
+    str::from_utf8(value.trim_ascii()).ok()?.parse().ok()
+}
+
+fn dropped_metric(reason: DropReason) -> Metric {
+    match reason {
+        DropReason::QueueFull => Metric::DroppedQueueFull,
+        DropReason::Sampled => Metric::DroppedSampled,
+        DropReason::Rejected => Metric::DroppedRejected,
+        DropReason::TooLarge => Metric::DroppedTooLarge,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! Names of the proxy's properties, and how their bytes read.
+//!
+//! Source: Envoy, "Attributes"; measured on 1.40: integers are 8 bytes little endian, times and
+//! durations are nanoseconds, addresses are `ip:port`.
+
+use std::net::{IpAddr, SocketAddr};
+
+/// When the request started: nanoseconds since the epoch.
+pub const REQUEST_TIME: &str = "request\0time";
+/// The whole exchange's duration; final when it is logged.
+pub const REQUEST_DURATION: &str = "request\0duration";
+/// Bytes received, headers included.
+pub const REQUEST_TOTAL_SIZE: &str = "request\0total_size";
+/// `HTTP/1.1`, `HTTP/2`, …
+pub const REQUEST_PROTOCOL: &str = "request\0protocol";
+/// The status; absent when there was no response.
+pub const RESPONSE_CODE: &str = "response\0code";
+/// Why that status.
+pub const RESPONSE_CODE_DETAILS: &str = "response\0code_details";
+/// Envoy's response flags, a bit each.
+pub const RESPONSE_FLAGS: &str = "response\0flags";
+/// Bytes sent, headers included.
+pub const RESPONSE_TOTAL_SIZE: &str = "response\0total_size";
+/// Time the upstream took to answer; absent for local replies and aborts.
+pub const RESPONSE_BACKEND_LATENCY: &str = "response\0backend_latency";
+/// The upstream host.
+pub const UPSTREAM_ADDRESS: &str = "upstream\0address";
+/// Why the connection to the upstream failed.
+pub const UPSTREAM_TRANSPORT_FAILURE: &str = "upstream\0transport_failure_reason";
+/// How many times the upstream was tried.
+pub const UPSTREAM_ATTEMPTS: &str = "upstream\0request_attempt_count";
+/// The client, as Envoy takes it from connection and `x-forwarded-for`.
+pub const SOURCE_ADDRESS: &str = "source\0address";
+/// The route's name.
+pub const ROUTE_NAME: &str = "xds\0route_name";
+/// The upstream cluster's name.
+pub const CLUSTER_NAME: &str = "xds\0cluster_name";
+/// The proxy's node id.
+pub const NODE_ID: &str = "xds\0node\0id";
+
+/// An unsigned integer; a negative one reads as 0.
+pub fn uint(bytes: &[u8]) -> Option<u64> {
+    let number = i64::from_le_bytes(bytes.try_into().ok()?);
+    Some(u64::try_from(number).unwrap_or(0))
+}
+
+/// The IP of an `ip:port`; a pipe or an internal address has none.
+pub fn ip(bytes: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(bytes).ok()?;
+    match text.parse::<SocketAddr>() {
+        Ok(address) => Some(address.ip()),
+        Err(_) => text.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn integers_are_eight_bytes_little_endian() {
+        assert_eq!(uint(&200_i64.to_le_bytes()), Some(200));
+        assert_eq!(uint(&(-1_i64).to_le_bytes()), Some(0));
+        assert_eq!(uint(b"200"), None);
+    }
+
+    #[test]
+    fn an_address_loses_its_port() {
+        assert_eq!(ip(b"10.0.0.1:80").unwrap().to_string(), "10.0.0.1");
+        assert_eq!(ip(b"[::1]:80").unwrap().to_string(), "::1");
+        assert_eq!(ip(b"::1").unwrap().to_string(), "::1");
+        assert_eq!(ip(b"/tmp/socket"), None);
+        assert_eq!(ip(b"\xff"), None);
+    }
+}

@@ -1,0 +1,208 @@
+//! One worker's filter: what all its exchanges share.
+
+use std::rc::Rc;
+
+use gatelog_record::{DropReason, Encoder, Level, Record, Source, Uuid};
+
+use crate::config::Config;
+use crate::host::{Host, Severity};
+use crate::metrics::{Metric, Metrics};
+use crate::outbox::{Outbox, Sender};
+use crate::property;
+use crate::queue::Entry;
+use crate::uuids::Uuids;
+
+/// Where the record stands in filter state: Envoy calls it `wasm.gatelog`.
+pub const FILTER_STATE: &str = "gatelog";
+
+/// Marks an exchange that this filter has judged and left without a record, so that the same
+/// module as an access logger does not record it after all.
+pub const FILTER_STATE_SEEN: &str = "gatelog_seen";
+
+/// Most bytes of a gateway's name.
+const GATEWAY_BYTES_MAX: usize = 256;
+
+/// What does not change in the life of a root context.
+#[derive(Debug)]
+pub struct Settings {
+    /// The compiled configuration.
+    pub config: Config,
+    /// The gateway's name, in every record's `source`.
+    pub gateway: String,
+    /// This life of the root context.
+    pub boot: Uuid,
+}
+
+impl Settings {
+    /// The `source` of the record with this `seq`.
+    pub fn source(&self, seq: u64) -> Source<'_> {
+        Source { gateway: &self.gateway, boot: self.boot, seq }
+    }
+}
+
+/// The state of one root context.
+#[derive(Debug)]
+pub struct Worker {
+    /// What does not change.
+    pub settings: Rc<Settings>,
+    /// The filter's stats.
+    pub metrics: Metrics,
+    /// Makes ids.
+    pub uuids: Uuids,
+    encoder: Encoder,
+    outbox: Option<Outbox>,
+    /// Counts records when there is no outbox.
+    assigned: u64,
+    line: Vec<u8>,
+    drain_until_ns: Option<u64>,
+}
+
+impl Worker {
+    /// Starts with a configuration. Asks the host for ticks and defines the stats.
+    pub fn start(mut config: Config, host: &dyn Host, host_name: Option<String>) -> Self {
+        let mut uuids = Uuids::new();
+        let boot = uuids.fresh(host, host.unix_nanos());
+        let node =
+            host.property(property::NODE_ID).map(|id| String::from_utf8_lossy(&id).into_owned());
+        let candidates = [config.gateway.take(), node, host_name];
+        let named = candidates.into_iter().flatten().find(|name| !name.is_empty());
+        let gateway: String =
+            named.as_deref().unwrap_or("envoy").chars().take(GATEWAY_BYTES_MAX / 4).collect();
+        if config.redaction.salt.is_empty() {
+            // Hashes then compare only within this life of this worker.
+            let mut salt = vec![0; 32];
+            host.random(&mut salt);
+            config.redaction.salt = salt;
+        }
+        let outbox = config.delivery.clone().map(|delivery| {
+            let milliseconds = delivery.flush_interval_ns / 1_000_000;
+            host.set_tick(u32::try_from(milliseconds).unwrap_or(u32::MAX));
+            Outbox::new(delivery, Sender { gateway: gateway.clone(), boot })
+        });
+        if outbox.is_none() {
+            host.set_tick(1_000);
+        }
+        Self {
+            encoder: Encoder::new(config.record.limits),
+            metrics: Metrics::define(host),
+            settings: Rc::new(Settings { config, gateway, boot }),
+            uuids,
+            outbox,
+            assigned: 0,
+            line: Vec::new(),
+            drain_until_ns: None,
+        }
+    }
+
+    /// The next record's place in this boot.
+    pub fn assign(&mut self) -> u64 {
+        match &mut self.outbox {
+            Some(outbox) => outbox.assign(),
+            None => {
+                self.assigned = self.assigned.saturating_add(1);
+                self.assigned
+            }
+        }
+    }
+
+    /// Takes note of a record that sampling left out.
+    pub fn sampled_out(&mut self) {
+        self.note_dropped(DropReason::Sampled);
+    }
+
+    fn note_dropped(&mut self, reason: DropReason) {
+        match &mut self.outbox {
+            Some(outbox) => outbox.note_dropped(reason, 1, &mut self.metrics),
+            None if reason == DropReason::Sampled => self.metrics.count(Metric::DroppedSampled, 1),
+            None => self.metrics.count(Metric::DroppedTooLarge, 1),
+        }
+    }
+
+    /// Encodes a record onto the lines of this exchange and queues it.
+    pub fn keep(&mut self, record: &Record<'_>, lines: &mut Vec<u8>) {
+        self.line.clear();
+        let level = record.level;
+        match self.encoder.encode(record, &mut self.line) {
+            Ok(encoded) => {
+                self.metrics.count(created_metric(level), 1);
+                self.metrics.count(Metric::ValuesCut, u64::from(encoded.values_cut));
+                self.metrics.count(Metric::RecordsShortened, u64::from(encoded.shortened));
+                if !lines.is_empty() {
+                    lines.push(b'\n');
+                }
+                lines.extend_from_slice(&self.line);
+                if let Some(outbox) = &mut self.outbox {
+                    let line = self.line.as_slice().into();
+                    outbox.push(Entry { seq: record.source.seq, level, line }, &mut self.metrics);
+                }
+            }
+            Err(_) => self.note_dropped(DropReason::TooLarge),
+        }
+    }
+
+    /// Sends what waits and hands over the stats. While draining, gives true once all is done.
+    pub fn tick(&mut self, host: &dyn Host) -> bool {
+        let now = host.monotonic_nanos();
+        let random = self.uuids.bits(host);
+        if let Some(outbox) = &mut self.outbox {
+            outbox.flush(host, now, random, &mut self.metrics);
+        }
+        let drained = self.drained(host, now);
+        self.metrics.hand_over(host);
+        drained
+    }
+
+    /// Takes the answer to a callout. While draining, gives true once all is done.
+    pub fn answered(&mut self, host: &dyn Host, token: u32) -> bool {
+        let now = host.monotonic_nanos();
+        let random = self.uuids.bits(host);
+        if let Some(outbox) = &mut self.outbox {
+            outbox.answered(host, token, now, random, &mut self.metrics);
+        }
+        self.drain_until_ns.is_some() && self.tick(host)
+    }
+
+    /// Begins to drain: this configuration was replaced. Gives true where nothing is left to do.
+    pub fn drain(&mut self, host: &dyn Host) -> bool {
+        let patience =
+            self.settings.config.delivery.as_ref().map_or(0, |delivery| delivery.drain_timeout_ns);
+        let until = host.monotonic_nanos().saturating_add(patience);
+        self.drain_until_ns.get_or_insert(until);
+        self.tick(host)
+    }
+
+    fn drained(&mut self, host: &dyn Host, now_ns: u64) -> bool {
+        let Some(until) = self.drain_until_ns else {
+            return false;
+        };
+        let Some(outbox) = &self.outbox else {
+            return true;
+        };
+        if outbox.is_empty() {
+            return true;
+        }
+        let late = now_ns >= until;
+        if late {
+            let left = outbox.records();
+            self.metrics.count(Metric::Abandoned, left as u64);
+            self.metrics.set(Metric::QueueBytes, 0);
+            self.metrics.set(Metric::QueueRecords, 0);
+            let line = format!(
+                "gatelog: {left} records of a replaced configuration could not be sent in time; \
+                 replay them from the journal"
+            );
+            host.log(Severity::Warn, &line);
+        }
+        late
+    }
+}
+
+fn created_metric(level: Level) -> Metric {
+    match level {
+        Level::Debug => Metric::CreatedDebug,
+        Level::Info => Metric::CreatedInfo,
+        Level::Warning => Metric::CreatedWarning,
+        Level::Error => Metric::CreatedError,
+        Level::Critical => Metric::CreatedCritical,
+    }
+}
