@@ -1,5 +1,22 @@
 //! Receives gatelog batches, spools them durably, stores them in MongoDB.
+//!
+//! ```text
+//! POST /v1/records ─► ingest ─► spool (SQLite) ─► writer ─► store (MongoDB)
+//!                                  │                │
+//!                                  └── accounting ──┘
+//! ```
 
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 
+pub mod accounting;
+pub mod cli;
+pub mod clock;
+pub mod commands;
+pub mod config;
+pub mod ingest;
+pub mod logging;
+pub mod metrics;
+pub mod server;
+pub mod spool;
 pub mod store;
+pub mod writer;

@@ -1,0 +1,52 @@
+//! The commands of the program.
+
+pub mod check;
+pub mod serve;
+
+use std::fmt;
+use std::future::Future;
+
+use crate::config::Faults;
+
+/// Most threads for decoding and for reading the spool: a bound of memory, not of speed.
+const BLOCKING_THREADS: usize = 16;
+
+/// Why a command ended otherwise than asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The process's exit status: 1 it failed, 2 the configuration is wrong.
+    pub status: u8,
+    /// What to tell on standard error; empty when all was told.
+    pub text: String,
+}
+
+impl Failure {
+    /// It failed.
+    pub fn failed(text: impl fmt::Display) -> Self {
+        Self { status: 1, text: text.to_string() }
+    }
+
+    /// The configuration is wrong, and nothing was started.
+    pub fn configuration(text: impl fmt::Display) -> Self {
+        Self { status: 2, text: format!("configuration:\n{text}") }
+    }
+}
+
+impl From<Faults> for Failure {
+    fn from(faults: Faults) -> Self {
+        Failure::configuration(faults)
+    }
+}
+
+/// Runs a command on a runtime of its own.
+pub fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
+        .map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
+    let done = runtime.block_on(command);
+    // Calls to the database that were given up may still wait for their answers.
+    runtime.shutdown_background();
+    done
+}

@@ -1,0 +1,220 @@
+//! `serve`: accepts batches and writes them, until told to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::Failure;
+use crate::config::{Config, Faults, ServeArgs};
+use crate::ingest::{App, Auth, Budget, app};
+use crate::logging;
+use crate::metrics::Metrics;
+use crate::server::{self, ServerLimits, Tls};
+use crate::spool::Spool;
+use crate::store::{Store, StoreError, StoreOptions};
+use crate::writer;
+
+/// How often the tokens' file is looked at.
+const TOKENS_EVERY: Duration = Duration::from_secs(2);
+/// How often MongoDB is asked for a sign of life, and how soon again after it gave none.
+const PING_EVERY: Duration = Duration::from_secs(10);
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+///
+/// The configuration is wrong, the spool cannot be opened, or the address cannot be bound.
+pub async fn run(args: &ServeArgs) -> Result<(), Failure> {
+    let config = args.compile()?;
+    let prepared = Prepared::new(&config).await?;
+    logging::start(config.log_level);
+    serve(config, prepared).await
+}
+
+/// What the configuration names, read: faults in it are faults of the configuration.
+struct Prepared {
+    auth: Auth,
+    tls: Option<Arc<Tls>>,
+    store: Option<Store>,
+}
+
+impl Prepared {
+    async fn new(config: &Config) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        let auth = match &config.tokens_file {
+            None => Some(Auth::open()),
+            Some(file) => faults.take(
+                "GATELOG_TOKENS_FILE",
+                &file.display().to_string(),
+                Auth::from_file(file),
+            ),
+        };
+        let tls = config.tls.as_ref().and_then(|files| {
+            Tls::read(files)
+                .map_err(|error| faults.add_rule(format!("GATELOG_TLS_…: {error}")))
+                .ok()
+                .map(Arc::new)
+        });
+        let store = match Store::connect(&config.store).await {
+            Ok(store) => Some(store),
+            Err(error) if error.transient() => None,
+            // Without the value: it may hold a password.
+            Err(error) => {
+                faults.add_rule(format!("MONGODB_URI: {error}"));
+                None
+            }
+        };
+        match auth {
+            Some(auth) if faults.is_empty() => Ok(Self { auth, tls, store }),
+            _ => Err(faults),
+        }
+    }
+}
+
+async fn serve(config: Config, prepared: Prepared) -> Result<(), Failure> {
+    let Prepared { auth, tls, store } = prepared;
+    let metrics = Metrics::new();
+    let spool = Spool::open(&config.spool, metrics.clone()).map_err(|error| {
+        Failure::failed(format!("GATELOG_SPOOL_DIR \"{}\": {error}", config.spool.dir.display()))
+    })?;
+    let listener = server::bind(&config.listen).await;
+    let listener = listener.map_err(|error| Failure::failed(format!("GATELOG_LISTEN: {error}")))?;
+    let address = listener.local_addr().map_err(Failure::failed)?;
+    if let Some(file) = &config.address_file {
+        server::write_address(file, address).map_err(|error| {
+            Failure::failed(format!("GATELOG_ADDRESS_FILE \"{}\": {error}", file.display()))
+        })?;
+    }
+    if auth.is_open() {
+        tracing::warn!("no GATELOG_TOKENS_FILE: anyone who reaches the address may post records");
+    }
+    let waiting = spool.waiting();
+    tracing::info!(
+        address = %address,
+        tls = tls.is_some(),
+        spool = %config.spool.dir.display(),
+        records_waiting = waiting.records,
+        "listening"
+    );
+
+    let budget = Budget::new(config.ingest_memory);
+    let state = App::new(spool.clone(), auth, config.ingest, budget, metrics.clone());
+    let (stop_writer, writer_stops) = watch::channel(false);
+    let writer =
+        tokio::spawn(write(config.clone(), store, spool.clone(), metrics.clone(), writer_stops));
+    let (stop_server, server_stops) = watch::channel(false);
+    let limits = ServerLimits {
+        connections: config.max_connections,
+        header_time: config.header_timeout,
+        stop_time: config.shutdown_timeout,
+    };
+    let router = app(state.clone());
+    let server =
+        tokio::spawn(server::serve(listener, router, tls.clone(), limits, metrics, server_stops));
+
+    let told = until_told(&state, tls.as_deref()).await;
+    tracing::info!(signal = told, "stopping: accepting no more");
+    state.stop();
+    let _ = stop_server.send(true);
+    let _ = server.await;
+    let _ = stop_writer.send(true);
+    let _ = writer.await;
+    let waiting = spool.waiting();
+    if let Err(error) = spool.close().await {
+        tracing::error!(%error, "spool not closed cleanly: nothing acknowledged is lost by that");
+    }
+    tracing::info!(records_waiting = waiting.records, "stopped");
+    Ok(())
+}
+
+/// Looks after tokens and certificates until a signal says stop; names it.
+async fn until_told(state: &App, tls: Option<&Tls>) -> &'static str {
+    let (Ok(mut term), Ok(mut int), Ok(mut hup)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::hangup()),
+    ) else {
+        return "none: signals cannot be received";
+    };
+    let mut look = interval(TOKENS_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut faulty = false;
+    loop {
+        let force = tokio::select! {
+            _ = term.recv() => return "SIGTERM",
+            _ = int.recv() => return "SIGINT",
+            _ = hup.recv() => true,
+            _ = look.tick() => false,
+        };
+        match state.auth().reread(force) {
+            Ok(true) => {
+                faulty = false;
+                tracing::info!("tokens reread");
+            }
+            Ok(false) => {}
+            Err(error) => {
+                if force || !faulty {
+                    tracing::error!(%error, "GATELOG_TOKENS_FILE not reread: the old tokens stay");
+                }
+                faulty = true;
+            }
+        }
+        if let (true, Some(tls)) = (force, tls) {
+            match tls.reread() {
+                Ok(()) => tracing::info!("certificates reread"),
+                Err(error) => tracing::error!(%error, "certificates not reread: the old ones stay"),
+            }
+        }
+    }
+}
+
+/// The MongoDB side: connects, and writes until told to stop. Nothing here keeps batches from
+/// being accepted.
+async fn write(
+    config: Config,
+    store: Option<Store>,
+    spool: Spool,
+    metrics: Metrics,
+    mut stop: watch::Receiver<bool>,
+) {
+    let connected = async {
+        match store {
+            Some(store) => store,
+            None => connect(&config.store).await,
+        }
+    };
+    let store = tokio::select! {
+        store = connected => store,
+        _ = stop.wait_for(|stop| *stop) => return,
+    };
+    let watching = tokio::spawn(watch_over(store.clone(), metrics.clone()));
+    writer::run(spool, store, config.writer, metrics, stop, config.shutdown_timeout).await;
+    watching.abort();
+}
+
+async fn connect(options: &StoreOptions) -> Store {
+    let mut told: Option<StoreError> = None;
+    loop {
+        match Store::connect(options).await {
+            Ok(store) => return store,
+            Err(error) => {
+                if told.as_ref() != Some(&error) {
+                    tracing::warn!(%error, "MongoDB not found: records wait in the spool");
+                }
+                told = Some(error);
+                tokio::time::sleep(PING_EVERY).await;
+            }
+        }
+    }
+}
+
+/// Keeps the state that is reported true when there is nothing to write.
+async fn watch_over(store: Store, metrics: Metrics) {
+    loop {
+        metrics.set_mongodb_up(store.ping().await.is_ok());
+        tokio::time::sleep(PING_EVERY).await;
+    }
+}

@@ -1,0 +1,239 @@
+//! The configuration: from text as typed to values that are sure to work together.
+
+mod args;
+mod faults;
+mod read;
+pub mod units;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gatelog_record::{DecodeLimits, Level};
+
+use crate::ingest::{BatchLimits, IngestLimits};
+use crate::server::TlsFiles;
+use crate::spool::SpoolOptions;
+use crate::store::StoreOptions;
+use crate::writer::WriterOptions;
+use read::Reader;
+
+pub use args::{LogArgs, ServeArgs, SpoolDirArgs, StoreArgs};
+pub use faults::Faults;
+
+/// Everything that serving needs, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Addresses to listen on: the first that can be bound is taken.
+    pub listen: Vec<SocketAddr>,
+    /// Where the bound address is written to.
+    pub address_file: Option<PathBuf>,
+    /// Where the bearer tokens are.
+    pub tokens_file: Option<PathBuf>,
+    /// Certificate and key, for TLS.
+    pub tls: Option<TlsFiles>,
+    /// Most open connections.
+    pub max_connections: usize,
+    /// Longest wait for headers.
+    pub header_timeout: Duration,
+    /// Longest time to finish when told to stop.
+    pub shutdown_timeout: Duration,
+    /// The bounds of what is accepted.
+    pub ingest: IngestLimits,
+    /// Memory for bodies that are being read, in bytes.
+    pub ingest_memory: usize,
+    /// The spool.
+    pub spool: SpoolOptions,
+    /// The database.
+    pub store: StoreOptions,
+    /// How it is written to.
+    pub writer: WriterOptions,
+    /// How long a gap stays open before the audit trail says so.
+    pub gap_after: Duration,
+    /// From which level up the collector logs.
+    pub log_level: Level,
+}
+
+impl ServeArgs {
+    /// Checks everything, and tells all faults at once.
+    ///
+    /// # Errors
+    ///
+    /// Every value that does not do, with its name and the reason.
+    pub fn compile(&self) -> Result<Config, Faults> {
+        let mut read = Reader::default();
+        let log_level = self.log.compile(&mut read);
+        let store = self.store.compile(&mut read);
+        let writers = read.count("GATELOG_WRITERS", &self.writers, 1..=64);
+        let per_insert =
+            read.count("GATELOG_WRITE_MAX_RECORDS", &self.write_max_records, 1..=10_000);
+        let spool = SpoolOptions {
+            dir: self.spool.spool_dir.clone(),
+            max_bytes: read.size(
+                "GATELOG_SPOOL_MAX_BYTES",
+                &self.spool_max_bytes,
+                1 << 20..=1 << 44,
+            ),
+            dead_letters_max_bytes: read.size(
+                "GATELOG_DEAD_LETTERS_MAX_BYTES",
+                &self.dead_letters_max_bytes,
+                1 << 20..=1 << 40,
+            ),
+        };
+        let encoded =
+            read.bytes("GATELOG_MAX_BODY_BYTES", &self.max_body_bytes, 1 << 10..=64 << 20);
+        let decoded =
+            read.bytes("GATELOG_MAX_DECODED_BYTES", &self.max_decoded_bytes, 1 << 10..=256 << 20);
+        let record_bytes =
+            read.bytes("GATELOG_MAX_RECORD_BYTES", &self.max_record_bytes, 1 << 10..=1 << 20);
+        let ingest_memory =
+            read.bytes("GATELOG_INGEST_MEMORY", &self.ingest_memory, 1 << 20..=16 << 30);
+        let batch = BatchLimits {
+            records: read.count("GATELOG_MAX_RECORDS", &self.max_records, 1..=1_000_000),
+            record: DecodeLimits { record_bytes, ..DecodeLimits::default() },
+        };
+        let ingest = IngestLimits {
+            encoded_bytes: encoded,
+            decoded_bytes: decoded,
+            body_time: read.time("GATELOG_BODY_TIMEOUT", &self.body_timeout, 1_000..=600_000),
+            batch,
+        };
+        let config = Config {
+            listen: read.addresses("GATELOG_LISTEN", &self.listen),
+            address_file: given(self.address_file.as_ref()),
+            tokens_file: given(self.tokens_file.as_ref()),
+            tls: self.tls(&mut read),
+            max_connections: read.count(
+                "GATELOG_MAX_CONNECTIONS",
+                &self.max_connections,
+                1..=1_000_000,
+            ),
+            header_timeout: read.time(
+                "GATELOG_HEADER_TIMEOUT",
+                &self.header_timeout,
+                1_000..=3_600_000,
+            ),
+            shutdown_timeout: read.time(
+                "GATELOG_SHUTDOWN_TIMEOUT",
+                &self.shutdown_timeout,
+                100..=600_000,
+            ),
+            ingest,
+            ingest_memory,
+            spool,
+            store,
+            writer: WriterOptions { jobs: writers, records: per_insert, record: batch.record },
+            gap_after: read.time("GATELOG_GAP_AFTER", &self.gap_after, 1_000..=86_400_000 * 30),
+            log_level,
+        };
+        if config.ingest_memory < decoded.saturating_mul(2).saturating_add(encoded) {
+            read.faults.add(
+                "GATELOG_INGEST_MEMORY",
+                &self.ingest_memory,
+                "must hold one largest body as sent and twice as decompressed \
+                 (GATELOG_MAX_BODY_BYTES + 2 × GATELOG_MAX_DECODED_BYTES)",
+            );
+        }
+        read.done(config)
+    }
+
+    fn tls(&self, read: &mut Reader) -> Option<TlsFiles> {
+        let cert = given(self.tls_cert.as_ref());
+        let key = given(self.tls_key.as_ref());
+        let client_ca = given(self.tls_client_ca.as_ref());
+        match (cert, key) {
+            (Some(cert), Some(key)) => Some(TlsFiles { cert, key, client_ca }),
+            (None, None) if client_ca.is_none() => None,
+            _ => {
+                read.faults.add_rule(
+                    "GATELOG_TLS_CERT, GATELOG_TLS_KEY: both must be given for TLS \
+                     (GATELOG_TLS_CLIENT_CA needs them too)",
+                );
+                None
+            }
+        }
+    }
+}
+
+impl StoreArgs {
+    /// Checks the values; faults go to the reader.
+    pub(crate) fn compile(&self, read: &mut Reader) -> StoreOptions {
+        if self.mongodb_uri.trim().is_empty() {
+            read.faults.add_rule("MONGODB_URI: must be a mongodb:// or mongodb+srv:// address");
+        }
+        let name = &self.database;
+        if name.is_empty()
+            || name.len() > 63
+            || name.contains(['/', '\\', '.', ' ', '"', '$', '\0'])
+        {
+            let reason = "must be 1 to 63 bytes without / \\ . \" $ and blanks";
+            read.faults.add("GATELOG_DATABASE", name, reason);
+        }
+        let mut options = StoreOptions::new(self.mongodb_uri.clone(), name.clone());
+        options.operation_timeout =
+            read.time("GATELOG_MONGODB_TIMEOUT", &self.mongodb_timeout, 1_000..=600_000);
+        options
+    }
+}
+
+impl LogArgs {
+    /// Checks the value; faults go to the reader.
+    pub(crate) fn compile(&self, read: &mut Reader) -> Level {
+        let level = self.log_level.trim().to_ascii_uppercase();
+        read.faults.take("LOG_LEVEL", &self.log_level, level.parse()).unwrap_or(Level::Info)
+    }
+}
+
+/// A path that was given: an empty variable is none.
+fn given(path: Option<&PathBuf>) -> Option<PathBuf> {
+    path.filter(|path| !path.as_os_str().is_empty()).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, Command, FromArgMatches as _};
+
+    use super::*;
+
+    fn args(flags: &[&str]) -> ServeArgs {
+        let command = ServeArgs::augment_args(Command::new("serve").no_binary_name(true));
+        ServeArgs::from_arg_matches(&command.get_matches_from(flags)).unwrap()
+    }
+
+    #[test]
+    fn the_defaults_are_a_working_configuration() {
+        let config = args(&[]).compile().unwrap();
+        assert_eq!(config.listen, ["127.0.0.1:8686".parse().unwrap()]);
+        assert_eq!(config.spool.max_bytes, 1 << 30);
+        assert!(config.tls.is_none() && config.tokens_file.is_none());
+    }
+
+    #[test]
+    fn every_fault_is_told_at_once() {
+        let faults = args(&[
+            "--listen=nowhere",
+            "--spool-max-bytes=1KB",
+            "--body-timeout=0s",
+            "--max-records=0",
+            "--database=a.b",
+            "--tls-cert=x",
+            "--log-level=loud",
+            "--ingest-memory=1MiB",
+        ])
+        .compile()
+        .unwrap_err();
+        for says in [
+            "GATELOG_LISTEN = \"nowhere\": ",
+            "GATELOG_SPOOL_MAX_BYTES = \"1KB\": must end in one of the units",
+            "GATELOG_BODY_TIMEOUT = \"0s\": must be 1s to 10m",
+            "GATELOG_MAX_RECORDS = \"0\": must be 1 to 1000000",
+            "GATELOG_DATABASE = \"a.b\": ",
+            "GATELOG_TLS_CERT, GATELOG_TLS_KEY: both must be given",
+            "LOG_LEVEL = \"loud\": ",
+            "GATELOG_INGEST_MEMORY = \"1MiB\": must hold",
+        ] {
+            assert!(faults.lines().iter().any(|line| line.starts_with(says)), "{says}\n{faults}");
+        }
+        assert_eq!(faults.lines().len(), 8, "{faults}");
+    }
+}

@@ -1,0 +1,219 @@
+//! Flags and environment variables, as typed. Their meaning is checked in [`super`], all at once.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Where the database is.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "MongoDB")]
+pub struct StoreArgs {
+    /// Connection string; may hold a password, so prefer the variable to the flag
+    #[arg(
+        long,
+        value_name = "URI",
+        env = "MONGODB_URI",
+        hide_env_values = true,
+        default_value = "mongodb://127.0.0.1:27017"
+    )]
+    pub mongodb_uri: String,
+    /// Database that holds the collections
+    #[arg(long, value_name = "NAME", env = "GATELOG_DATABASE", default_value = "gatelog")]
+    pub database: String,
+    /// Longest wait for one call to MongoDB
+    // Leaves room for an election (12 s by default) and a slow disk.
+    #[arg(long, value_name = "TIME", env = "GATELOG_MONGODB_TIMEOUT", default_value = "30s")]
+    pub mongodb_timeout: String,
+}
+
+/// Where the spool is.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Spool")]
+pub struct SpoolDirArgs {
+    /// Directory of the spool; one collector each
+    #[arg(long, value_name = "DIR", env = "GATELOG_SPOOL_DIR", default_value = "./gatelog-spool")]
+    pub spool_dir: PathBuf,
+}
+
+/// How much is logged.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Logging")]
+pub struct LogArgs {
+    /// The collector's own log, on standard error: DEBUG, INFO, WARNING, ERROR or CRITICAL
+    #[arg(long, value_name = "LEVEL", env = "LOG_LEVEL", default_value = "INFO")]
+    pub log_level: String,
+}
+
+/// Everything that serving needs.
+#[derive(Args, Clone, Debug)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
+    /// How long records are kept, by level: debug, info, warning, error, critical, audit, trace
+    #[arg(
+        long,
+        value_name = "LEVEL=TIME,…",
+        env = "GATELOG_RETENTION",
+        default_value = "",
+        help_heading = "MongoDB"
+    )]
+    pub(super) retention: String,
+    /// Inserts under way at once
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "GATELOG_WRITERS",
+        default_value = "4",
+        help_heading = "MongoDB"
+    )]
+    pub(super) writers: String,
+    /// Most records of one insert
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "GATELOG_WRITE_MAX_RECORDS",
+        default_value = "1000",
+        help_heading = "MongoDB"
+    )]
+    pub(super) write_max_records: String,
+
+    #[command(flatten)]
+    pub(super) spool: SpoolDirArgs,
+    /// Most bytes that wait in the spool; past it, batches are answered 503
+    #[arg(
+        long,
+        value_name = "SIZE",
+        env = "GATELOG_SPOOL_MAX_BYTES",
+        default_value = "1GiB",
+        help_heading = "Spool"
+    )]
+    pub(super) spool_max_bytes: String,
+    /// Most bytes of dead letters; past it, the oldest go
+    #[arg(
+        long,
+        value_name = "SIZE",
+        env = "GATELOG_DEAD_LETTERS_MAX_BYTES",
+        default_value = "64MiB",
+        help_heading = "Spool"
+    )]
+    pub(super) dead_letters_max_bytes: String,
+    /// How long records may be missing before the audit trail says so
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "GATELOG_GAP_AFTER",
+        default_value = "5m",
+        help_heading = "Spool"
+    )]
+    pub(super) gap_after: String,
+
+    /// Address to listen on; port 0 takes a free one
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        env = "GATELOG_LISTEN",
+        default_value = "127.0.0.1:8686",
+        help_heading = "Listening"
+    )]
+    pub(super) listen: String,
+    /// File that the bound host:port is written to, once listening
+    #[arg(long, value_name = "FILE", env = "GATELOG_ADDRESS_FILE", help_heading = "Listening")]
+    pub(super) address_file: Option<PathBuf>,
+    /// File with bearer tokens, one a line; reread when it changes. Without it anyone may post
+    #[arg(long, value_name = "FILE", env = "GATELOG_TOKENS_FILE", help_heading = "Listening")]
+    pub(super) tokens_file: Option<PathBuf>,
+    /// Certificate chain, PEM: serve TLS
+    #[arg(long, value_name = "FILE", env = "GATELOG_TLS_CERT", help_heading = "Listening")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// Private key of the certificate, PEM
+    #[arg(long, value_name = "FILE", env = "GATELOG_TLS_KEY", help_heading = "Listening")]
+    pub(super) tls_key: Option<PathBuf>,
+    /// Certificates, PEM, that sign the clients': ask every client for one
+    #[arg(long, value_name = "FILE", env = "GATELOG_TLS_CLIENT_CA", help_heading = "Listening")]
+    pub(super) tls_client_ca: Option<PathBuf>,
+
+    /// Most open connections; past it, new ones are closed at once
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "GATELOG_MAX_CONNECTIONS",
+        default_value = "1024",
+        help_heading = "Limits"
+    )]
+    pub(super) max_connections: String,
+    /// Most bytes of a body as sent
+    #[arg(
+        long,
+        value_name = "SIZE",
+        env = "GATELOG_MAX_BODY_BYTES",
+        default_value = "4MiB",
+        help_heading = "Limits"
+    )]
+    pub(super) max_body_bytes: String,
+    /// Most bytes of a body once decompressed
+    #[arg(
+        long,
+        value_name = "SIZE",
+        env = "GATELOG_MAX_DECODED_BYTES",
+        default_value = "8MiB",
+        help_heading = "Limits"
+    )]
+    pub(super) max_decoded_bytes: String,
+    /// Most records of one batch
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "GATELOG_MAX_RECORDS",
+        default_value = "10000",
+        help_heading = "Limits"
+    )]
+    pub(super) max_records: String,
+    /// Most bytes of one record; a longer one becomes a dead letter
+    #[arg(
+        long,
+        value_name = "SIZE",
+        env = "GATELOG_MAX_RECORD_BYTES",
+        default_value = "1MiB",
+        help_heading = "Limits"
+    )]
+    pub(super) max_record_bytes: String,
+    /// Most memory for bodies that are being read, all together; past it, 503
+    #[arg(
+        long,
+        value_name = "SIZE",
+        env = "GATELOG_INGEST_MEMORY",
+        default_value = "32MiB",
+        help_heading = "Limits"
+    )]
+    pub(super) ingest_memory: String,
+    /// Longest wait for a request's headers, and between two requests
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "GATELOG_HEADER_TIMEOUT",
+        default_value = "30s",
+        help_heading = "Limits"
+    )]
+    pub(super) header_timeout: String,
+    /// Longest time for a body to arrive
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "GATELOG_BODY_TIMEOUT",
+        default_value = "10s",
+        help_heading = "Limits"
+    )]
+    pub(super) body_timeout: String,
+    /// Longest time to finish open requests and inserts when told to stop
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "GATELOG_SHUTDOWN_TIMEOUT",
+        default_value = "10s",
+        help_heading = "Limits"
+    )]
+    pub(super) shutdown_timeout: String,
+
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+}

@@ -1,0 +1,62 @@
+//! Reads values within ranges, gathering faults.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::faults::Faults;
+use super::units::{duration, show_duration, show_size, size};
+
+/// Reads values; a fault is gathered, and a value in its place lets the reading go on.
+#[derive(Default)]
+pub(crate) struct Reader {
+    pub(crate) faults: Faults,
+}
+
+impl Reader {
+    /// The result, or the faults that were gathered.
+    pub(crate) fn done<T>(self, value: T) -> Result<T, Faults> {
+        if self.faults.is_empty() { Ok(value) } else { Err(self.faults) }
+    }
+
+    pub(super) fn count(&mut self, name: &str, text: &str, range: RangeInclusive<usize>) -> usize {
+        let (least, most) = (*range.start(), *range.end());
+        let value = text.trim().parse::<usize>().ok().filter(|value| range.contains(value));
+        let value = value.ok_or_else(|| format!("must be {least} to {most}"));
+        self.faults.take(name, text, value).unwrap_or(least)
+    }
+
+    pub(super) fn size(&mut self, name: &str, text: &str, range: RangeInclusive<u64>) -> u64 {
+        let (least, most) = (*range.start(), *range.end());
+        let value = size(text).and_then(|value| {
+            let refused = || format!("must be {} to {}", show_size(least), show_size(most));
+            if range.contains(&value) { Ok(value) } else { Err(refused()) }
+        });
+        // Where there is a fault already, the greatest value causes no further one.
+        self.faults.take(name, text, value).unwrap_or(most)
+    }
+
+    pub(super) fn bytes(&mut self, name: &str, text: &str, range: RangeInclusive<usize>) -> usize {
+        let wide = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
+        let value = self.size(name, text, wide(*range.start())..=wide(*range.end()));
+        usize::try_from(value).unwrap_or(usize::MAX)
+    }
+
+    /// `range` is in milliseconds.
+    pub(super) fn time(&mut self, name: &str, text: &str, range: RangeInclusive<u64>) -> Duration {
+        let least = Duration::from_millis(*range.start());
+        let most = Duration::from_millis(*range.end());
+        let value = duration(text).and_then(|value| {
+            let refused = || format!("must be {} to {}", show_duration(least), show_duration(most));
+            if (least..=most).contains(&value) { Ok(value) } else { Err(refused()) }
+        });
+        self.faults.take(name, text, value).unwrap_or(most)
+    }
+
+    pub(super) fn addresses(&mut self, name: &str, text: &str) -> Vec<SocketAddr> {
+        let found = text.to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+        let found = found.ok().filter(|addresses| !addresses.is_empty());
+        let found = found.ok_or("must be an address and a port, such as 0.0.0.0:8686");
+        self.faults.take(name, text, found).unwrap_or_default()
+    }
+}

@@ -1,0 +1,188 @@
+//! The collector's HTTP: records in, and what operators ask.
+
+mod answer;
+mod auth;
+mod batch;
+mod body;
+mod operate;
+
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::{HeaderMap, Response, StatusCode};
+use axum::response::IntoResponse;
+use axum::routing::{any, get, post};
+use serde_json::json;
+
+use crate::metrics::Metrics;
+use crate::spool::{Append, Spool};
+
+pub use answer::Refusal;
+pub use auth::{Auth, TokensError};
+
+pub use batch::{BatchError, BatchLimits, Form, parse};
+pub use body::{BodyError, Budget, Held};
+
+/// The bounds of what is accepted.
+#[derive(Clone, Copy, Debug)]
+pub struct IngestLimits {
+    /// Most bytes of a body as sent.
+    pub encoded_bytes: usize,
+    /// Most bytes of a body once decompressed.
+    pub decoded_bytes: usize,
+    /// Longest time for a body to arrive.
+    pub body_time: Duration,
+    /// The bounds of a batch.
+    pub batch: BatchLimits,
+}
+
+/// What the handlers share. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    spool: Spool,
+    auth: Auth,
+    limits: IngestLimits,
+    budget: Budget,
+    metrics: Metrics,
+    stopping: AtomicBool,
+}
+
+impl App {
+    /// The state of a service that accepts into this spool.
+    pub fn new(
+        spool: Spool,
+        auth: Auth,
+        limits: IngestLimits,
+        budget: Budget,
+        metrics: Metrics,
+    ) -> Self {
+        let stopping = AtomicBool::new(false);
+        Self { inner: Arc::new(Inner { spool, auth, limits, budget, metrics, stopping }) }
+    }
+
+    /// Who may post.
+    pub fn auth(&self) -> &Auth {
+        &self.inner.auth
+    }
+
+    /// From now on posts are answered 503, and readiness is off.
+    pub fn stop(&self) {
+        self.inner.stopping.store(true, Ordering::SeqCst);
+    }
+
+    fn stopping(&self) -> bool {
+        self.inner.stopping.load(Ordering::SeqCst)
+    }
+}
+
+/// The routes.
+pub fn app(state: App) -> Router {
+    Router::new()
+        .route("/v1/records", post(records).fallback(|| method("POST")))
+        .route("/v1/accounting", get(operate::accounting).fallback(|| method("GET")))
+        .route("/healthz", get(operate::health).fallback(|| method("GET")))
+        .route("/readyz", get(operate::ready).fallback(|| method("GET")))
+        .route("/metrics", get(operate::metrics).fallback(|| method("GET")))
+        .fallback(any(|| async { Refusal::NotFound }))
+        .with_state(state)
+}
+
+fn method(allowed: &'static str) -> Ready<Refusal> {
+    ready(Refusal::Method(allowed))
+}
+
+async fn records(State(app): State<App>, request: Request) -> Response<Body> {
+    let response = match accept(&app, request).await {
+        Ok((accepted, quarantined)) => answer::json(
+            StatusCode::ACCEPTED,
+            &json!({"accepted": accepted, "quarantined": quarantined}),
+        ),
+        Err(refusal) => refusal.into_response(),
+    };
+    app.inner.metrics.request(response.status().as_u16());
+    response
+}
+
+/// Takes in one batch; says how many records are durable and how many are dead letters.
+async fn accept(app: &App, request: Request) -> Result<(u64, usize), Refusal> {
+    let App { inner } = app;
+    let (head, body) = request.into_parts();
+    if !inner.auth.allows(&head.headers) {
+        return Err(Refusal::Unauthorized);
+    }
+    if app.stopping() {
+        return Err(Refusal::Stopping);
+    }
+    let form = form(&head.headers)?;
+    let gzipped = gzipped(&head.headers)?;
+    let limits = inner.limits;
+    let mut share = inner.budget.hold();
+    let encoded = body::read(body, limits.encoded_bytes, limits.body_time, &mut share)
+        .await
+        .map_err(Refusal::Body)?;
+    let started = Instant::now();
+    // Off the network's threads: a large body takes a while to decode.
+    let parsed = tokio::task::spawn_blocking(move || {
+        let decoded = if gzipped {
+            body::gunzip(&encoded, limits.decoded_bytes, &mut share).map_err(Refusal::Body)?
+        } else if encoded.len() > limits.decoded_bytes {
+            let limit = limits.decoded_bytes;
+            return Err(Refusal::Body(BodyError::DecodedTooLarge { limit }));
+        } else {
+            encoded
+        };
+        // For the copy that goes into the spool.
+        share.grow(decoded.len()).map_err(Refusal::Body)?;
+        let batch = parse(&decoded, form, &limits.batch).map_err(Refusal::Batch)?;
+        Ok((batch, share))
+    });
+    let (batch, share) = parsed.await.map_err(|_| Refusal::Stopping)??;
+    let answer = (batch.records, batch.letters.len());
+    let kinds = kinds(&batch);
+    inner.spool.append(batch).await.map_err(Refusal::Spool)?;
+    drop(share);
+    inner.metrics.acknowledged(answer.0, started.elapsed());
+    for kind in &kinds {
+        inner.metrics.quarantined(kind);
+    }
+    Ok(answer)
+}
+
+fn kinds(batch: &Append) -> Vec<String> {
+    batch.letters.iter().map(|letter| letter.kind.clone()).collect()
+}
+
+fn form(headers: &HeaderMap) -> Result<Form, Refusal> {
+    let given = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    let essence = given.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    match essence.to_ascii_lowercase().as_slice() {
+        b"application/x-ndjson" | b"application/ndjson" | b"application/jsonl" => Ok(Form::Lines),
+        b"application/json" => Ok(Form::Json),
+        _ => Err(Refusal::Unsupported(format!(
+            "unsupported content type \"{}\": must be application/x-ndjson or application/json",
+            essence.escape_ascii()
+        ))),
+    }
+}
+
+fn gzipped(headers: &HeaderMap) -> Result<bool, Refusal> {
+    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+    let first = encodings.next().map_or(&b"identity"[..], |value| value.as_bytes());
+    match (first.trim_ascii().to_ascii_lowercase().as_slice(), encodings.next()) {
+        (b"identity" | b"", None) => Ok(false),
+        (b"gzip" | b"x-gzip", None) => Ok(true),
+        _ => Err(Refusal::Unsupported(
+            "unsupported content encoding: must be gzip, once, or none".into(),
+        )),
+    }
+}

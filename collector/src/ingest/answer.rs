@@ -1,0 +1,115 @@
+//! What a post is answered: one status and one JSON object for each outcome.
+
+use axum::body::Body;
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, Response, StatusCode};
+use axum::response::IntoResponse;
+use serde_json::json;
+
+use super::batch::BatchError;
+use super::body::BodyError;
+use crate::spool::SpoolError;
+
+/// When a sender should try again after the spool was full or its disk refused: long enough for
+/// some rows to be stored.
+const RETRY_FULL_SECONDS: u16 = 5;
+/// When it should after there was too much at once.
+const RETRY_BUSY_SECONDS: u16 = 1;
+
+/// Why a post was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No token, or an unknown one.
+    Unauthorized,
+    /// A content type or encoding that is not read here.
+    Unsupported(String),
+    /// The body was not read.
+    Body(BodyError),
+    /// The body is no batch.
+    Batch(BatchError),
+    /// The batch could not be made durable.
+    Spool(SpoolError),
+    /// The collector is stopping.
+    Stopping,
+    /// No such place.
+    NotFound,
+    /// Not with this method.
+    Method(&'static str),
+}
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Refusal::Unauthorized => StatusCode::UNAUTHORIZED,
+            Refusal::Unsupported(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Refusal::Body(error) => match error {
+                BodyError::EncodedTooLarge { .. } | BodyError::DecodedTooLarge { .. } => {
+                    StatusCode::PAYLOAD_TOO_LARGE
+                }
+                BodyError::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
+                BodyError::Broken | BodyError::Gzip(_) => StatusCode::BAD_REQUEST,
+                BodyError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            },
+            Refusal::Batch(error) => match error {
+                BatchError::TooMany { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+                BatchError::Version(_) | BatchError::Json(_) => StatusCode::BAD_REQUEST,
+            },
+            Refusal::Spool(_) | Refusal::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::NotFound => StatusCode::NOT_FOUND,
+            Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Refusal::Unauthorized => {
+                "unauthorized: send `authorization: Bearer` and a token of this collector".into()
+            }
+            Refusal::Unsupported(text) => text.clone(),
+            Refusal::Body(error) => error.to_string(),
+            Refusal::Batch(error) => error.to_string(),
+            Refusal::Spool(error) => error.to_string(),
+            Refusal::Stopping => "the collector is stopping".into(),
+            Refusal::NotFound => "no such place: records go to POST /v1/records".into(),
+            Refusal::Method(allowed) => format!("method not allowed: use {allowed}"),
+        }
+    }
+
+    fn retry_after(&self) -> Option<u16> {
+        match self {
+            Refusal::Spool(SpoolError::Busy)
+            | Refusal::Body(BodyError::Busy)
+            | Refusal::Stopping => Some(RETRY_BUSY_SECONDS),
+            Refusal::Spool(_) => Some(RETRY_FULL_SECONDS),
+            _ => None,
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response<Body> {
+        let mut response = json(self.status(), &json!({"error": self.text()}));
+        let headers = response.headers_mut();
+        if let Some(seconds) = self.retry_after() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        match self {
+            Refusal::Unauthorized => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Refusal::Method(allowed) => {
+                headers.insert(ALLOW, HeaderValue::from_static(allowed));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+/// An answer with a JSON body.
+pub(super) fn json(status: StatusCode, body: &serde_json::Value) -> Response<Body> {
+    let mut response = Response::new(Body::from(format!("{body}\n")));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

@@ -1,0 +1,213 @@
+//! From a body to what goes into the spool.
+//!
+//! Every line is decoded here once, so that the answer says how many were good, and what is in
+//! the spool can always be decoded again. A record without an id is given one before it is made
+//! durable: whatever happens afterwards, it keeps it.
+
+use std::fmt;
+
+use gatelog_record::{BatchHeader, DecodeLimits, HeaderError, Uuid, decode_record};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::accounting::{BootKey, Totals};
+use crate::spool::{Append, DeadLetter};
+
+/// The form of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// One JSON object a line, the first one maybe a batch header.
+    Lines,
+    /// A JSON array of objects, or one object.
+    Json,
+}
+
+/// The bounds of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchLimits {
+    /// Most records.
+    pub records: usize,
+    /// The bounds of each.
+    pub record: DecodeLimits,
+}
+
+/// A body that is no batch at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BatchError {
+    /// More records than allowed.
+    TooMany {
+        /// The bound.
+        limit: usize,
+    },
+    /// A batch of a version that this collector does not read.
+    Version(u64),
+    /// Not a JSON array or object.
+    Json(String),
+}
+
+impl fmt::Display for BatchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BatchError::TooMany { limit } => {
+                write!(f, "too many records: limit is {limit}; send smaller batches")
+            }
+            BatchError::Version(version) => HeaderError::Version(*version).fmt(f),
+            BatchError::Json(text) => write!(f, "body is no JSON array of records: {text}"),
+        }
+    }
+}
+
+impl std::error::Error for BatchError {}
+
+/// Reads a body. Lines that are no records become dead letters and harm no other.
+pub fn parse(body: &[u8], form: Form, limits: &BatchLimits) -> Result<Append, BatchError> {
+    let mut batch = Append { body: Vec::with_capacity(body.len()), ..Append::default() };
+    let mut left = limits.records;
+    let mut one = |batch: &mut Append, line: &[u8]| {
+        left = left.checked_sub(1).ok_or(BatchError::TooMany { limit: limits.records })?;
+        add(batch, line, &limits.record);
+        Ok(())
+    };
+    match form {
+        Form::Lines => {
+            let mut lines = body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+            let mut first = lines.next();
+            if let Some(line) = first.filter(|line| BatchHeader::is_header(line)) {
+                header(&mut batch, line)?;
+                first = None;
+            }
+            for line in first.into_iter().chain(lines).filter(|line| !line.is_empty()) {
+                one(&mut batch, line)?;
+            }
+        }
+        Form::Json => {
+            let elements = Elements::read(body, limits.records)?;
+            for element in elements {
+                // A line feed can only stand between tokens here, where a space does as well.
+                let line = element.get().replace(['\n', '\r'], " ");
+                one(&mut batch, line.as_bytes())?;
+            }
+        }
+    }
+    Ok(batch)
+}
+
+fn header(batch: &mut Append, line: &[u8]) -> Result<(), BatchError> {
+    match BatchHeader::decode(line) {
+        Ok(header) => {
+            let key = BootKey { gateway: header.gateway.clone(), boot: header.boot };
+            batch.totals = Some((key, Totals::of(&header, 0)));
+        }
+        Err(HeaderError::Version(version)) => return Err(BatchError::Version(version)),
+        Err(error @ HeaderError::Shape(_)) => {
+            batch.letters.push(DeadLetter {
+                kind: "header".into(),
+                reason: error.to_string(),
+                line: line.to_vec(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn add(batch: &mut Append, line: &[u8], limits: &DecodeLimits) {
+    let fresh = Uuid::now_v7();
+    match decode_record(line, limits, fresh) {
+        Ok(record) => {
+            if let Some(source) = &record.source {
+                batch.seqs.add(&source.gateway, source.boot, source.seq);
+            }
+            write_line(line, (record.id == fresh).then_some(fresh), &mut batch.body);
+            batch.records = batch.records.saturating_add(1);
+        }
+        Err(error) => {
+            if let Some((key, seq)) = numbered(line) {
+                batch.quarantined.add(&key.gateway, key.boot, seq);
+            }
+            batch.letters.push(DeadLetter {
+                kind: error.kind().to_owned(),
+                reason: error.to_string(),
+                line: line.to_vec(),
+            });
+        }
+    }
+}
+
+/// Writes a record's line, with an id at its end where it has none. Of a key that stands twice
+/// the last one counts, so an `"id":null` before it does no harm.
+pub(crate) fn write_line(line: &[u8], id: Option<Uuid>, out: &mut Vec<u8>) {
+    match (id, line.strip_suffix(b"}")) {
+        (Some(id), Some(open)) => {
+            out.extend_from_slice(open);
+            out.extend_from_slice(b",\"id\":\"");
+            let mut text = Uuid::encode_buffer();
+            out.extend_from_slice(id.hyphenated().encode_lower(&mut text).as_bytes());
+            out.extend_from_slice(b"\"}");
+        }
+        _ => out.extend_from_slice(line),
+    }
+    out.push(b'\n');
+}
+
+/// The sequence number of a line that is no record otherwise.
+fn numbered(line: &[u8]) -> Option<(BootKey, u64)> {
+    #[derive(Deserialize)]
+    struct Line {
+        source: Source,
+    }
+    #[derive(Deserialize)]
+    struct Source {
+        gateway: String,
+        boot: String,
+        seq: u64,
+    }
+    let Line { source } = serde_json::from_slice(line).ok()?;
+    Some((
+        BootKey { gateway: source.gateway, boot: Uuid::try_parse(&source.boot).ok()? },
+        source.seq,
+    ))
+}
+
+/// The elements of an array as they stand in the body, no more than allowed.
+struct Elements<'a>(Vec<&'a RawValue>);
+
+impl<'a> Elements<'a> {
+    fn read(body: &'a [u8], limit: usize) -> Result<Vec<&'a RawValue>, BatchError> {
+        let json = |error: serde_json::Error| BatchError::Json(error.to_string());
+        if body.trim_ascii_start().starts_with(b"{") {
+            return Ok(vec![serde_json::from_slice(body).map_err(json)?]);
+        }
+        let mut reader = serde_json::Deserializer::from_slice(body);
+        let mut elements = Elements(Vec::new());
+        let result = (&mut reader).deserialize_seq(Bounded { elements: &mut elements, limit });
+        if elements.0.len() > limit {
+            return Err(BatchError::TooMany { limit });
+        }
+        result.and_then(|()| reader.end()).map_err(json)?;
+        Ok(elements.0)
+    }
+}
+
+struct Bounded<'e, 'a> {
+    elements: &'e mut Elements<'a>,
+    limit: usize,
+}
+
+impl<'a> Visitor<'a> for Bounded<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of records")
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<(), A::Error> {
+        while let Some(element) = seq.next_element()? {
+            self.elements.0.push(element);
+            if self.elements.0.len() > self.limit {
+                return Err(A::Error::custom("too many records"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,218 @@
+//! Reading a request's body: no longer, no slower and no larger than allowed.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use flate2::bufread::GzDecoder;
+use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::config::units::{show_duration, show_size};
+
+/// Bytes for one permit of the budget.
+const PERMIT: usize = 1_024;
+/// How much a decoded body grows by at once.
+const STEP: usize = 64 << 10;
+
+/// Memory that all bodies together may take. Taken as they arrive, so a sender holds no more
+/// than it has sent.
+#[derive(Clone)]
+pub struct Budget {
+    permits: Arc<Semaphore>,
+}
+
+/// The part of the budget that one request holds.
+pub struct Held {
+    budget: Budget,
+    permit: Option<OwnedSemaphorePermit>,
+    bytes: usize,
+}
+
+impl Budget {
+    /// A budget of so many bytes.
+    pub fn new(bytes: usize) -> Self {
+        let permits = bytes.div_ceil(PERMIT).min(Semaphore::MAX_PERMITS);
+        Self { permits: Arc::new(Semaphore::new(permits)) }
+    }
+
+    /// A part of it, empty at first.
+    pub fn hold(&self) -> Held {
+        Held { budget: self.clone(), permit: None, bytes: 0 }
+    }
+}
+
+impl Held {
+    /// Makes room for so many bytes more, at once or not at all.
+    pub fn grow(&mut self, bytes: usize) -> Result<(), BodyError> {
+        let before = self.bytes.div_ceil(PERMIT);
+        self.bytes = self.bytes.saturating_add(bytes);
+        let more = self.bytes.div_ceil(PERMIT).saturating_sub(before);
+        let more = u32::try_from(more).map_err(|_| BodyError::Busy)?;
+        if more == 0 {
+            return Ok(());
+        }
+        let permits = Arc::clone(&self.budget.permits);
+        let got = permits.try_acquire_many_owned(more).map_err(|_| BodyError::Busy)?;
+        match &mut self.permit {
+            Some(permit) => permit.merge(got),
+            None => self.permit = Some(got),
+        }
+        Ok(())
+    }
+}
+
+/// Why a body was not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BodyError {
+    /// Longer than allowed as sent.
+    EncodedTooLarge {
+        /// The bound in bytes.
+        limit: usize,
+    },
+    /// Longer than allowed once decompressed.
+    DecodedTooLarge {
+        /// The bound in bytes.
+        limit: usize,
+    },
+    /// It took too long to arrive.
+    TooSlow {
+        /// The bound.
+        limit: Duration,
+    },
+    /// The sender went away, or broke the protocol.
+    Broken,
+    /// Not one gzip member.
+    Gzip(String),
+    /// All bodies together would take too much memory.
+    Busy,
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BodyError::EncodedTooLarge { limit } => {
+                let limit = show_size(u64::try_from(*limit).unwrap_or(u64::MAX));
+                write!(f, "body too large: limit is {limit}; send smaller batches")
+            }
+            BodyError::DecodedTooLarge { limit } => {
+                let limit = show_size(u64::try_from(*limit).unwrap_or(u64::MAX));
+                write!(f, "decompressed body too large: limit is {limit}; send smaller batches")
+            }
+            BodyError::TooSlow { limit } => {
+                write!(f, "the body took longer than {} to arrive", show_duration(*limit))
+            }
+            BodyError::Broken => f.write_str("the body ended before it was complete"),
+            BodyError::Gzip(text) => write!(f, "not one gzip member: {text}"),
+            BodyError::Busy => f.write_str("too many batches are being read: try again"),
+        }
+    }
+}
+
+impl std::error::Error for BodyError {}
+
+/// Reads a body whole.
+pub(super) async fn read(
+    body: Body,
+    limit: usize,
+    time: Duration,
+    held: &mut Held,
+) -> Result<Vec<u8>, BodyError> {
+    tokio::time::timeout(time, read_untimed(body, limit, held))
+        .await
+        .map_err(|_| BodyError::TooSlow { limit: time })?
+}
+
+async fn read_untimed(mut body: Body, limit: usize, held: &mut Held) -> Result<Vec<u8>, BodyError> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
+        if bytes.len().saturating_add(data.len()) > limit {
+            return Err(BodyError::EncodedTooLarge { limit });
+        }
+        held.grow(data.len())?;
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
+}
+
+/// Decompresses one gzip member, which must be all there is.
+pub(super) fn gunzip(encoded: &[u8], limit: usize, held: &mut Held) -> Result<Vec<u8>, BodyError> {
+    let mut decoder = GzDecoder::new(encoded);
+    let mut bytes = Vec::new();
+    loop {
+        let before = bytes.len();
+        let step = STEP.min(limit.saturating_sub(before).saturating_add(1));
+        let mut part = decoder.by_ref().take(u64::try_from(step).unwrap_or(u64::MAX));
+        let read = part.read_to_end(&mut bytes).map_err(|error| gzip(&error))?;
+        if bytes.len() > limit {
+            return Err(BodyError::DecodedTooLarge { limit });
+        }
+        held.grow(read)?;
+        if read < step {
+            break;
+        }
+    }
+    if decoder.into_inner().is_empty() {
+        Ok(bytes)
+    } else {
+        Err(BodyError::Gzip("something follows the first member".into()))
+    }
+}
+
+fn gzip(error: &io::Error) -> BodyError {
+    BodyError::Gzip(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn zip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn one_member_is_decompressed() {
+        let mut held = Budget::new(1 << 20).hold();
+        let text = b"a line\n".repeat(30_000);
+        assert_eq!(gunzip(&zip(&text), 1 << 20, &mut held), Ok(text));
+    }
+
+    #[test]
+    fn a_bomb_stops_at_the_limit() {
+        let bomb = zip(&vec![0; 50 << 20]);
+        assert!(bomb.len() < 64 << 10);
+        let mut held = Budget::new(1 << 20).hold();
+        let limit = 256 << 10;
+        assert_eq!(gunzip(&bomb, limit, &mut held), Err(BodyError::DecodedTooLarge { limit }));
+    }
+
+    #[test]
+    fn a_second_member_a_cut_one_and_no_gzip_are_refused() {
+        let mut held = Budget::new(1 << 20).hold();
+        let (one, two) = (zip(b"one"), zip(b"two"));
+        for bad in [[one.clone(), two].concat(), one[..one.len() - 3].to_vec(), b"plain".to_vec()] {
+            assert!(matches!(gunzip(&bad, 1 << 20, &mut held), Err(BodyError::Gzip(_))));
+        }
+    }
+
+    #[test]
+    fn the_budget_is_shared_and_given_back() {
+        let budget = Budget::new(10 << 10);
+        let (mut one, mut two) = (budget.hold(), budget.hold());
+        assert_eq!(one.grow(8 << 10), Ok(()));
+        assert_eq!(two.grow(4 << 10), Err(BodyError::Busy));
+        drop((one, two));
+        assert_eq!(budget.hold().grow(10 << 10), Ok(()));
+    }
+}

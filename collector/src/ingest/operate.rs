@@ -1,0 +1,91 @@
+//! What operators and their tools ask: health, readiness, metrics, accounting.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use axum::response::IntoResponse;
+use serde_json::json;
+
+use super::App;
+use super::answer::{Refusal, json as answer};
+use crate::accounting::{Statement, report};
+use crate::clock::now_millis;
+use crate::metrics::Snapshot;
+use crate::spool::Health;
+
+/// 200 while the process can do its work at all. Not so once the spool is broken: then only a
+/// restart helps, and a liveness probe should make one.
+pub(super) async fn health(State(app): State<App>) -> Response<Body> {
+    match app.inner.spool.health() {
+        Health::Broken(text) => {
+            answer(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": "broken", "error": text}))
+        }
+        Health::Good | Health::Refusing(_) => answer(StatusCode::OK, &json!({"status": "ok"})),
+    }
+}
+
+/// 200 while a batch would be acknowledged. MongoDB is reported, not required: the spool stands
+/// in for it.
+pub(super) async fn ready(State(app): State<App>) -> Response<Body> {
+    let spool = &app.inner.spool;
+    let waiting = spool.waiting();
+    let reason = match spool.health() {
+        _ if app.stopping() => Some("the collector is stopping".to_owned()),
+        Health::Refusing(text) | Health::Broken(text) => Some(text),
+        Health::Good if waiting.bytes >= spool.max_bytes() => Some("spool full".to_owned()),
+        Health::Good => None,
+    };
+    let status = if reason.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let body = json!({
+        "ready": reason.is_none(),
+        "reason": reason,
+        "spool": {"bytes": waiting.bytes, "limit": spool.max_bytes(), "batches": waiting.rows},
+        "mongodb": if app.inner.metrics.mongodb_up() { "up" } else { "down" },
+    });
+    answer(status, &body)
+}
+
+pub(super) async fn metrics(State(app): State<App>) -> Response<Body> {
+    const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let spool = &app.inner.spool;
+    let waiting = spool.waiting();
+    let mut accounted = Statement::default();
+    let boots = {
+        let ledger = spool.ledger();
+        ledger.iter().for_each(|(_, account)| accounted.add(&account.statement()));
+        ledger.len()
+    };
+    let age = waiting.oldest.map_or(0, |oldest| now_millis().saturating_sub(oldest));
+    let snapshot = Snapshot {
+        waiting,
+        spool_limit: spool.max_bytes(),
+        oldest: Duration::from_millis(u64::try_from(age).unwrap_or(0)),
+        writable: spool.health() == Health::Good,
+        letters: spool.letters(),
+        boots,
+        accounted,
+    };
+    let mut response = Response::new(Body::from(app.inner.metrics.render(&snapshot)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(OPENMETRICS));
+    response
+}
+
+/// `GET /v1/accounting`, `?gateway=…` and `?boot=…` to choose.
+pub(super) async fn accounting(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response<Body> {
+    if !app.inner.auth.allows(&headers) {
+        return Refusal::Unauthorized.into_response();
+    }
+    let filter = match report::Filter::parse(query.as_deref().unwrap_or_default()) {
+        Ok(filter) => filter,
+        Err(text) => return answer(StatusCode::BAD_REQUEST, &json!({"error": text})),
+    };
+    let body = report::report(app.inner.spool.collector(), &app.inner.spool.ledger(), &filter);
+    answer(StatusCode::OK, &body)
+}

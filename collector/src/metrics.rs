@@ -1,0 +1,317 @@
+//! Every metric of the collector. Above each is a line as it comes out of `/metrics`.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::accounting::Statement;
+use crate::spool::{LetterCount, Waiting};
+
+/// All metrics, with the registry that renders them. Cheap to clone.
+#[derive(Clone)]
+pub struct Metrics {
+    inner: Arc<Inner>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Kind {
+    kind: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Code {
+    code: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct State {
+    state: &'static str,
+}
+
+type Float = Gauge<f64, AtomicU64>;
+
+struct Inner {
+    registry: Registry,
+    requests: Family<Code, Counter>,
+    ack_seconds: Histogram,
+    connections: Gauge,
+    connections_refused: Counter,
+    connections_failed: Counter,
+    accepted: Counter,
+    quarantined: Family<Kind, Counter>,
+    stored: Counter,
+    duplicate: Counter,
+    spool_bytes: Gauge,
+    spool_limit: Gauge,
+    spool_batches: Gauge,
+    spool_records: Gauge,
+    spool_oldest: Float,
+    spool_writable: Gauge,
+    spool_commit_seconds: Histogram,
+    spool_moved_aside: Counter,
+    letters: Gauge,
+    letter_bytes: Gauge,
+    letters_purged: Counter,
+    mongodb_up: Gauge,
+    mongodb_seconds: Histogram,
+    mongodb_failures: Family<Kind, Counter>,
+    boots: Gauge,
+    boots_forgotten: Counter,
+    accounted: Family<State, Gauge>,
+}
+
+/// What is measured when it is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// What waits in the spool.
+    pub waiting: Waiting,
+    /// The spool's bound, in bytes.
+    pub spool_limit: u64,
+    /// Age of the oldest row.
+    pub oldest: Duration,
+    /// Whether the spool takes batches.
+    pub writable: bool,
+    /// The dead letters.
+    pub letters: LetterCount,
+    /// How many boots are accounted for.
+    pub boots: usize,
+    /// The sum of all boots' statements.
+    pub accounted: Statement,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// A registry with every metric at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("gatelog_collector");
+        let mut add = Add { registry: &mut registry };
+        let inner = Inner {
+            // gatelog_collector_requests_total{code="202"} 17
+            requests: add.metric("requests", "Posts to /v1/records by answer"),
+            // gatelog_collector_ack_seconds_bucket{le="0.008"} 17
+            ack_seconds: add.timer("ack", "Time from a batch's last byte to its 202"),
+            // gatelog_collector_connections 3
+            connections: add.metric("connections", "Open connections"),
+            // gatelog_collector_connections_refused_total 0
+            connections_refused: add
+                .metric("connections_refused", "Connections closed at once: too many were open"),
+            // gatelog_collector_connections_failed_total 0
+            connections_failed: add.metric(
+                "connections_failed",
+                "Connections that ended in an error: TLS, protocol, time",
+            ),
+            // gatelog_collector_records_accepted_total 4096
+            accepted: add.metric("records_accepted", "Records made durable in the spool"),
+            // gatelog_collector_records_quarantined_total{kind="not_json"} 1
+            quarantined: add.metric("records_quarantined", "Records put to the dead letters"),
+            // gatelog_collector_records_stored_total 4096
+            stored: add.metric("records_stored", "Records that MongoDB took"),
+            // gatelog_collector_records_duplicate_total 0
+            duplicate: add
+                .metric("records_duplicate", "Records that MongoDB had already, by their id"),
+            // gatelog_collector_spool_bytes 262208
+            spool_bytes: add.metric("spool_bytes", "Bytes that wait in the spool"),
+            // gatelog_collector_spool_limit_bytes 1073741824
+            spool_limit: add.metric("spool_limit_bytes", "The spool's bound"),
+            // gatelog_collector_spool_batches 1
+            spool_batches: add.metric("spool_batches", "Batches that wait in the spool"),
+            // gatelog_collector_spool_records 340
+            spool_records: add.metric("spool_records", "Records that wait in the spool"),
+            // gatelog_collector_spool_oldest_seconds 0.35
+            spool_oldest: add.metric("spool_oldest_seconds", "Age of the oldest batch that waits"),
+            // gatelog_collector_spool_writable 1
+            spool_writable: add.metric("spool_writable", "1 when batches can be acknowledged"),
+            // gatelog_collector_spool_commit_seconds_bucket{le="0.004"} 17
+            spool_commit_seconds: add.timer("spool_commit", "Time of one group commit"),
+            // gatelog_collector_spool_moved_aside_total 0
+            spool_moved_aside: add
+                .metric("spool_moved_aside", "Corrupt spool files that were moved aside"),
+            // gatelog_collector_dead_letters 1
+            letters: add.metric("dead_letters", "Dead letters that are kept"),
+            // gatelog_collector_dead_letter_bytes 700
+            letter_bytes: add.metric("dead_letter_bytes", "Bytes of the dead letters' lines"),
+            // gatelog_collector_dead_letters_purged_total 0
+            letters_purged: add
+                .metric("dead_letters_purged", "Dead letters removed to keep their bound"),
+            // gatelog_collector_mongodb_up 1
+            mongodb_up: add.metric("mongodb_up", "1 when the last call to MongoDB succeeded"),
+            // gatelog_collector_mongodb_insert_seconds_bucket{le="0.064"} 17
+            mongodb_seconds: add.timer("mongodb_insert", "Time of one insert, all collections"),
+            // gatelog_collector_mongodb_failures_total{kind="away"} 3
+            mongodb_failures: add
+                .metric("mongodb_failures", "Inserts that failed and were tried again, by kind"),
+            // gatelog_collector_boots 2
+            boots: add.metric("boots", "Gateway lives that are accounted for"),
+            // gatelog_collector_boots_forgotten_total 0
+            boots_forgotten: add.metric("boots_forgotten", "Accounts removed to keep their bound"),
+            // gatelog_collector_accounted_records{state="missing"} 0
+            accounted: add.metric("accounted_records", "Records of all known boots by state"),
+            registry: Registry::default(),
+        };
+        Self { inner: Arc::new(Inner { registry, ..inner }) }
+    }
+
+    /// One post was answered.
+    pub fn request(&self, code: u16) {
+        self.inner.requests.get_or_create(&Code { code }).inc();
+    }
+
+    /// A batch was acknowledged.
+    pub fn acknowledged(&self, records: u64, took: Duration) {
+        self.inner.accepted.inc_by(records);
+        self.inner.ack_seconds.observe(took.as_secs_f64());
+    }
+
+    /// A record was put to the dead letters.
+    pub fn quarantined(&self, kind: &str) {
+        self.inner.quarantined.get_or_create(&Kind { kind: kind.to_owned() }).inc();
+    }
+
+    /// A connection was opened; it counts until what this returns is dropped.
+    pub fn connection(&self) -> OpenConnection {
+        self.inner.connections.inc();
+        OpenConnection { metrics: self.clone() }
+    }
+
+    /// A connection was closed at once.
+    pub fn connection_refused(&self) {
+        self.inner.connections_refused.inc();
+    }
+
+    /// A connection ended in an error.
+    pub fn connection_failed(&self) {
+        self.inner.connections_failed.inc();
+    }
+
+    /// One insert was answered.
+    pub fn inserted(&self, stored: usize, duplicate: usize, took: Duration) {
+        self.inner.stored.inc_by(u64::try_from(stored).unwrap_or(0));
+        self.inner.duplicate.inc_by(u64::try_from(duplicate).unwrap_or(0));
+        self.inner.mongodb_seconds.observe(took.as_secs_f64());
+    }
+
+    /// One insert failed, in whole or in part, for a reason that may pass.
+    pub fn insert_failed(&self, kind: &str) {
+        self.inner.mongodb_failures.get_or_create(&Kind { kind: kind.to_owned() }).inc();
+    }
+
+    /// Whether the last call to MongoDB succeeded.
+    pub fn set_mongodb_up(&self, up: bool) {
+        self.inner.mongodb_up.set(i64::from(up));
+    }
+
+    /// Whether the last call to MongoDB succeeded.
+    pub fn mongodb_up(&self) -> bool {
+        self.inner.mongodb_up.get() == 1
+    }
+
+    /// A group was committed.
+    pub fn spool_committed(&self, took: Duration, letters_purged: u64, boots_forgotten: usize) {
+        self.inner.spool_commit_seconds.observe(took.as_secs_f64());
+        self.inner.letters_purged.inc_by(letters_purged);
+        self.inner.boots_forgotten.inc_by(u64::try_from(boots_forgotten).unwrap_or(0));
+    }
+
+    /// A corrupt spool file was moved aside.
+    pub fn spool_moved_aside(&self) {
+        self.inner.spool_moved_aside.inc();
+    }
+
+    /// The text for Prometheus.
+    pub fn render(&self, snapshot: &Snapshot) -> String {
+        let inner = &self.inner;
+        let Snapshot { waiting, letters, accounted, .. } = snapshot;
+        inner.spool_bytes.set(signed(waiting.bytes));
+        inner.spool_limit.set(signed(snapshot.spool_limit));
+        inner.spool_batches.set(signed(waiting.rows));
+        inner.spool_records.set(signed(waiting.records));
+        inner.spool_oldest.set(snapshot.oldest.as_secs_f64());
+        inner.spool_writable.set(i64::from(snapshot.writable));
+        inner.letters.set(signed(letters.letters));
+        inner.letter_bytes.set(signed(letters.bytes));
+        inner.boots.set(i64::try_from(snapshot.boots).unwrap_or(i64::MAX));
+        for (state, count) in accounted.terms() {
+            inner.accounted.get_or_create(&State { state }).set(signed(count));
+        }
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &inner.registry);
+        text
+    }
+}
+
+/// An open connection, for the gauge.
+pub struct OpenConnection {
+    metrics: Metrics,
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.metrics.inner.connections.dec();
+    }
+}
+
+struct Add<'a> {
+    registry: &'a mut Registry,
+}
+
+impl Add<'_> {
+    fn metric<M: prometheus_client::registry::Metric + Clone + Default>(
+        &mut self,
+        name: &str,
+        help: &str,
+    ) -> M {
+        let metric = M::default();
+        self.registry.register(name, help, metric.clone());
+        metric
+    }
+
+    /// Times from half a millisecond to a minute.
+    fn timer(&mut self, name: &str, help: &str) -> Histogram {
+        let metric = Histogram::new(exponential_buckets(0.000_5, 2.0, 17));
+        self.registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
+        metric
+    }
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_lines_come_out() {
+        let metrics = Metrics::new();
+        metrics.request(202);
+        metrics.acknowledged(3, Duration::from_millis(7));
+        metrics.quarantined("not_json");
+        let _open = metrics.connection();
+        let text = metrics.render(&Snapshot { spool_limit: 1 << 30, ..Snapshot::default() });
+        for line in [
+            "gatelog_collector_requests_total{code=\"202\"} 1",
+            "gatelog_collector_ack_seconds_bucket{le=\"0.008\"} 1",
+            "gatelog_collector_connections 1",
+            "gatelog_collector_records_accepted_total 3",
+            "gatelog_collector_records_quarantined_total{kind=\"not_json\"} 1",
+            "gatelog_collector_spool_limit_bytes 1073741824",
+            "gatelog_collector_accounted_records{state=\"missing\"} 0",
+        ] {
+            assert!(text.lines().any(|have| have == line), "{line} not in\n{text}");
+        }
+    }
+}

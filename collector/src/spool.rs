@@ -1,0 +1,358 @@
+//! The spool: accepted batches on disk until MongoDB has them.
+//!
+//! # Invariants
+//!
+//! 1. [`Spool::append`] returns `Ok` only after the batch, its dead letters and its effect on the
+//!    accounts are in one committed transaction, written through to the disk
+//!    (`synchronous=FULL`).
+//! 2. A row is deleted only by [`Spool::settle`], in the same transaction that writes the dead
+//!    letters and the accounts of its records. So every record is, after any crash, in exactly
+//!    one of: its row, the dead letters, or the database (where a second insert is a duplicate).
+//! 3. One thread writes. What is visible in memory ([`Spool::waiting`], [`Spool::ledger`]) is what
+//!    was committed, never what is about to be.
+//! 4. Rows are read in the order in which they were committed, and a row's number is never used
+//!    twice in one file.
+//! 5. Nothing grows without bound: the rows by `max_bytes`, the dead letters by
+//!    `dead_letters_max_bytes` (the oldest go, counted), the accounts by
+//!    [`MAX_BOOTS`](crate::accounting::MAX_BOOTS), waiting work by [`MAX_JOBS`], the log by a
+//!    checkpoint every few MiB.
+//!
+//! # Layout
+//!
+//! One directory, one SQLite file `spool.db` in WAL mode (with `-wal` and `-shm` beside it), and
+//! `spool.lock`, held by the serving process. Tables: `batch` (number, arrival, record count,
+//! sequence numbers, CRC-32, body as NDJSON), `dead_letter`, `account` (one a boot), `meta`
+//! (this collector's id). `PRAGMA user_version` is the schema's version: a newer file is refused,
+//! never guessed at.
+//!
+//! Jobs that wait while a transaction commits form the next one (group commit): under load one
+//! fsync serves many batches, when idle a batch waits for nothing but its own.
+//!
+//! # Recovery, and what each kind of crash costs
+//!
+//! | what happens | what it costs |
+//! |---|---|
+//! | the process is killed | nothing acknowledged. SQLite replays the log when it opens; batches that were not acknowledged are there or not, and their senders send again |
+//! | the machine loses power | the same, if the disk keeps what it has confirmed |
+//! | killed between insert and settle | nothing: the row is inserted again, and its records are duplicates |
+//! | the disk is full or read-only | nothing: appends fail (`503`), readiness is off, and the spool tries every second |
+//! | fsync fails | nothing acknowledged before; afterwards nothing is acknowledged until a restart. It is never tried again, since a second fsync may succeed without having written what the first one lost |
+//! | a body is damaged | that batch: its checksum is wrong, it becomes one dead letter, and its numbered records are accounted as quarantined |
+//! | the file is damaged | what cannot be read: the file is moved aside and named in the log, everything that is still readable and has the right checksum is copied into a new one, the rest becomes `missing` in the accounts, and the service goes on |
+
+mod committer;
+mod database;
+mod error;
+mod letters;
+mod offline;
+mod recovery;
+mod shared;
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, PoisonError, RwLockReadGuard};
+
+use gatelog_record::Uuid;
+use rusqlite::Connection;
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::accounting::{BootKey, Edit, Ledger, Seqs, Totals};
+use crate::metrics::Metrics;
+use committer::{Committer, Job};
+use shared::Shared;
+
+pub use database::{Row, Waiting};
+pub use error::{Fault, SpoolError};
+pub use letters::{DeadLetter, LETTER_LINE_BYTES, LetterCount, LetterFilter, StoredLetter};
+pub use offline::{LetterBox, Retried};
+pub use recovery::{FILE, Moved};
+pub use shared::Health;
+
+/// Most batches that wait for the disk at once; the next one is answered 503.
+pub const MAX_JOBS: usize = 1_024;
+
+/// Where the spool lies and how large it may become.
+#[derive(Clone, Debug)]
+pub struct SpoolOptions {
+    /// Its directory; made when absent.
+    pub dir: PathBuf,
+    /// Most bytes of batches that wait.
+    pub max_bytes: u64,
+    /// Most bytes of dead letters; the oldest go first.
+    pub dead_letters_max_bytes: u64,
+}
+
+/// A batch to be made durable.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Append {
+    /// Records that can be decoded and have an id, one a line.
+    pub body: Vec<u8>,
+    /// How many lines the body has.
+    pub records: u64,
+    /// Their sequence numbers.
+    pub seqs: Seqs,
+    /// Lines that are no records.
+    pub letters: Vec<DeadLetter>,
+    /// Sequence numbers of those, as far as they could be read.
+    pub quarantined: Seqs,
+    /// The sender's own totals.
+    pub totals: Option<(BootKey, Totals)>,
+}
+
+/// A row that is done with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SettledRow {
+    /// Its number.
+    pub id: i64,
+    /// Its records.
+    pub records: u64,
+    /// Its body's length.
+    pub bytes: usize,
+}
+
+/// What became of some rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// The file that they were read from.
+    pub generation: u64,
+    /// The rows: every record of theirs is in the database or among the letters.
+    pub rows: Vec<SettledRow>,
+    /// Records that the database refused for good.
+    pub letters: Vec<DeadLetter>,
+    /// Sequence numbers of what the database has.
+    pub stored: Seqs,
+    /// Sequence numbers of the letters.
+    pub quarantined: Seqs,
+}
+
+/// Rows as read, and the file that they are from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rows {
+    /// To be given back when they are settled.
+    pub generation: u64,
+    /// The rows, in order.
+    pub rows: Vec<Row>,
+}
+
+/// The spool of a serving process. Cheap to clone.
+#[derive(Clone)]
+pub struct Spool {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    jobs: Sender<Job>,
+    places: Semaphore,
+    /// Bytes of appends that are not committed yet.
+    reserved: AtomicU64,
+    max_bytes: u64,
+    collector: Uuid,
+    path: PathBuf,
+    reader: Mutex<Option<(u64, Connection)>>,
+    /// Held as long as the spool is.
+    _lock: File,
+}
+
+impl Spool {
+    /// Opens the spool, or makes it, and starts its thread. A corrupt file is moved aside.
+    ///
+    /// # Errors
+    ///
+    /// The directory is in use by another collector, cannot be written, or holds a file of a
+    /// later version.
+    pub fn open(options: &SpoolOptions, metrics: Metrics) -> Result<Self, SpoolError> {
+        fs::create_dir_all(&options.dir)?;
+        let lock = lock(&options.dir)?;
+        let opened = recovery::open(&options.dir)?;
+        if let Some(moved) = &opened.moved {
+            moved.announce();
+            metrics.spool_moved_aside();
+        }
+        let collector = database::collector(&opened.db)?;
+        database::probe(&opened.db, crate::clock::now_millis())?;
+        let shared = Arc::new(Shared::new(metrics));
+        let committer = Committer::new(
+            options.dir.clone(),
+            opened.db,
+            Arc::clone(&shared),
+            options.dead_letters_max_bytes,
+        )?;
+        let (jobs, queue) = mpsc::channel();
+        std::thread::Builder::new().name("spool".into()).spawn(move || committer.run(&queue))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                shared,
+                jobs,
+                places: Semaphore::new(MAX_JOBS),
+                reserved: AtomicU64::new(0),
+                max_bytes: options.max_bytes,
+                collector,
+                path: options.dir.join(FILE),
+                reader: Mutex::new(None),
+                _lock: lock,
+            }),
+        })
+    }
+
+    /// Makes a batch durable. When this returns `Ok`, it is on disk.
+    ///
+    /// # Errors
+    ///
+    /// The bound would be passed, too much waits for the disk, or the disk refuses. Then the
+    /// batch must not be acknowledged.
+    pub async fn append(&self, append: Append) -> Result<(), SpoolError> {
+        let bytes = if append.records > 0 { database::row_bytes(append.body.len()) } else { 0 };
+        let _place = self.inner.places.try_acquire().map_err(|_| SpoolError::Busy)?;
+        let _reserved = self.reserve(bytes)?;
+        self.submit(|done| Job::Append(append, done)).await
+    }
+
+    /// Deletes rows that are done with, and writes what became of their records.
+    ///
+    /// # Errors
+    ///
+    /// The disk refuses; the rows are still there, and the same may be tried again.
+    pub async fn settle(&self, settled: Settled) -> Result<(), SpoolError> {
+        self.submit(|done| Job::Settle(settled, done)).await
+    }
+
+    /// Changes accounts, in one transaction.
+    ///
+    /// # Errors
+    ///
+    /// The disk refuses.
+    pub async fn account(
+        &self,
+        edit: impl Fn(&mut Edit, &Ledger) + Send + 'static,
+    ) -> Result<(), SpoolError> {
+        self.submit(|done| Job::Account(Box::new(edit), done)).await
+    }
+
+    /// Reads rows after a number, in order, until they have `bytes` or are `count`.
+    ///
+    /// # Errors
+    ///
+    /// The disk refuses. A damaged file is being replaced when this returns.
+    pub async fn read(&self, after: i64, bytes: usize, count: usize) -> Result<Rows, SpoolError> {
+        let inner = Arc::clone(&self.inner);
+        let read = tokio::task::spawn_blocking(move || inner.read(after, bytes, count)).await;
+        let result = read.map_err(|_| SpoolError::Closed)?;
+        if let Err(error) = &result
+            && error.fault() == Fault::Corrupt
+        {
+            let text = error.to_string();
+            let _ = self.submit(|done| Job::Corrupt(text, done)).await;
+        }
+        result
+    }
+
+    /// Waits for the next commit; returns at once when one was made since the last call.
+    pub async fn changed(&self) {
+        self.inner.shared.committed.notified().await;
+    }
+
+    /// Which file this is: it changes when a corrupt one was moved aside, and then reading
+    /// begins anew.
+    pub fn generation(&self) -> u64 {
+        self.inner.shared.generation()
+    }
+
+    /// Whether it takes batches.
+    pub fn health(&self) -> Health {
+        self.inner.shared.health()
+    }
+
+    /// What waits for the database.
+    pub fn waiting(&self) -> Waiting {
+        self.inner.shared.waiting()
+    }
+
+    /// The bound of what waits, in bytes.
+    pub fn max_bytes(&self) -> u64 {
+        self.inner.max_bytes
+    }
+
+    /// The dead letters, counted.
+    pub fn letters(&self) -> LetterCount {
+        self.inner.shared.letters()
+    }
+
+    /// The accounts as committed. Hold it briefly: commits wait.
+    pub fn ledger(&self) -> RwLockReadGuard<'_, Ledger> {
+        self.inner.shared.ledger()
+    }
+
+    /// Who this collector is in the accounting that several share.
+    pub fn collector(&self) -> Uuid {
+        self.inner.collector
+    }
+
+    /// Commits what waits and ends the thread. Everything after it fails.
+    ///
+    /// # Errors
+    ///
+    /// The disk refuses the last write; nothing that was acknowledged is lost by that.
+    pub async fn close(&self) -> Result<(), SpoolError> {
+        self.submit(Job::Close).await
+    }
+
+    async fn submit(
+        &self,
+        job: impl FnOnce(oneshot::Sender<Result<(), SpoolError>>) -> Job,
+    ) -> Result<(), SpoolError> {
+        let (done, result) = oneshot::channel();
+        self.inner.jobs.send(job(done)).map_err(|_| SpoolError::Closed)?;
+        result.await.unwrap_or(Err(SpoolError::Closed))
+    }
+
+    fn reserve(&self, bytes: u64) -> Result<Reserved<'_>, SpoolError> {
+        let reserved = &self.inner.reserved;
+        let before = reserved.fetch_add(bytes, Ordering::SeqCst);
+        let guard = Reserved { reserved, bytes };
+        let waiting = self.waiting().bytes.saturating_add(before);
+        if bytes > 0 && waiting.saturating_add(bytes) > self.inner.max_bytes {
+            return Err(SpoolError::Full { bytes: waiting, limit: self.inner.max_bytes });
+        }
+        Ok(guard)
+    }
+}
+
+/// Bytes of an append on its way, given back when it is committed or refused.
+struct Reserved<'a> {
+    reserved: &'a AtomicU64,
+    bytes: u64,
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        self.reserved.fetch_sub(self.bytes, Ordering::SeqCst);
+    }
+}
+
+impl Inner {
+    fn read(&self, after: i64, bytes: usize, count: usize) -> Result<Rows, SpoolError> {
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let generation = self.shared.generation();
+        if reader.as_ref().is_none_or(|(of, _)| *of != generation) {
+            *reader = Some((generation, database::open_reader(&self.path)?));
+        }
+        match reader.as_ref() {
+            Some((_, db)) => {
+                Ok(Rows { generation, rows: database::read_rows(db, after, bytes, count)? })
+            }
+            None => Err(SpoolError::Closed),
+        }
+    }
+}
+
+fn lock(dir: &Path) -> Result<File, SpoolError> {
+    let file = File::create(dir.join("spool.lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(SpoolError::Locked(dir.display().to_string())),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}

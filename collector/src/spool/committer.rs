@@ -1,0 +1,354 @@
+//! The one thread that writes: group commit, the bound's bookkeeping, and what a fault means.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::oneshot;
+
+use super::database::{self, Waiting};
+use super::error::{Fault, SpoolError};
+use super::letters::{self, DeadLetter, LetterCount};
+use super::shared::{Health, Shared};
+use super::{Append, Settled, recovery};
+use crate::accounting::{Account, Edit, Intervals, Ledger, MAX_BOOTS, Seqs, Totals};
+use crate::clock::now_millis;
+
+/// Most bytes of batches in one transaction: bounds the log's growth and the wait for one commit.
+const GROUP_BYTES: usize = 4 << 20;
+/// Most jobs in one transaction.
+const GROUP_JOBS: usize = 512;
+/// The log is copied into the file when it has grown by this much.
+const CHECKPOINT_BYTES: usize = 8 << 20;
+/// How often an idle or refusing spool is looked after.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What a transaction adds to the log beside the bodies: pages of tables and of accounts.
+const COMMIT_BYTES: usize = 16 << 10;
+
+/// Where a job's result goes.
+pub(super) type Done = oneshot::Sender<Result<(), SpoolError>>;
+
+/// Work for the thread.
+pub(super) enum Job {
+    Append(Append, Done),
+    Settle(Settled, Done),
+    /// A change to accounts that belongs to no batch.
+    Account(AccountEdit, Done),
+    /// Somebody who read the file found it damaged.
+    Corrupt(String, Done),
+    Close(Done),
+}
+
+/// A change to accounts.
+pub(super) type AccountEdit = Box<dyn Fn(&mut Edit, &Ledger) + Send>;
+
+pub(super) struct Committer {
+    dir: PathBuf,
+    db: Connection,
+    shared: Arc<Shared>,
+    letters_max: u64,
+    /// Changes when another process has written.
+    data_version: i64,
+    /// Bytes in the log since it was last copied into the file, about.
+    unchecked: usize,
+}
+
+impl Committer {
+    /// Takes over an opened file; what it holds becomes visible in `shared`.
+    pub(super) fn new(
+        dir: PathBuf,
+        db: Connection,
+        shared: Arc<Shared>,
+        letters_max: u64,
+    ) -> Result<Self, SpoolError> {
+        let data_version = database::data_version(&db)?;
+        let committer = Self { dir, db, shared, letters_max, data_version, unchecked: 0 };
+        committer.load()?;
+        Ok(committer)
+    }
+
+    pub(super) fn run(mut self, jobs: &Receiver<Job>) {
+        loop {
+            match jobs.recv_timeout(TICK) {
+                Ok(first) => {
+                    let (group, close) = gather(first, jobs);
+                    self.commit(group);
+                    if let Some(done) = close {
+                        let _ = done.send(self.close());
+                        return;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => self.tick(),
+                Err(RecvTimeoutError::Disconnected) => {
+                    let _ = self.close();
+                    return;
+                }
+            }
+        }
+    }
+
+    /// One transaction for the whole group, then everybody's answer.
+    fn commit(&mut self, group: Vec<Job>) {
+        if group.is_empty() {
+            return;
+        }
+        let result = match self.shared.health() {
+            Health::Broken(text) => Err(SpoolError::Disk { fault: Fault::Fatal, text }),
+            Health::Good | Health::Refusing(_) => self.transact(&group),
+        };
+        self.judge(&result);
+        for job in group {
+            let (Job::Append(_, done)
+            | Job::Settle(_, done)
+            | Job::Account(_, done)
+            | Job::Corrupt(_, done)
+            | Job::Close(done)) = job;
+            let _ = done.send(result.clone());
+        }
+        if result.is_ok() {
+            self.shared.committed.notify_one();
+            if self.unchecked >= CHECKPOINT_BYTES {
+                self.checkpoint();
+            }
+        }
+    }
+
+    fn transact(&mut self, group: &[Job]) -> Result<(), SpoolError> {
+        let started = Instant::now();
+        let now = now_millis();
+        self.notice_others()?;
+        let shared = Arc::clone(&self.shared);
+        let ledger = shared.ledger();
+        let mut change = Change {
+            edit: Edit::default(),
+            waiting: shared.waiting(),
+            letters: shared.letters(),
+            written: COMMIT_BYTES,
+            ledger: &ledger,
+            now,
+        };
+        let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for job in group {
+            match job {
+                Job::Append(append, _) => change.append(&tx, append)?,
+                Job::Settle(settled, _) => change.settle(&tx, settled, shared.generation())?,
+                Job::Account(edit, _) => edit(&mut change.edit, &ledger),
+                Job::Corrupt(text, _) => {
+                    return Err(SpoolError::Disk { fault: Fault::Corrupt, text: text.clone() });
+                }
+                Job::Close(_) => {}
+            }
+        }
+        let purged = letters::trim(&tx, &mut change.letters, self.letters_max)?;
+        let evicted = change.edit.evict(&ledger, MAX_BOOTS);
+        change.write_accounts(&tx)?;
+        change.waiting.oldest = database::oldest(&tx)?;
+        tx.commit()?;
+        let Change { edit, waiting, letters, written, .. } = change;
+        drop(ledger);
+        shared.publish(edit, waiting, letters);
+        shared.metrics.spool_committed(started.elapsed(), purged, evicted);
+        self.unchecked = self.unchecked.saturating_add(written);
+        Ok(())
+    }
+
+    /// What a result means for the spool's health; says so once.
+    fn judge(&mut self, result: &Result<(), SpoolError>) {
+        let Err(error) = result else {
+            if self.shared.set_health(Health::Good) {
+                tracing::info!("spool writable again");
+            }
+            return;
+        };
+        match error.fault() {
+            Fault::Passing => {
+                if self.shared.set_health(Health::Refusing(error.to_string())) {
+                    tracing::error!(%error, "spool refuses: nothing is acknowledged until it is writable");
+                }
+            }
+            Fault::Fatal => {
+                if self.shared.set_health(Health::Broken(error.to_string())) {
+                    tracing::error!(critical = true, %error,
+                        "spool broken: nothing is acknowledged any more; mend the disk and restart");
+                }
+            }
+            Fault::Corrupt => self.replace(&error.to_string()),
+        }
+    }
+
+    fn replace(&mut self, reason: &str) {
+        let result = recovery::replace(&self.dir, reason).and_then(|opened| {
+            if let Some(moved) = &opened.moved {
+                moved.announce();
+            }
+            self.data_version = database::data_version(&opened.db)?;
+            self.db = opened.db;
+            self.unchecked = 0;
+            self.shared.next_generation();
+            self.load()
+        });
+        if let Err(error) = result {
+            let text = format!("corrupt, and no new file could take its place: {error}");
+            if self.shared.set_health(Health::Broken(text)) {
+                tracing::error!(critical = true, %error, "spool corrupt, and no new file could take its place");
+            }
+        }
+        self.shared.committed.notify_one();
+    }
+
+    fn load(&self) -> Result<(), SpoolError> {
+        self.shared.load(
+            Ledger::new(database::accounts(&self.db)?),
+            database::waiting(&self.db)?,
+            letters::count(&self.db)?,
+        );
+        Ok(())
+    }
+
+    /// Another process (a `dead-letters` command) may have added or removed rows.
+    fn notice_others(&mut self) -> Result<(), SpoolError> {
+        let version = database::data_version(&self.db)?;
+        if version != self.data_version {
+            self.data_version = version;
+            self.load()?;
+            self.shared.committed.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Once a second when there is no work: sees whether a refusing disk takes a write again,
+    /// copies the log into the file, and gives free pages back.
+    fn tick(&mut self) {
+        match self.shared.health() {
+            Health::Broken(_) => {}
+            Health::Refusing(_) => {
+                let result = database::probe(&self.db, now_millis());
+                self.judge(&result);
+            }
+            Health::Good => {
+                if let Err(error) = self.notice_others().and_then(|()| database::shrink(&self.db)) {
+                    self.judge(&Err(error));
+                } else if self.unchecked > 0 {
+                    self.checkpoint();
+                }
+            }
+        }
+    }
+
+    fn checkpoint(&mut self) {
+        match database::checkpoint(&self.db, "PASSIVE") {
+            Ok(()) => self.unchecked = 0,
+            Err(error) => self.judge(&Err(error)),
+        }
+    }
+
+    fn close(&mut self) -> Result<(), SpoolError> {
+        match self.shared.health() {
+            Health::Good => database::checkpoint(&self.db, "TRUNCATE"),
+            Health::Refusing(_) | Health::Broken(_) => Ok(()),
+        }
+    }
+}
+
+/// One transaction's effect on what is kept in memory; thrown away when it fails.
+struct Change<'a> {
+    edit: Edit,
+    waiting: Waiting,
+    letters: LetterCount,
+    written: usize,
+    ledger: &'a Ledger,
+    now: i64,
+}
+
+impl Change<'_> {
+    fn append(&mut self, tx: &Transaction<'_>, append: &Append) -> Result<(), SpoolError> {
+        if append.records > 0 {
+            database::insert_row(tx, None, self.now, append.records, &append.seqs, &append.body)?;
+            self.waiting.add(append.records, append.body.len());
+            self.written = self.written.saturating_add(append.body.len());
+        }
+        if let Some((key, totals)) = &append.totals {
+            let totals = Totals { at: self.now, ..totals.clone() };
+            self.edit.account(self.ledger, key, self.now).totals.advance(&totals);
+        }
+        self.each(&append.seqs, |account, seqs| account.accepted.union(seqs));
+        self.bury(tx, &append.letters, &append.quarantined)
+    }
+
+    fn settle(
+        &mut self,
+        tx: &Transaction<'_>,
+        settled: &Settled,
+        generation: u64,
+    ) -> Result<(), SpoolError> {
+        // Rows of a file that was moved aside: the new file's are read and settled anew.
+        if settled.generation == generation {
+            for row in &settled.rows {
+                if database::delete_row(tx, row.id)? {
+                    self.waiting.remove(row.records, row.bytes);
+                }
+            }
+        }
+        self.each(&settled.stored, |account, seqs| account.stored.union(seqs));
+        self.bury(tx, &settled.letters, &settled.quarantined)
+    }
+
+    fn bury(
+        &mut self,
+        tx: &Transaction<'_>,
+        letters: &[DeadLetter],
+        seqs: &Seqs,
+    ) -> Result<(), SpoolError> {
+        for letter in letters {
+            let bytes = letters::insert(tx, self.now, letter)?;
+            self.letters.add(bytes);
+            self.written = self.written.saturating_add(bytes);
+        }
+        self.each(seqs, |account, seqs| {
+            account.accepted.union(seqs);
+            account.quarantined.union(seqs);
+        });
+        Ok(())
+    }
+
+    fn each(&mut self, seqs: &Seqs, change: impl Fn(&mut Account, &Intervals)) {
+        for (key, seqs) in seqs.iter() {
+            change(self.edit.account(self.ledger, key, self.now), seqs);
+        }
+    }
+
+    fn write_accounts(&mut self, tx: &Transaction<'_>) -> Result<(), SpoolError> {
+        for (key, account) in self.edit.changed() {
+            database::write_account(tx, key, account)?;
+        }
+        for key in self.edit.forgotten() {
+            database::delete_account(tx, key)?;
+        }
+        Ok(())
+    }
+}
+
+/// The jobs of one transaction: what waits already, within the bounds. Waiting for more would
+/// only add to everybody's time: while one group commits, the next one gathers by itself.
+fn gather(first: Job, jobs: &Receiver<Job>) -> (Vec<Job>, Option<Done>) {
+    let mut group = Vec::new();
+    let mut bytes = 0_usize;
+    let mut next = Some(first);
+    while let Some(job) = next {
+        match job {
+            Job::Close(done) => return (group, Some(done)),
+            Job::Append(append, done) => {
+                bytes = bytes.saturating_add(append.body.len());
+                group.push(Job::Append(append, done));
+            }
+            other => group.push(other),
+        }
+        next = (bytes < GROUP_BYTES && group.len() < GROUP_JOBS)
+            .then(|| jobs.try_recv().ok())
+            .flatten();
+    }
+    (group, None)
+}

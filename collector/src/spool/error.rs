@@ -1,0 +1,111 @@
+//! Why the spool did not take or give something, and what follows from it.
+
+use std::fmt;
+
+use rusqlite::ErrorCode;
+
+use crate::config::units::show_size;
+
+/// What a failure means for the spool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing was written and nothing was harmed: trying again may work. A full or read-only
+    /// disk, a lock held by another process.
+    Passing,
+    /// What the kernel holds and what the disk holds may differ (fsync failed). Never tried
+    /// again in this process.
+    Fatal,
+    /// The file is not a sound database.
+    Corrupt,
+}
+
+/// Why the spool did not take or give something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SpoolError {
+    /// The bound in bytes would be passed.
+    Full {
+        /// Bytes waiting.
+        bytes: u64,
+        /// The bound.
+        limit: u64,
+    },
+    /// More work waits for the disk than is allowed.
+    Busy,
+    /// The disk or the database refused.
+    Disk {
+        /// What follows from it.
+        fault: Fault,
+        /// What was said.
+        text: String,
+    },
+    /// The spool was closed.
+    Closed,
+    /// The file was written by a later version.
+    Version {
+        /// The version found.
+        found: i64,
+        /// The latest version that this program reads.
+        known: i64,
+    },
+    /// Another process serves from the same directory.
+    Locked(String),
+}
+
+impl SpoolError {
+    /// What follows from it.
+    pub fn fault(&self) -> Fault {
+        match self {
+            SpoolError::Disk { fault, .. } => *fault,
+            SpoolError::Version { .. } | SpoolError::Locked(_) => Fault::Fatal,
+            SpoolError::Full { .. } | SpoolError::Busy | SpoolError::Closed => Fault::Passing,
+        }
+    }
+}
+
+impl fmt::Display for SpoolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SpoolError::Full { bytes, limit } => write!(
+                f,
+                "spool full: {bytes} bytes wait for MongoDB, limit is {}",
+                show_size(*limit)
+            ),
+            SpoolError::Busy => f.write_str("too many batches wait for the disk"),
+            SpoolError::Disk { text, .. } => write!(f, "spool disk: {text}"),
+            SpoolError::Closed => f.write_str("the collector is stopping"),
+            SpoolError::Version { found, known } => write!(
+                f,
+                "spool has schema version {found}, this program reads up to {known}: \
+                 run the version that wrote it, or empty it first"
+            ),
+            SpoolError::Locked(dir) => {
+                write!(f, "spool \"{dir}\" is in use by another collector: give each its own")
+            }
+        }
+    }
+}
+
+impl std::error::Error for SpoolError {}
+
+impl From<rusqlite::Error> for SpoolError {
+    fn from(error: rusqlite::Error) -> Self {
+        /// `SQLITE_IOERR_FSYNC` and `SQLITE_IOERR_DIR_FSYNC`.
+        const FSYNC: [i32; 2] = [1_034, 1_290];
+        let fault = match error.sqlite_error() {
+            Some(sqlite) if FSYNC.contains(&sqlite.extended_code) => Fault::Fatal,
+            Some(sqlite) => match sqlite.code {
+                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Fault::Corrupt,
+                _ => Fault::Passing,
+            },
+            // A column that is not what the schema says: only damage puts it there.
+            None => Fault::Corrupt,
+        };
+        SpoolError::Disk { fault, text: error.to_string() }
+    }
+}
+
+impl From<std::io::Error> for SpoolError {
+    fn from(error: std::io::Error) -> Self {
+        SpoolError::Disk { fault: Fault::Passing, text: error.to_string() }
+    }
+}

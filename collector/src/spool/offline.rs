@@ -1,0 +1,94 @@
+//! The dead letters as the commands see them, beside a serving process or without one.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::error::SpoolError;
+use super::letters::{self, LetterCount, LetterFilter, StoredLetter};
+use super::{FILE, database};
+use crate::accounting::Seqs;
+use crate::clock::now_millis;
+
+/// Most letters that one transaction moves: a serving process waits no longer than that takes.
+const AT_ONCE: usize = 256;
+
+/// A line that is a record now: as it goes into the spool, and its sequence number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Retried {
+    /// The line, with an id.
+    pub line: Vec<u8>,
+    /// Its sequence number, if it has one.
+    pub seqs: Seqs,
+}
+
+/// The dead letters of a spool's directory.
+pub struct LetterBox {
+    db: Connection,
+}
+
+impl LetterBox {
+    /// Opens the spool's file in `dir`.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it cannot be opened.
+    pub fn open(dir: &Path) -> Result<Self, SpoolError> {
+        let path = dir.join(FILE);
+        std::fs::metadata(&path)?;
+        Ok(Self { db: database::open(&path)? })
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> Result<LetterCount, SpoolError> {
+        letters::count(&self.db)
+    }
+
+    /// The numbers of the letters that the filter means, oldest first.
+    pub fn ids(&self, filter: &LetterFilter) -> Result<Vec<i64>, SpoolError> {
+        letters::ids(&self.db, filter)
+    }
+
+    /// One letter; none when it is gone meanwhile.
+    pub fn get(&self, id: i64) -> Result<Option<StoredLetter>, SpoolError> {
+        letters::get(&self.db, id)
+    }
+
+    /// Removes letters; says how many.
+    pub fn purge(&mut self, filter: &LetterFilter) -> Result<usize, SpoolError> {
+        let ids = self.ids(filter)?;
+        for some in ids.chunks(AT_ONCE) {
+            let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            letters::delete(&tx, some)?;
+            tx.commit()?;
+        }
+        Ok(ids.len())
+    }
+
+    /// Puts letters back into the spool, where `accept` makes a record of the line; those that
+    /// it refuses stay. Returns how many went and how many stayed.
+    pub fn retry(
+        &mut self,
+        filter: &LetterFilter,
+        mut accept: impl FnMut(&StoredLetter) -> Option<Retried>,
+    ) -> Result<(usize, usize), SpoolError> {
+        let (mut went, mut stayed) = (0_usize, 0_usize);
+        for some in self.ids(filter)?.chunks(AT_ONCE) {
+            let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let mut moved = 0_usize;
+            for id in some {
+                let Some(letter) = letters::get(&tx, *id)? else { continue };
+                let Some(retried) = accept(&letter) else {
+                    stayed = stayed.saturating_add(1);
+                    continue;
+                };
+                database::insert_row(&tx, None, now_millis(), 1, &retried.seqs, &retried.line)?;
+                letters::delete(&tx, &[*id])?;
+                moved = moved.saturating_add(1);
+            }
+            tx.commit()?;
+            went = went.saturating_add(moved);
+        }
+        Ok((went, stayed))
+    }
+}

@@ -1,0 +1,100 @@
+//! What the spool's users see: its health, how much waits, and the accounts as committed.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
+
+use tokio::sync::Notify;
+
+use super::database::Waiting;
+use super::letters::LetterCount;
+use crate::accounting::{Edit, Ledger};
+use crate::metrics::Metrics;
+
+/// Whether the spool takes batches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It does.
+    Good,
+    /// Not now: the disk is full, read-only or in use. Looked after every second.
+    Refusing(String),
+    /// Never again in this process: what is on disk is not known.
+    Broken(String),
+}
+
+pub(super) struct Shared {
+    health: Mutex<Health>,
+    /// Counts the files: a new one after a corrupt one was moved aside.
+    generation: AtomicU64,
+    ledger: RwLock<Ledger>,
+    waiting: Mutex<Waiting>,
+    letters: Mutex<LetterCount>,
+    /// Told after every commit.
+    pub(super) committed: Notify,
+    pub(super) metrics: Metrics,
+}
+
+impl Shared {
+    pub(super) fn new(metrics: Metrics) -> Self {
+        Self {
+            health: Mutex::new(Health::Good),
+            generation: AtomicU64::new(0),
+            ledger: RwLock::default(),
+            waiting: Mutex::default(),
+            letters: Mutex::default(),
+            committed: Notify::new(),
+            metrics,
+        }
+    }
+
+    pub(super) fn health(&self) -> Health {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says whether the kind of health changed. What is broken stays broken.
+    pub(super) fn set_health(&self, new: Health) -> bool {
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*health, Health::Broken(_)) {
+            return false;
+        }
+        let changed = std::mem::discriminant(&*health) != std::mem::discriminant(&new);
+        *health = new;
+        changed
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn next_generation(&self) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn ledger(&self) -> RwLockReadGuard<'_, Ledger> {
+        self.ledger.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn waiting(&self) -> Waiting {
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn letters(&self) -> LetterCount {
+        *self.letters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a committed change visible.
+    pub(super) fn publish(&self, edit: Edit, waiting: Waiting, letters: LetterCount) {
+        self.ledger.write().unwrap_or_else(PoisonError::into_inner).absorb(edit);
+        self.set_counts(waiting, letters);
+    }
+
+    /// Makes what a file holds visible.
+    pub(super) fn load(&self, ledger: Ledger, waiting: Waiting, letters: LetterCount) {
+        *self.ledger.write().unwrap_or_else(PoisonError::into_inner) = ledger;
+        self.set_counts(waiting, letters);
+    }
+
+    fn set_counts(&self, waiting: Waiting, letters: LetterCount) {
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = waiting;
+        *self.letters.lock().unwrap_or_else(PoisonError::into_inner) = letters;
+    }
+}

@@ -1,0 +1,121 @@
+//! How many records go into one insert.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::spool::Row;
+
+/// Most bytes of lines in one insert: decoded and as BSON they take a few times as much.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// The number of records that the database takes in time: halved when an insert was too slow,
+/// grown by an eighth when one went well.
+pub(super) struct Pace {
+    records: AtomicUsize,
+    most: usize,
+}
+
+impl Pace {
+    pub(super) fn new(most: usize) -> Self {
+        Self { records: AtomicUsize::new(most), most }
+    }
+
+    pub(super) fn records(&self) -> usize {
+        self.records.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn slower(&self) {
+        self.records.store((self.records() / 2).max(1), Ordering::Relaxed);
+    }
+
+    pub(super) fn faster(&self) {
+        let now = self.records();
+        let more = now.saturating_add((now / 8).max(1)).min(self.most);
+        self.records.store(more, Ordering::Relaxed);
+    }
+}
+
+/// A line's place: which row, and where in its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) row: usize,
+    pub(super) bytes: Range<usize>,
+}
+
+impl Line {
+    pub(super) fn of<'a>(&self, rows: &'a [Row]) -> &'a [u8] {
+        rows.get(self.row).and_then(|row| row.body.get(self.bytes.clone())).unwrap_or_default()
+    }
+}
+
+/// The places of the rows' lines; rows whose body is damaged have none.
+pub(super) fn lines(rows: &[Row]) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for (index, row) in rows.iter().enumerate().filter(|(_, row)| row.intact) {
+        let mut start = 0_usize;
+        for line in row.body.split_inclusive(|byte| *byte == b'\n') {
+            let end = start.saturating_add(line.len());
+            let text = line.strip_suffix(b"\n").unwrap_or(line);
+            if !text.is_empty() {
+                lines.push(Line { row: index, bytes: start..start.saturating_add(text.len()) });
+            }
+            start = end;
+        }
+    }
+    lines
+}
+
+/// The first lines that make one insert; at least one.
+pub(super) fn take(lines: &[Line], records: usize) -> usize {
+    let mut bytes = 0_usize;
+    let fits = |line: &&Line| {
+        bytes = bytes.saturating_add(line.bytes.len());
+        bytes <= CHUNK_BYTES
+    };
+    lines.iter().take(records).take_while(fits).count().max(1).min(lines.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accounting::Seqs;
+
+    fn row(body: &str, intact: bool) -> Row {
+        let body = body.as_bytes().to_vec();
+        Row { id: 1, received: 0, records: 0, seqs: Seqs::default(), intact, body }
+    }
+
+    #[test]
+    fn lines_are_found_in_every_sound_row() {
+        let rows = [row("one\ntwo\n", true), row("damaged\n", false), row("three", true)];
+        let lines = lines(&rows);
+        let found: Vec<_> = lines.iter().map(|line| line.of(&rows)).collect();
+        assert_eq!(found, [&b"one"[..], b"two", b"three"]);
+    }
+
+    #[test]
+    fn an_insert_keeps_its_bounds_but_takes_at_least_one_line() {
+        let big = "x".repeat(CHUNK_BYTES / 2 + 1);
+        let rows = [row(&format!("{big}\n{big}\na\nb\n"), true)];
+        let lines = lines(&rows);
+        assert_eq!(take(&lines, 10), 1);
+        assert_eq!(take(&lines[2..], 1), 1);
+        assert_eq!(take(&lines[2..], 10), 2);
+        assert_eq!(take(&[], 10), 0);
+    }
+
+    #[test]
+    fn the_pace_halves_and_grows_within_its_bounds() {
+        let pace = Pace::new(1_000);
+        pace.slower();
+        assert_eq!(pace.records(), 500);
+        for _ in 0..20 {
+            pace.slower();
+        }
+        assert_eq!(pace.records(), 1);
+        for _ in 0..100 {
+            pace.faster();
+        }
+        assert_eq!(pace.records(), 1_000);
+    }
+}
