@@ -1,7 +1,8 @@
 # gatelog: `make help` lists the targets.
 #
-# `make tools` first, once; `make test` does it by itself. What may be skipped
-# locally: `make unit` needs nothing but Rust; `make test-native test-artifact` needs no Node.
+# `make tools` first, once; `make demo` and `make test` do it by themselves. What may be skipped
+# locally: `make unit` needs nothing but Rust; `make test-native test-artifact` needs no Node;
+# `make test-e2e` alone is what a change of configuration or of the collector calls for.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -30,6 +31,14 @@ wasm: ## Build the filter: target/gatelog.wasm
 .PHONY: collector
 collector: ## Build the collector: target/release/gatelog-collector
 	cargo build --release --package gatelog-collector
+
+# --- To see it work ---
+# GATEWAY_PORT (8080), MONGODB_URI and GATELOG_DATABASE (pytake_logs) are heeded.
+
+.PHONY: demo
+demo: tools wasm ## See the whole work, until Ctrl-C; ONCE=1 checks it and ends
+	cargo build --package gatelog-collector --package gatelog-tests --bins
+	@target/debug/gatelog-demo $(if $(filter 1,$(ONCE)),--once)
 
 # --- The quick loop ---
 
@@ -72,7 +81,7 @@ unit: ## Unit tests of all crates
 # --- The tests ---
 
 .PHONY: test
-test: tools test-native test-node test-artifact ## Every test: native, Node, artifact
+test: tools test-native test-node test-artifact test-e2e ## Every test: native, Node, artifact, end to end
 
 .PHONY: test-native
 test-native: ## Unit, integration and documentation tests of the crates
@@ -87,6 +96,14 @@ test-node: ## The rules of filter and record as wasm, under Node
 .PHONY: test-artifact
 test-artifact: wasm ## The shipped .wasm on a strict mock host
 	cargo test --package gatelog-tests --lib
+
+# Each test runs an Envoy, a collector and services of its own: more at once only slow each other.
+E2E_THREADS ?= 2
+
+.PHONY: test-e2e
+test-e2e: wasm ## Real Envoy, collector and database; FILTER=name for some of them
+	cargo build --package gatelog-collector
+	cargo test --package gatelog-tests --test e2e $(FILTER) -- --test-threads=$(E2E_THREADS)
 
 .PHONY: clean
 clean: ## Remove what was built; .tools/ stays

@@ -2,6 +2,7 @@
 //! kernel when the test process itself is killed.
 
 use std::fs::File;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::LazyLock;
@@ -54,13 +55,16 @@ fn spawn(command: Command) -> Result<Child> {
 /// The command that runs `program` bound to this process's life, where the system can do that.
 pub(crate) fn bound_command(program: &Path) -> Command {
     let setpriv = Path::new("/usr/bin/setpriv");
-    if setpriv.exists() {
+    let mut command = if setpriv.exists() {
         let mut command = Command::new(setpriv);
         command.args(["--pdeathsig", "TERM", "--"]).arg(program);
         command
     } else {
         Command::new(program)
-    }
+    };
+    // Ctrl-C in a terminal is for this program, which then ends the children in order.
+    command.process_group(0);
+    command
 }
 
 impl Process {

@@ -1,0 +1,21 @@
+//! End to end, on a real Envoy, the real collector and a real database: what a client does is what
+//! the records say. `make test-e2e` builds the parts and runs these.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod accounted;
+mod identity;
+mod levels;
+mod queries;
+mod records;
+mod retention;
+mod stdout;
+mod stored;
+mod updates;
