@@ -40,8 +40,6 @@ pub struct Config {
     pub shutdown_timeout: Duration,
     /// The bounds of what is accepted.
     pub ingest: IngestLimits,
-    /// Memory for bodies that are being read, in bytes.
-    pub ingest_memory: usize,
     /// The spool.
     pub spool: SpoolOptions,
     /// The database.
@@ -86,8 +84,7 @@ impl ServeArgs {
             read.bytes("GATELOG_MAX_DECODED_BYTES", &self.max_decoded_bytes, 1 << 10..=256 << 20);
         let record_bytes =
             read.bytes("GATELOG_MAX_RECORD_BYTES", &self.max_record_bytes, 1 << 10..=1 << 20);
-        let ingest_memory =
-            read.bytes("GATELOG_INGEST_MEMORY", &self.ingest_memory, 1 << 20..=16 << 30);
+        let gap_after = read.time("GATELOG_GAP_AFTER", &self.gap_after, 1_000..=86_400_000 * 30);
         let batch = BatchLimits {
             records: read.count("GATELOG_MAX_RECORDS", &self.max_records, 1..=1_000_000),
             record: DecodeLimits { record_bytes, ..DecodeLimits::default() },
@@ -96,7 +93,9 @@ impl ServeArgs {
             encoded_bytes: encoded,
             decoded_bytes: decoded,
             body_time: read.time("GATELOG_BODY_TIMEOUT", &self.body_timeout, 1_000..=600_000),
+            memory: read.bytes("GATELOG_INGEST_MEMORY", &self.ingest_memory, 1 << 20..=16 << 30),
             batch,
+            silent_after: gap_after,
         };
         let config = Config {
             listen: read.addresses("GATELOG_LISTEN", &self.listen),
@@ -119,14 +118,13 @@ impl ServeArgs {
                 100..=600_000,
             ),
             ingest,
-            ingest_memory,
             spool,
             store,
             writer: WriterOptions { jobs: writers, records: per_insert, record: batch.record },
-            gap_after: read.time("GATELOG_GAP_AFTER", &self.gap_after, 1_000..=86_400_000 * 30),
+            gap_after,
             log_level,
         };
-        if config.ingest_memory < decoded.saturating_mul(2).saturating_add(encoded) {
+        if config.ingest.memory < decoded.saturating_mul(2).saturating_add(encoded) {
             read.faults.add(
                 "GATELOG_INGEST_MEMORY",
                 &self.ingest_memory,

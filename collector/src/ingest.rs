@@ -20,6 +20,8 @@ use axum::response::IntoResponse;
 use axum::routing::{any, get, post};
 use serde_json::json;
 
+use crate::accounting::Peers;
+use crate::clock::now_millis;
 use crate::metrics::Metrics;
 use crate::spool::{Append, Spool};
 
@@ -38,8 +40,12 @@ pub struct IngestLimits {
     pub decoded_bytes: usize,
     /// Longest time for a body to arrive.
     pub body_time: Duration,
+    /// Memory for bodies that are being read, all together, in bytes.
+    pub memory: usize,
     /// The bounds of a batch.
     pub batch: BatchLimits,
+    /// A gateway that was not heard of for so long is taken to be gone, in the accounting.
+    pub silent_after: Duration,
 }
 
 /// What the handlers share. Cheap to clone.
@@ -54,20 +60,33 @@ struct Inner {
     limits: IngestLimits,
     budget: Budget,
     metrics: Metrics,
+    peers: Peers,
     stopping: AtomicBool,
 }
 
 impl App {
     /// The state of a service that accepts into this spool.
-    pub fn new(
-        spool: Spool,
-        auth: Auth,
-        limits: IngestLimits,
-        budget: Budget,
-        metrics: Metrics,
-    ) -> Self {
-        let stopping = AtomicBool::new(false);
-        Self { inner: Arc::new(Inner { spool, auth, limits, budget, metrics, stopping }) }
+    pub fn new(spool: Spool, auth: Auth, limits: IngestLimits, metrics: Metrics) -> Self {
+        let inner = Inner {
+            spool,
+            auth,
+            limits,
+            budget: Budget::new(limits.memory),
+            metrics,
+            peers: Peers::default(),
+            stopping: AtomicBool::new(false),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// What other collectors know, for the accounting.
+    pub fn peers(&self) -> &Peers {
+        &self.inner.peers
+    }
+
+    fn silent_before(&self) -> i64 {
+        let after = i64::try_from(self.inner.limits.silent_after.as_millis()).unwrap_or(i64::MAX);
+        now_millis().saturating_sub(after)
     }
 
     /// Who may post.

@@ -73,6 +73,14 @@ impl Store {
         answer.await?.map(drop).map_err(|error| classify::of_call(&error))
     }
 
+    /// Runs any other call of the driver, within the same bounds.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        call: impl Future<Output = Result<T, mongodb::error::Error>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.call(call).await?.map_err(|error| classify::of_call(&error))
+    }
+
     fn collection(&self, collection: LogCollection) -> mongodb::Collection<RawDocumentBuf> {
         // Journaled too: on a standalone server, a majority alone may still be in memory only.
         let durable = WriteConcern::builder()

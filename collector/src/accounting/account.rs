@@ -58,6 +58,18 @@ impl Totals {
         }
     }
 
+    /// As text: `[assigned, queued, at, {reason: count}]`. Read back by [`decode`](Self::decode).
+    pub fn encode(&self) -> String {
+        serde_json::json!([self.assigned, self.queued, self.at, self.dropped]).to_string()
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote; of anything else, nothing.
+    pub fn decode(text: &str) -> Self {
+        type Parts = (u64, u64, i64, BTreeMap<String, u64>);
+        let (assigned, queued, at, dropped): Parts = serde_json::from_str(text).unwrap_or_default();
+        Self { assigned, queued, dropped, at }
+    }
+
     /// Takes over newer totals: those that have assigned more, else those that came later.
     pub fn advance(&mut self, other: &Self) {
         if (other.assigned, other.at) >= (self.assigned, self.at) {
@@ -156,7 +168,10 @@ impl Account {
     }
 
     /// The terms of the identity; their sum is always `assigned`.
-    pub fn statement(&self) -> Statement {
+    ///
+    /// A sender that was last heard of before `silent_before` (milliseconds since the epoch) is
+    /// taken to be gone, and what it had queued to be missing: only its journal has it still.
+    pub fn statement(&self, silent_before: i64) -> Statement {
         let assigned = self.totals.assigned.max(self.accepted.max()).max(self.stored.max());
         let stored = self.stored.len();
         let quarantined = self.quarantined.len_without(&self.stored);
@@ -172,7 +187,8 @@ impl Account {
         };
         let told = self.totals.dropped.values().fold(0, |sum: u64, n| sum.saturating_add(*n));
         let dropped = explain(told);
-        let queued = explain(self.totals.queued);
+        let silent = self.totals.at < silent_before;
+        let queued = explain(if silent { 0 } else { self.totals.queued });
         Statement {
             assigned,
             stored,
@@ -223,7 +239,7 @@ mod tests {
         account.accepted.insert(1..=80);
         account.stored.insert(1..=60);
         account.quarantined.insert(61..=62);
-        let statement = account.statement();
+        let statement = account.statement(0);
         adds_up(&statement);
         assert_eq!(
             statement,
@@ -246,10 +262,10 @@ mod tests {
         let mut account = account(100, 0, 10);
         account.accepted.insert(1..=85);
         account.stored.insert(1..=85);
-        assert_eq!((account.statement().missing, account.statement().recovered), (5, 0));
+        assert_eq!((account.statement(0).missing, account.statement(0).recovered), (5, 0));
         account.accepted.insert(86..=100);
         account.stored.insert(86..=100);
-        let statement = account.statement();
+        let statement = account.statement(0);
         adds_up(&statement);
         assert_eq!((statement.missing, statement.dropped, statement.recovered), (0, 0, 10));
     }
@@ -259,8 +275,8 @@ mod tests {
         // The later header still counts the earlier batch as queued; both have arrived.
         let mut account = account(20, 10, 0);
         account.accepted.insert(1..=20);
-        adds_up(&account.statement());
-        assert_eq!(account.statement().queued, 0);
+        adds_up(&account.statement(0));
+        assert_eq!(account.statement(0).queued, 0);
     }
 
     #[test]
@@ -269,8 +285,17 @@ mod tests {
         account.accepted.insert(1..=3);
         account.quarantined.insert(2..=2);
         account.stored.insert(1..=3);
-        adds_up(&account.statement());
-        assert_eq!(account.statement().quarantined, 0);
+        adds_up(&account.statement(0));
+        assert_eq!(account.statement(0).quarantined, 0);
+    }
+
+    #[test]
+    fn what_a_silent_sender_had_queued_is_missing() {
+        let mut account = account(10, 4, 0);
+        account.accepted.insert(1..=6);
+        assert_eq!((account.statement(0).queued, account.statement(0).missing), (4, 0));
+        assert_eq!((account.statement(2).queued, account.statement(2).missing), (0, 4));
+        adds_up(&account.statement(2));
     }
 
     #[test]
@@ -286,8 +311,8 @@ mod tests {
     fn records_without_a_header_assign_at_least_their_number() {
         let mut account = Account::default();
         account.accepted.insert(5..=7);
-        adds_up(&account.statement());
-        assert_eq!((account.statement().assigned, account.statement().missing), (7, 4));
+        adds_up(&account.statement(0));
+        assert_eq!((account.statement(0).assigned, account.statement(0).missing), (7, 4));
     }
 
     #[test]
@@ -300,8 +325,8 @@ mod tests {
         two.stored.insert(5..=9);
         one.union(&two);
         one.union(&two);
-        adds_up(&one.statement());
-        let statement = one.statement();
+        adds_up(&one.statement(0));
+        let statement = one.statement(0);
         assert_eq!((statement.stored, statement.spooled, statement.missing), (9, 1, 0));
     }
 }

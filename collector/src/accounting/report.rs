@@ -1,10 +1,13 @@
 //! The accounting as JSON, for `GET /v1/accounting`.
 
+use std::collections::BTreeMap;
+
 use gatelog_record::{Timestamp, Uuid};
 use serde_json::{Value, json};
 
 use super::account::{Account, BootKey};
 use super::ledger::Ledger;
+use super::peers::Peers;
 
 /// Which boots are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,20 +46,30 @@ impl Filter {
 }
 
 /// The statements of the boots asked for, by gateway and boot.
-pub fn report(collector: Uuid, ledger: &Ledger, filter: &Filter) -> Value {
-    let mut accounts: Vec<_> = ledger.iter().filter(|(key, _)| filter.takes(key)).collect();
-    accounts.sort_unstable_by_key(|(key, _)| *key);
-    let boots: Vec<_> = accounts
-        .into_iter()
-        .map(|(key, account)| statement(key, account, filter.boot.is_some()))
-        .collect();
+///
+/// `silent_before`: see [`Account::statement`].
+pub fn report(
+    collector: Uuid,
+    ledger: &Ledger,
+    peers: &Peers,
+    silent_before: i64,
+    filter: &Filter,
+) -> Value {
+    let mut boots = BTreeMap::new();
+    peers.for_each(ledger, |key, account| {
+        if filter.takes(key) {
+            let statement = statement(key, account, silent_before, filter.boot.is_some());
+            boots.insert(key.clone(), statement);
+        }
+    });
+    let boots: Vec<_> = boots.into_values().collect();
     json!({"collector": collector.hyphenated().to_string(), "boots": boots})
 }
 
-fn statement(key: &BootKey, account: &Account, with_known: bool) -> Value {
+fn statement(key: &BootKey, account: &Account, silent_before: i64, with_known: bool) -> Value {
     let mut value = json!({"gateway": key.gateway, "boot": key.boot.hyphenated().to_string()});
     let Some(map) = value.as_object_mut() else { return value };
-    for (term, count) in account.statement().terms() {
+    for (term, count) in account.statement(silent_before).terms() {
         map.insert(term.into(), count.into());
     }
     map.insert("dropped_by_reason".into(), json!(account.totals.dropped));
@@ -106,7 +119,7 @@ mod tests {
             ledger.absorb(edit);
         }
         let filter = Filter::parse("gateway=edge%207&boot=00000000-0000-0000-0000-000000000007");
-        let report = report(Uuid::nil(), &ledger, &filter.unwrap());
+        let report = report(Uuid::nil(), &ledger, &Peers::default(), 0, &filter.unwrap());
         assert_eq!(
             report["boots"],
             json!([{

@@ -8,8 +8,11 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Failure;
+use crate::accounting::Peers;
+use crate::accounting::gaps;
+use crate::accounting::shared::{ShareError, Sharing};
 use crate::config::{Config, Faults, ServeArgs};
-use crate::ingest::{App, Auth, Budget, app};
+use crate::ingest::{App, Auth, app};
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::server::{self, ServerLimits, Tls};
@@ -21,6 +24,9 @@ use crate::writer;
 const TOKENS_EVERY: Duration = Duration::from_secs(2);
 /// How often MongoDB is asked for a sign of life, and how soon again after it gave none.
 const PING_EVERY: Duration = Duration::from_secs(10);
+/// How often accounts are shared with other collectors, and gaps looked for; more often where a
+/// gap is to be told sooner.
+const SHARE_EVERY: Duration = Duration::from_secs(5);
 
 /// Serves until SIGTERM or SIGINT.
 ///
@@ -100,11 +106,16 @@ async fn serve(config: Config, prepared: Prepared) -> Result<(), Failure> {
         "listening"
     );
 
-    let budget = Budget::new(config.ingest_memory);
-    let state = App::new(spool.clone(), auth, config.ingest, budget, metrics.clone());
+    let state = App::new(spool.clone(), auth, config.ingest, metrics.clone());
     let (stop_writer, writer_stops) = watch::channel(false);
-    let writer =
-        tokio::spawn(write(config.clone(), store, spool.clone(), metrics.clone(), writer_stops));
+    let writer = tokio::spawn(write(
+        config.clone(),
+        store,
+        state.clone(),
+        spool.clone(),
+        metrics.clone(),
+        writer_stops,
+    ));
     let (stop_server, server_stops) = watch::channel(false);
     let limits = ServerLimits {
         connections: config.max_connections,
@@ -176,6 +187,7 @@ async fn until_told(state: &App, tls: Option<&Tls>) -> &'static str {
 async fn write(
     config: Config,
     store: Option<Store>,
+    state: App,
     spool: Spool,
     metrics: Metrics,
     mut stop: watch::Receiver<bool>,
@@ -190,9 +202,53 @@ async fn write(
         store = connected => store,
         _ = stop.wait_for(|stop| *stop) => return,
     };
-    let watching = tokio::spawn(watch_over(store.clone(), metrics.clone()));
+    let pings = tokio::spawn(ping(store.clone(), metrics.clone()));
+    let (stop_accounts, accounts_stop) = watch::channel(false);
+    let sharing = Sharing::new(spool.clone(), store.clone(), state.peers().clone());
+    let accounts = tokio::spawn(account(
+        sharing,
+        spool.clone(),
+        state.peers().clone(),
+        config.gap_after,
+        accounts_stop,
+    ));
     writer::run(spool, store, config.writer, metrics, stop, config.shutdown_timeout).await;
-    watching.abort();
+    let _ = stop_accounts.send(true);
+    let _ = tokio::time::timeout(config.shutdown_timeout, accounts).await;
+    pings.abort();
+}
+
+/// Shares the accounts and looks for gaps, now and then, and a last time when told to stop.
+/// While the accounts cannot be shared nobody knows what other collectors have, and no gap is
+/// told.
+async fn account(
+    mut sharing: Sharing,
+    spool: Spool,
+    peers: Peers,
+    gap_after: Duration,
+    mut stop: watch::Receiver<bool>,
+) {
+    let every = gap_after.mul_f64(0.25).min(SHARE_EVERY);
+    let mut failing = false;
+    loop {
+        let last = *stop.borrow();
+        let result = match sharing.round().await {
+            Ok(()) => gaps::look(&spool, &peers, gap_after).await.map_err(ShareError::from),
+            Err(error) => Err(error),
+        };
+        match &result {
+            Ok(()) => failing = false,
+            Err(error) if !failing => {
+                failing = true;
+                tracing::warn!(%error, "accounts not shared: tried again until they are");
+            }
+            Err(_) => {}
+        }
+        if last {
+            return;
+        }
+        let _ = tokio::time::timeout(every, stop.wait_for(|stop| *stop)).await;
+    }
 }
 
 async fn connect(options: &StoreOptions) -> Store {
@@ -212,7 +268,7 @@ async fn connect(options: &StoreOptions) -> Store {
 }
 
 /// Keeps the state that is reported true when there is nothing to write.
-async fn watch_over(store: Store, metrics: Metrics) {
+async fn ping(store: Store, metrics: Metrics) {
     loop {
         metrics.set_mongodb_up(store.ping().await.is_ok());
         tokio::time::sleep(PING_EVERY).await;

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::App;
 use super::answer::{Refusal, json as answer};
-use crate::accounting::{Statement, report};
+use crate::accounting::report;
 use crate::clock::now_millis;
 use crate::metrics::Snapshot;
 use crate::spool::Health;
@@ -52,12 +52,7 @@ pub(super) async fn metrics(State(app): State<App>) -> Response<Body> {
     const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     let spool = &app.inner.spool;
     let waiting = spool.waiting();
-    let mut accounted = Statement::default();
-    let boots = {
-        let ledger = spool.ledger();
-        ledger.iter().for_each(|(_, account)| accounted.add(&account.statement()));
-        ledger.len()
-    };
+    let (boots, accounted) = app.inner.peers.sum(&spool.ledger(), app.silent_before());
     let age = waiting.oldest.map_or(0, |oldest| now_millis().saturating_sub(oldest));
     let snapshot = Snapshot {
         waiting,
@@ -86,6 +81,13 @@ pub(super) async fn accounting(
         Ok(filter) => filter,
         Err(text) => return answer(StatusCode::BAD_REQUEST, &json!({"error": text})),
     };
-    let body = report::report(app.inner.spool.collector(), &app.inner.spool.ledger(), &filter);
+    let inner = &app.inner;
+    let body = report::report(
+        inner.spool.collector(),
+        &inner.spool.ledger(),
+        &inner.peers,
+        app.silent_before(),
+        &filter,
+    );
     answer(StatusCode::OK, &body)
 }

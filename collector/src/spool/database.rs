@@ -1,6 +1,6 @@
 //! The spool's SQLite file: schema, statements, and nothing that decides.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -251,7 +251,7 @@ pub(super) fn accounts(db: &Connection) -> Result<HashMap<BootKey, Account>, Spo
             |index| Ok::<_, rusqlite::Error>(Intervals::decode(&row.get::<_, Vec<u8>>(index)?));
         let key = BootKey { gateway: row.get(0)?, boot: Uuid::from_bytes(row.get(1)?) };
         let account = Account {
-            totals: decode_totals(&row.get::<_, String>(2)?),
+            totals: Totals::decode(&row.get::<_, String>(2)?),
             accepted: set(3)?.unwrap_or_default(),
             stored: set(4)?.unwrap_or_default(),
             quarantined: set(5)?.unwrap_or_default(),
@@ -275,7 +275,7 @@ pub(super) fn write_account(
         .execute(params![
             key.gateway,
             key.boot.as_bytes(),
-            encode_totals(&account.totals),
+            account.totals.encode(),
             account.accepted.encode(),
             account.stored.encode(),
             account.quarantined.encode(),
@@ -307,14 +307,4 @@ pub(super) fn shrink(db: &Connection) -> Result<(), SpoolError> {
         db.execute_batch("PRAGMA incremental_vacuum(1024)")?;
     }
     Ok(())
-}
-
-fn encode_totals(totals: &Totals) -> String {
-    serde_json::json!([totals.assigned, totals.queued, totals.at, totals.dropped]).to_string()
-}
-
-fn decode_totals(text: &str) -> Totals {
-    let read: Result<(u64, u64, i64, BTreeMap<String, u64>), _> = serde_json::from_str(text);
-    let (assigned, queued, at, dropped) = read.unwrap_or_default();
-    Totals { assigned, queued, dropped, at }
 }

@@ -1,0 +1,206 @@
+//! Gaps: records that stay missing. Told in the audit trail when they have been missing for a
+//! while, and again when nothing is missing any more.
+
+use std::time::Duration;
+
+use gatelog_record::{Level, Uuid};
+use serde_json::{Value, json};
+
+use super::account::{Account, BootKey, Statement};
+use super::peers::Peers;
+use super::{Edit, Ledger};
+use crate::clock;
+use crate::spool::{Append, Spool, SpoolError};
+
+/// Most ranges that one entry lists.
+const RANGES_LISTED: usize = 20;
+
+/// What is to be told of one boot.
+#[derive(Clone, Debug, PartialEq)]
+enum News {
+    /// Records are missing since now.
+    Began,
+    /// They have been for long enough: the audit trail's entry.
+    Opened(Uuid, Value),
+    /// None is missing any more; the entry, where the gap was told.
+    Closed(Option<Value>),
+}
+
+/// Looks at every boot, and writes entries for gaps that opened or closed.
+///
+/// # Errors
+///
+/// The spool refuses; the same may be tried again: an entry's id follows from what it says.
+pub async fn look(spool: &Spool, peers: &Peers, after: Duration) -> Result<(), SpoolError> {
+    let now = clock::now_millis();
+    let after = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
+    let mut news = Vec::new();
+    {
+        let ledger = spool.ledger();
+        peers.for_each(&ledger, |key, united| {
+            // Of a boot that only others know, they tell.
+            let Some(own) = ledger.get(key) else { return };
+            let account = Account { gap: own.gap.clone(), ..united.clone() };
+            news.extend(judge(key, &account, now, after).map(|news| (key.clone(), news)));
+        });
+    }
+    if news.is_empty() {
+        return Ok(());
+    }
+    let mut batch = Append::default();
+    for (key, news) in &news {
+        let entry = match news {
+            News::Began | News::Closed(None) => continue,
+            News::Opened(_, entry) => {
+                tracing::error!(gateway = key.gateway, boot = %key.boot.hyphenated(),
+                    "records are missing: replay the gateway's journal");
+                entry
+            }
+            News::Closed(Some(entry)) => {
+                tracing::info!(gateway = key.gateway, boot = %key.boot.hyphenated(),
+                    "no record is missing any more");
+                entry
+            }
+        };
+        batch.body.extend_from_slice(entry.to_string().as_bytes());
+        batch.body.push(b'\n');
+        batch.records = batch.records.saturating_add(1);
+    }
+    if batch.records > 0 {
+        spool.append(batch).await?;
+    }
+    spool.account(move |edit, ledger| apply(&news, now, edit, ledger)).await
+}
+
+fn apply(news: &[(BootKey, News)], now: i64, edit: &mut Edit, ledger: &Ledger) {
+    for (key, news) in news {
+        // Eviction still goes by when the sender was last heard of.
+        let touched = ledger.get(key).map_or(now, |account| account.touched);
+        let gap = &mut edit.account(ledger, key, touched).gap;
+        match news {
+            News::Began => gap.since = Some(now),
+            News::Opened(id, _) => gap.entry = Some(*id),
+            News::Closed(_) => *gap = super::Gap::default(),
+        }
+    }
+}
+
+fn judge(key: &BootKey, account: &Account, now: i64, after: i64) -> Option<News> {
+    let statement = account.statement(now.saturating_sub(after));
+    match (statement.missing, account.gap.since, account.gap.entry) {
+        (0, None, _) => None,
+        (0, Some(_), entry) => Some(News::Closed(entry.map(|id| closed(key, &statement, id)))),
+        (_, None, _) => Some(News::Began),
+        (_, Some(since), None) if now.saturating_sub(since) >= after => {
+            let (id, entry) = opened(key, account, &statement, since);
+            Some(News::Opened(id, entry))
+        }
+        (_, Some(_), _) => None,
+    }
+}
+
+/// The id follows from the boot and its first absent record: several collectors that see the
+/// same gap write the same entry.
+fn opened(key: &BootKey, account: &Account, statement: &Statement, since: i64) -> (Uuid, Value) {
+    let mut ranges = account.absent();
+    let first = ranges.first().map_or(0, |(first, _)| *first);
+    ranges.truncate(RANGES_LISTED);
+    let id = Uuid::new_v5(&key.boot, format!("gap:{}:{first}", key.gateway).as_bytes());
+    let count = statement.missing;
+    let text = format!("{count} records of {} are missing: replay its journal", key.gateway);
+    let since = gatelog_record::Timestamp::from_unix_micros(since.saturating_mul(1_000));
+    let extra = json!({
+        "event": "gap_opened", "gateway": key.gateway, "boot": key.boot.hyphenated().to_string(),
+        "missing": count, "gaps": ranges, "since": since.to_string(),
+    });
+    (id, entry(Level::Warning, id, &text, &extra))
+}
+
+fn closed(key: &BootKey, statement: &Statement, opened: Uuid) -> Value {
+    let id = Uuid::new_v5(&opened, b"closed");
+    let text = format!("no record of {} is missing any more", key.gateway);
+    let extra = json!({
+        "event": "gap_closed", "gateway": key.gateway, "boot": key.boot.hyphenated().to_string(),
+        "stored": statement.stored, "recovered": statement.recovered,
+        "opened": opened.hyphenated().to_string(),
+    });
+    entry(Level::Info, id, &text, &extra)
+}
+
+fn entry(level: Level, id: Uuid, message: &str, extra: &Value) -> Value {
+    json!({
+        "timestamp": clock::now().to_string(),
+        "level": level.as_str(),
+        "logger_name": "gatelog_collector.accounting",
+        "function_name": "gap",
+        "line_number": null,
+        "message": message,
+        "context": {
+            "request_id": null, "correlation_id": null, "organization_id": null,
+            "user_id": null, "conversation_id": null,
+        },
+        "audit": true,
+        "extra": extra,
+        "id": id.hyphenated().to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use gatelog_record::{DecodeLimits, decode_record};
+
+    use super::*;
+    use crate::accounting::{Gap, Totals};
+
+    const AFTER: i64 = 1_000;
+
+    fn key() -> BootKey {
+        BootKey { gateway: "edge \"7\"".into(), boot: Uuid::from_u128(7) }
+    }
+
+    fn account(accepted: u64, gap: Gap) -> Account {
+        let totals = Totals { assigned: 10, at: 5_000, ..Totals::default() };
+        let mut account = Account { totals, gap, ..Account::default() };
+        account.accepted.insert(1..=accepted);
+        account
+    }
+
+    #[test]
+    fn a_gap_is_told_once_when_it_has_stayed_open_and_once_when_it_closes() {
+        let mut gap = Gap::default();
+        assert_eq!(judge(&key(), &account(10, gap.clone()), 5_000, AFTER), None);
+        assert_eq!(judge(&key(), &account(8, gap.clone()), 5_000, AFTER), Some(News::Began));
+        gap.since = Some(5_000);
+        assert_eq!(judge(&key(), &account(8, gap.clone()), 5_999, AFTER), None);
+        let Some(News::Opened(id, entry)) = judge(&key(), &account(8, gap.clone()), 6_000, AFTER)
+        else {
+            panic!("not told")
+        };
+        assert_eq!(entry["extra"]["gaps"], json!([[9, 10]]));
+        gap.entry = Some(id);
+        assert_eq!(judge(&key(), &account(9, gap.clone()), 9_000, AFTER), None);
+        let Some(News::Closed(Some(entry))) = judge(&key(), &account(10, gap), 9_000, AFTER) else {
+            panic!("not closed")
+        };
+        assert_eq!(entry["extra"]["opened"], id.hyphenated().to_string());
+    }
+
+    #[test]
+    fn entries_are_audited_records() {
+        let account = account(8, Gap::default());
+        let (id, entry) = opened(&key(), &account, &account.statement(0), 0);
+        for entry in [entry, closed(&key(), &account.statement(0), id)] {
+            let line = entry.to_string();
+            let read = decode_record(line.as_bytes(), &DecodeLimits::default(), Uuid::nil());
+            let read = read.unwrap();
+            assert!(read.audit && read.id != Uuid::nil());
+        }
+    }
+
+    #[test]
+    fn two_collectors_write_the_same_entry_of_the_same_gap() {
+        let (one, two) = (account(8, Gap::default()), account(8, Gap::default()));
+        let id = |account: &Account, since| opened(&key(), account, &account.statement(0), since).0;
+        assert_eq!(id(&one, 1), id(&two, 2));
+    }
+}
