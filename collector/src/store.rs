@@ -13,8 +13,11 @@ mod classify;
 mod collections;
 mod document;
 mod error;
+mod indexes;
 mod insert;
 mod options;
+mod reconcile;
+mod retention;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -30,6 +33,8 @@ pub use collections::LogCollection;
 pub use error::{Answer, StoreError};
 pub use insert::{InsertReport, Refusal};
 pub use options::StoreOptions;
+pub use reconcile::{Action, Change};
+pub use retention::{ParseRetentionError, Period, Retention};
 
 /// A handle on the database; clones share it.
 #[derive(Clone, Debug)]
@@ -40,6 +45,7 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     database: Database,
+    retention: Retention,
     operation_timeout: Duration,
     /// One for every connection of the pool. A call that outlasts its timeout keeps its permit
     /// until it ends, so calls that were given up cannot pile up without bound.
@@ -55,6 +61,7 @@ impl Store {
         let permits = usize::try_from(options.pool_size).unwrap_or(1).max(1);
         let inner = Inner {
             database: client.database(&options.database),
+            retention: options.retention.clone(),
             operation_timeout: options.operation_timeout,
             permits: Arc::new(Semaphore::new(permits)),
         };

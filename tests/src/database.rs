@@ -39,13 +39,18 @@ impl DatabaseServer {
     pub async fn start() -> Result<Self> {
         let directory = TempDir::new()?;
         let storage = directory.path().join("data");
-        let (process, address) = launch(directory.path(), &storage).await?;
+        let (process, address) = launch(directory.path(), &storage, &[]).await?;
         Ok(Self { process, address, _directory: Some(directory) })
     }
 
     /// Starts one that keeps its data in `storage` and its log in `directory`.
     pub async fn start_in(directory: &Path, storage: &Path) -> Result<Self> {
-        let (process, address) = launch(directory, storage).await?;
+        Self::start_with(directory, storage, &[]).await
+    }
+
+    /// As [`start_in`](Self::start_in), with further options of the server's command line.
+    pub async fn start_with(directory: &Path, storage: &Path, options: &[&str]) -> Result<Self> {
+        let (process, address) = launch(directory, storage, options).await?;
         Ok(Self { process, address, _directory: None })
     }
 
@@ -70,10 +75,10 @@ impl DatabaseServer {
     }
 }
 
-async fn launch(directory: &Path, storage: &Path) -> Result<(Process, String)> {
+async fn launch(directory: &Path, storage: &Path, options: &[&str]) -> Result<(Process, String)> {
     let mut command = bound_command(&paths::tool("secantusd-py")?);
     command.args(["--host", "127.0.0.1", "--port", "0", "--enable-test-commands"]);
-    command.args(["--cache-size", "256M", "--storage-path"]).arg(storage);
+    command.args(["--cache-size", "256M", "--storage-path"]).arg(storage).args(options);
     let mut process = Process::start("database", command, directory)?;
     let address = eventually("the database listens", START, async || {
         let log = process.stderr() + &std::fs::read_to_string(process.stdout())?;

@@ -46,6 +46,11 @@ impl LogCollection {
         }
     }
 
+    /// The name without `_logs`, for configuration.
+    pub fn short_name(self) -> &'static str {
+        self.as_str().strip_suffix("_logs").unwrap_or(self.as_str())
+    }
+
     /// The collection of a level.
     pub const fn of(level: Level) -> Self {
         match level {

@@ -9,6 +9,7 @@ use gatelog_record::Decoded;
 use super::attempt::{Document, Whole};
 use super::collections::LogCollection;
 use super::document::{self, DocumentError};
+use super::retention::Retention;
 use super::{Store, StoreError};
 
 /// What became of records, by their position in what was given. Every position stands in exactly
@@ -64,7 +65,7 @@ impl Store {
     /// Inserts records, and tells what became of each. Every collection's documents go in one
     /// unordered insert, all collections at once; safe to repeat as often as needed.
     pub async fn insert(&self, records: &[Decoded]) -> InsertReport {
-        let (batches, mut fates) = split(records);
+        let (batches, mut fates) = split(records, &self.inner.retention);
         let mut failure = None;
         let mut tasks = tokio::task::JoinSet::new();
         for (collection, documents) in batches {
@@ -122,15 +123,19 @@ impl Store {
 }
 
 /// Every record's documents by collection; the fate is known already where none can be made.
-fn split(records: &[Decoded]) -> (BTreeMap<LogCollection, Vec<Document>>, Vec<Option<Fate>>) {
+fn split(
+    records: &[Decoded],
+    retention: &Retention,
+) -> (BTreeMap<LogCollection, Vec<Document>>, Vec<Option<Fate>>) {
     let mut batches: BTreeMap<LogCollection, Vec<Document>> = BTreeMap::new();
     let mut fates = Vec::with_capacity(records.len());
     for (owner, record) in records.iter().enumerate() {
         let made: Result<Vec<_>, _> = LogCollection::of_record(record)
             .map(|collection| {
+                let expires_at = retention.expires_at(record, collection);
                 let bson = match collection {
-                    LogCollection::Trace => document::compact(record, None),
-                    _ => document::whole(record, None),
+                    LogCollection::Trace => document::compact(record, expires_at),
+                    _ => document::whole(record, expires_at),
                 }?;
                 Ok((collection, Document { owner, id: record.id, bson }))
             })

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mongodb::options::ClientOptions;
 
-use super::StoreError;
+use super::{Retention, StoreError};
 
 /// How to reach the database. What the connection string says itself goes first.
 #[derive(Clone)]
@@ -14,6 +14,8 @@ pub struct StoreOptions {
     pub uri: String,
     /// The database's name.
     pub database: String,
+    /// How long records are kept.
+    pub retention: Retention,
     /// Most connections to one server, and most calls under way; at least 1.
     pub pool_size: u32,
     /// How long to look for a server that can take a call.
@@ -30,6 +32,7 @@ impl StoreOptions {
         Self {
             uri: uri.into(),
             database: database.into(),
+            retention: Retention::default(),
             pool_size: 10,
             server_selection_timeout: Duration::from_secs(5),
             operation_timeout: Duration::from_secs(30),
@@ -53,6 +56,7 @@ impl fmt::Debug for StoreOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StoreOptions")
             .field("database", &self.database)
+            .field("retention", &self.retention)
             .field("pool_size", &self.pool_size)
             .field("server_selection_timeout", &self.server_selection_timeout)
             .field("operation_timeout", &self.operation_timeout)

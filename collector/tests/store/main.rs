@@ -1,0 +1,15 @@
+//! The store on a real server: documents, indexes and retention, the documented queries, faults.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "tests"
+)]
+
+mod documents;
+mod fixture;
+mod indexes;
+mod queries;
