@@ -1,6 +1,7 @@
 //! Keeps secrets out of the record. Applied to every value before the record exists.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -109,7 +110,7 @@ pub enum Treatment {
 }
 
 /// What is redacted, and how.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Redaction {
     /// Treatment of headers by lower-case name, over the defaults.
     pub headers: Vec<(String, Treatment)>,
@@ -119,6 +120,17 @@ pub struct Redaction {
     pub paths: Vec<PathTemplate>,
     /// The key of hashes.
     pub salt: Vec<u8>,
+}
+
+impl fmt::Debug for Redaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The salt stays out.
+        f.debug_struct("Redaction")
+            .field("headers", &self.headers)
+            .field("parameters", &self.parameters)
+            .field("paths", &self.paths)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Redaction {

@@ -19,8 +19,9 @@ pub const FILTER_STATE: &str = "gatelog";
 /// module as an access logger does not record it after all.
 pub const FILTER_STATE_SEEN: &str = "gatelog_seen";
 
-/// Most bytes of a gateway's name.
-const GATEWAY_BYTES_MAX: usize = 256;
+/// Most bytes of a gateway's name: what a record has of it when all its values are cut short.
+/// Records are accounted for by this name, so that it must read alike in each.
+pub const GATEWAY_BYTES_MAX: usize = gatelog_record::limits::TIGHT_VALUE_BYTES;
 
 /// What does not change in the life of a root context.
 #[derive(Debug)]
@@ -66,8 +67,7 @@ impl Worker {
             host.property(property::NODE_ID).map(|id| String::from_utf8_lossy(&id).into_owned());
         let candidates = [config.gateway.take(), node, host_name];
         let named = candidates.into_iter().flatten().find(|name| !name.is_empty());
-        let gateway: String =
-            named.as_deref().unwrap_or("envoy").chars().take(GATEWAY_BYTES_MAX / 4).collect();
+        let gateway = gateway_name(named.as_deref().unwrap_or("envoy"));
         if config.redaction.salt.is_empty() {
             // Hashes then compare only within this life of this worker.
             let mut salt = vec![0; 32];
@@ -197,6 +197,20 @@ impl Worker {
     }
 }
 
+/// The name with `_` in place of what JSON escapes or a terminal obeys, cut at its bound.
+fn gateway_name(name: &str) -> String {
+    let mut gateway = String::new();
+    for character in name.chars() {
+        let plain = character.is_alphanumeric()
+            || (matches!(character, ' '..='~') && !matches!(character, '"' | '\\'));
+        if gateway.len().saturating_add(character.len_utf8()) > GATEWAY_BYTES_MAX {
+            break;
+        }
+        gateway.push(if plain { character } else { '_' });
+    }
+    gateway
+}
+
 fn created_metric(level: Level) -> Metric {
     match level {
         Level::Debug => Metric::CreatedDebug,
@@ -204,5 +218,22 @@ fn created_metric(level: Level) -> Metric {
         Level::Warning => Metric::CreatedWarning,
         Level::Error => Metric::CreatedError,
         Level::Critical => Metric::CreatedCritical,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn a_gateways_name_fits_every_record_as_it_is() {
+        let istio =
+            "sidecar~10.244.0.12~productpage-v1-6b746f74dc-9stvs.default~default.svc.cluster.local";
+        assert_eq!(gateway_name(istio), istio);
+        assert_eq!(gateway_name("a\"b\\c\nd\u{202e}"), "a_b_c_d_");
+        assert_eq!(gateway_name(&"é".repeat(100)), "é".repeat(64));
     }
 }

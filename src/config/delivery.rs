@@ -63,6 +63,13 @@ const RETRY_MAX: u64 = 10 * SECOND;
 /// Within Envoy's customary grace for a replaced listener.
 const DRAIN_TIMEOUT: u64 = 30 * SECOND;
 
+const VISIBLE: &str = "be printable ASCII without spaces";
+
+/// Whether the text may stand in a header of the callout as it is.
+fn is_visible(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// `None` when `enabled` is false.
 pub(super) fn delivery(section: &Section<'_>) -> Option<Delivery> {
     let enabled = section.bool("enabled", true);
@@ -88,15 +95,14 @@ pub(super) fn delivery(section: &Section<'_>) -> Option<Delivery> {
         drain_timeout_ns: section.duration("drain_timeout", DRAIN_TIMEOUT, 0..=HOUR),
         cluster,
     };
-    if !delivery.path.starts_with('/') {
-        section.fault("path", "must begin with \"/\"");
+    if !delivery.path.starts_with('/') || !is_visible(&delivery.path) {
+        section.fault("path", format!("must begin with \"/\" and {VISIBLE}"));
     }
-    if delivery
-        .token
-        .as_deref()
-        .is_some_and(|token| !token.bytes().all(|byte| matches!(byte, 0x21..=0x7e)))
-    {
-        section.fault_hidden("token", "must be printable ASCII without spaces");
+    if !is_visible(&delivery.authority) {
+        section.fault("authority", format!("must {VISIBLE}"));
+    }
+    if delivery.token.as_deref().is_some_and(|token| !is_visible(token)) {
+        section.fault_hidden("token", format!("must {VISIBLE}"));
     }
     if delivery.retry_max_ns < delivery.retry_initial_ns {
         retry.fault("max", "must be at least delivery.retry.initial");

@@ -7,7 +7,7 @@ mod section;
 pub mod units;
 
 use gatelog_record::limits::{
-    PAIRS, RECORD_BYTES, RECORD_BYTES_MAX, RECORD_BYTES_MIN, VALUE_BYTES, VALUE_BYTES_MIN,
+    RECORD_BYTES, RECORD_BYTES_MAX, RECORD_BYTES_MIN, VALUE_BYTES, VALUE_BYTES_MIN,
 };
 use gatelog_record::{Level, RecordLimits};
 use serde_json::{Map, Value};
@@ -21,6 +21,7 @@ use crate::redaction::Redaction;
 use crate::rules::{HealthChecks, Rule};
 use crate::sampling::Sampling;
 use crate::tenancy::Tenancy;
+use crate::worker::GATEWAY_BYTES_MAX;
 
 /// Most bytes of a configuration.
 pub const CONFIGURATION_BYTES_MAX: usize = 1024 * 1024;
@@ -155,7 +156,7 @@ fn compile(root: &Section<'_>, environment: Environment<'_>) -> Config {
     let service = root.string_or("service", "gateway", 128);
     let config = Config {
         logger_name: format!("gateway.{service}"),
-        gateway: root.string("gateway").filter(|name| !name.is_empty()),
+        gateway: root.bounded("gateway", GATEWAY_BYTES_MAX),
         level,
         stdout: root.bool("stdout", true),
         identity: policy::identity(root),
@@ -201,7 +202,7 @@ fn record(section: &Section<'_>) -> RecordPolicy {
         server_timing: section.bool("server_timing", true),
         slow_ns: section.uint("slow_ms", SLOW_MS, 1..=86_400_000).saturating_mul(MILLISECOND),
         slow_level: section.parsed("slow_level"),
-        fields: section.pairs("fields", PAIRS),
+        fields: policy::fields(section),
         limits: RecordLimits { record_bytes: bytes(record_bytes), value_bytes: bytes(value_bytes) },
     };
     section.refuse_unknown();

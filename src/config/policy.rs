@@ -7,9 +7,9 @@ use super::section::Section;
 use super::{AuditPolicy, HOUR};
 use crate::identity::{IdPolicy, Identity, Trust};
 use crate::path_template::PathTemplate;
-use crate::redaction::{Redaction, Treatment};
+use crate::redaction::{Redaction, SENSITIVE_HEADERS, Treatment};
 use crate::rules::{HealthChecks, Match, Rule};
-use crate::tenancy::{Field, Source, Tenancy};
+use crate::tenancy::{Field, Source, Tenancy, VALUE_BYTES_MAX};
 
 /// Most elements of the configuration's lists.
 const LIST_MAX: usize = 256;
@@ -47,8 +47,14 @@ fn trust(section: &Section<'_>) -> Trust {
         "must be \"always\", \"never\" or a list of networks such as [\"10.0.0.0/8\"]";
     match section.get("trust") {
         None => Trust::Always,
-        Some(Value::String(text)) if text == "always" => Trust::Always,
-        Some(Value::String(text)) if text == "never" => Trust::Never,
+        Some(Value::String(_)) => match section.string("trust").as_deref() {
+            Some("always") => Trust::Always,
+            Some("never") => Trust::Never,
+            _ => {
+                section.fault("trust", REMEDY);
+                Trust::Never
+            }
+        },
         Some(Value::Array(_)) => {
             let texts = section.strings("trust", LIST_MAX);
             let networks = texts.iter().filter_map(|text| match text.parse() {
@@ -62,7 +68,7 @@ fn trust(section: &Section<'_>) -> Trust {
         }
         Some(_) => {
             section.fault("trust", REMEDY);
-            Trust::Always
+            Trust::Never
         }
     }
 }
@@ -89,7 +95,7 @@ fn source(section: &Section<'_>, field: Field) -> Option<Source> {
     let header = header_name(section, "header").map(Source::Header);
     let claim = jwt_claim(section).map(Source::JwtClaim);
     let path = template(section, "path", Some(field.as_str())).map(Source::Path);
-    let fixed = section.string("value").map(Source::Fixed);
+    let fixed = section.bounded("value", VALUE_BYTES_MAX).map(Source::Fixed);
     let given =
         ["header", "jwt_claim", "path", "value"].into_iter().filter(|key| section.has(key)).count();
     if given != 1 {
@@ -132,6 +138,11 @@ fn template(section: &Section<'_>, key: &'static str, name: Option<&str>) -> Opt
 pub(super) fn redaction(section: &Section<'_>) -> Redaction {
     let treatments = section.pairs("headers", LIST_MAX);
     let headers = treatments.into_iter().filter_map(|(name, treatment)| {
+        if !is_header_name(&name) {
+            // Passed over, it would leave in clear what it was meant to hide.
+            section.fault("headers", format!("\"{}\" is no header name", name.escape_debug()));
+            return None;
+        }
         let treatment = match treatment.as_str() {
             "remove" => Treatment::Remove,
             "mask" => Treatment::Mask,
@@ -186,7 +197,7 @@ pub(super) fn audit(section: &Section<'_>) -> AuditPolicy {
     };
     let statuses = if section.has("statuses") {
         let read = section.list("statuses", LIST_MAX).filter_map(|(name, value)| {
-            let status = value.as_u64().and_then(|status| u16::try_from(status).ok());
+            let status = value.as_u64().and_then(status);
             if status.is_none() {
                 section.fault("statuses", format!("{name} must be a status such as 401"));
             }
@@ -225,7 +236,7 @@ fn rule(section: &Section<'_>) -> Rule {
         level: section.parsed("level"),
         audit: optional_bool("audit"),
         sample: section.has("sample").then(|| section.float("sample", 1.0, 0.0..=1.0)),
-        tenant: Field::ALL.map(|field| tenant.string(field.as_str())),
+        tenant: Field::ALL.map(|field| tenant.bounded(field.as_str(), VALUE_BYTES_MAX)),
     };
     tenant.refuse_unknown();
     section.refuse_unknown();
@@ -255,9 +266,8 @@ fn matches(section: &Section<'_>) -> Match {
 }
 
 fn status_range(value: &Value) -> Option<(u16, u16)> {
-    if let Some(status) = value.as_u64() {
-        let status = u16::try_from(status).ok()?;
-        return Some((status, status));
+    if let Some(number) = value.as_u64() {
+        return status(number).map(|status| (status, status));
     }
     let text = value.as_str()?;
     if let Some(hundreds) = text.strip_suffix("xx") {
@@ -269,8 +279,14 @@ fn status_range(value: &Value) -> Option<(u16, u16)> {
         return Some((from, from.checked_add(99)?));
     }
     let (from, to) = text.split_once('-')?;
-    let (from, to) = (from.trim().parse().ok()?, to.trim().parse().ok()?);
+    let read = |text: &str| text.trim().parse().ok().and_then(status);
+    let (from, to) = (read(from)?, read(to)?);
     (from <= to).then_some((from, to))
+}
+
+/// A status as HTTP writes it: three digits.
+fn status(number: u64) -> Option<u16> {
+    u16::try_from(number).ok().filter(|status| (100..=999).contains(status))
 }
 
 /// Names of headers, lower case.
@@ -282,13 +298,33 @@ pub(super) fn header_names(section: &Section<'_>, key: &'static str) -> Vec<Stri
     names.iter().map(|name| name.to_ascii_lowercase()).collect()
 }
 
-pub(super) fn header_name(section: &Section<'_>, key: &'static str) -> Option<String> {
-    let name = section.string(key)?;
-    if is_header_name(&name) {
-        return Some(name.to_ascii_lowercase());
+/// The name of a header whose value stands in the record in clear, lower case.
+fn header_name(section: &Section<'_>, key: &'static str) -> Option<String> {
+    let name = section.string(key)?.to_ascii_lowercase();
+    if !is_header_name(&name) {
+        section.fault(key, "must be a header name such as \"x-request-id\"");
+        return None;
     }
-    section.fault(key, "must be a header name such as \"x-request-id\"");
-    None
+    if SENSITIVE_HEADERS.contains(&name.as_str()) {
+        // Ids and tenants stand in every record in clear.
+        section.fault(key, "holds a credential: must be another header");
+        return None;
+    }
+    Some(name)
+}
+
+/// Fixed fields of the record, with names that every query language takes as they are.
+pub(super) fn fields(section: &Section<'_>) -> Vec<(String, String)> {
+    let fields = section.pairs("fields", PAIRS);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    for (name, _) in &fields {
+        if !((1..=64).contains(&name.len()) && name.bytes().all(plain)) {
+            let name = name.escape_debug();
+            let remedy = format!("\"{name}\" must have 1 to 64 letters, digits, \"_\" or \"-\"");
+            section.fault("fields", remedy);
+        }
+    }
+    fields
 }
 
 /// A token of RFC 9110 §5.1, of at most 128 bytes.

@@ -172,7 +172,12 @@ impl<'a> Section<'a> {
 
     /// Bytes of a size, a number or with a unit, within a range.
     pub fn size(&self, key: &'static str, default: u64, range: RangeInclusive<u64>) -> u64 {
-        let read = |value: &Value| value.as_u64().or_else(|| parse_size(value.as_str()?));
+        let read = |value: &Value| match value {
+            Value::String(text) => {
+                self.expand(&self.path(key), text).and_then(|text| parse_size(&text))
+            }
+            other => other.as_u64(),
+        };
         self.in_range(key, default, &range, read, |bytes| format!("{bytes} bytes"))
     }
 
@@ -220,15 +225,18 @@ impl<'a> Section<'a> {
     }
 
     /// A text that must not be empty nor longer than `max` bytes.
-    pub fn string_or(&self, key: &'static str, default: &str, max: usize) -> String {
-        match self.string(key) {
-            None => default.to_owned(),
-            Some(text) if (1..=max).contains(&text.len()) => text,
-            Some(_) => {
-                self.fault(key, format!("must have 1 to {max} bytes"));
-                default.to_owned()
-            }
+    pub fn bounded(&self, key: &'static str, max: usize) -> Option<String> {
+        let text = self.string(key)?;
+        if (1..=max).contains(&text.len()) {
+            return Some(text);
         }
+        self.fault(key, format!("must have 1 to {max} bytes"));
+        None
+    }
+
+    /// As [`bounded`](Self::bounded), with a default.
+    pub fn string_or(&self, key: &'static str, default: &str, max: usize) -> String {
+        self.bounded(key, max).unwrap_or_else(|| default.to_owned())
     }
 
     /// A secret text: never shown in an error.

@@ -127,7 +127,7 @@ fn every_fault_is_reported_in_one_go_with_name_value_and_remedy() {
         "delivery.queue_max_bytes = null: must be at least delivery.batch_max_bytes",
         "delivery.token: must be printable ASCII without spaces",
         "delivery.retry.max = \"1s\": must be at least delivery.retry.initial",
-        "delivery.path = \"v1\": must begin with \"/\"",
+        "delivery.path = \"v1\": must begin with \"/\" and be printable ASCII without spaces",
     ] {
         assert!(
             faults.iter().any(|fault| fault.starts_with(expected)),
@@ -184,8 +184,10 @@ fn a_secret_is_never_shown() {
         let faults = parse(text).unwrap_err();
         assert!(!format!("{faults:?}").contains("hunter2"), "{faults:?}");
     }
-    let config = parse(r#"{"delivery": {"token": "hunter2"}}"#).unwrap();
-    assert!(!format!("{config:?}").contains("hunter2"));
+    let config =
+        parse(r#"{"delivery": {"token": "hunter2"}, "redact": {"salt": "hunter2"}}"#).unwrap();
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("hunter2") && !shown.contains(&format!("{:?}", b"hunter2")));
 }
 
 #[test]
@@ -194,4 +196,74 @@ fn faults_without_end_are_bounded() {
     let faults = parse(&format!("{{{}}}", many.join(","))).unwrap_err();
     assert_eq!(faults.len(), 51);
     assert_eq!(faults[50], "configuration: 150 more faults, mend the first ones");
+}
+
+#[test]
+fn what_would_harm_later_is_refused_at_once() {
+    for (text, expected) in [
+        (
+            r#"{"tenant": {"user_id": [{"header": "Authorization"}]}}"#,
+            "tenant.user_id[0].header = \"Authorization\": holds a credential",
+        ),
+        (
+            r#"{"request_id": {"header": "cookie"}}"#,
+            "request_id.header = \"cookie\": holds a credential",
+        ),
+        (
+            r#"{"redact": {"headers": {"x ssn": "mask"}}}"#,
+            "redact.headers = {\"x ssn\":\"mask\"}: \"x ssn\" is no header name",
+        ),
+        (
+            r#"{"record": {"fields": {"a.b": "x"}}}"#,
+            "record.fields = {\"a.b\":\"x\"}: \"a.b\" must have 1 to 64 letters",
+        ),
+        (
+            r#"{"rules": [{"tenant": {"user_id": ""}}]}"#,
+            "rules[0].tenant.user_id = \"\": must have 1 to 256 bytes",
+        ),
+        (
+            r#"{"audit": {"statuses": [99]}}"#,
+            "audit.statuses = [99]: audit.statuses[0] must be a status such as 401",
+        ),
+        (
+            r#"{"rules": [{"match": {"status": ["0-999"]}}]}"#,
+            "rules[0].match.status = [\"0-999\"]: rules[0].match.status[0] must be such as 404",
+        ),
+        (
+            r#"{"delivery": {"authority": "a\r\nb"}}"#,
+            "delivery.authority = \"a\\r\\nb\": must be printable ASCII without spaces",
+        ),
+        (
+            r#"{"delivery": {"path": "/a b"}}"#,
+            "delivery.path = \"/a b\": must begin with \"/\" and be printable ASCII",
+        ),
+    ] {
+        let faults = parse(text).unwrap_err();
+        assert!(faults.len() == 1 && faults[0].starts_with(expected), "{expected}\nin {faults:?}");
+    }
+}
+
+#[test]
+fn every_text_may_come_from_the_environment() {
+    let parse = |text: &str| {
+        Config::parse(text.as_bytes(), &|name| {
+            let value = match name {
+                "SIZE" => "1MiB",
+                "WAIT" => "3s",
+                "TRUST" => "never",
+                "LEVEL" => "ERROR",
+                _ => return None,
+            };
+            Some(value.to_owned())
+        })
+    };
+    let config = parse(
+        r#"{"sampling": {"always_from": "${LEVEL}"}, "request_id": {"trust": "${TRUST}"},
+            "delivery": {"timeout": "${WAIT}", "batch_max_bytes": "${SIZE}"}}"#,
+    )
+    .unwrap();
+    assert_eq!(config.sampling.always_from, Level::Error);
+    assert_eq!(config.identity.request.trust, Trust::Never);
+    let delivery = config.delivery.unwrap();
+    assert_eq!((delivery.timeout_ns, delivery.batch_max_bytes), (3 * SECOND, 1 << 20));
 }
