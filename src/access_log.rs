@@ -131,7 +131,7 @@ fn record(exchange: &Finished, worker: &mut Worker, host: &dyn Host, lines: &mut
     let slow = duration_ns > config.record.slow_ns;
     let level = verdict.level.unwrap_or_else(|| raised(outcome.level(), slow, config));
     let audit = verdict.audit.unwrap_or_else(|| is_audited(config, &request, outcome));
-    if verdict.drop || health_check || (level < config.level && !audit) {
+    if verdict.drop.unwrap_or(health_check) || (level < config.level && !audit) {
         worker.metrics.count(Metric::Excluded, 1);
         return;
     }
@@ -169,6 +169,6 @@ fn raised(level: Level, slow: bool, config: &Config) -> Level {
 
 fn is_audited(config: &Config, request: &Request<'_>, outcome: &Outcome) -> bool {
     let audit = &config.audit;
-    audit.methods.iter().any(|method| *method == request.method)
+    audit.methods.iter().any(|method| method.eq_ignore_ascii_case(&request.method))
         || outcome.status.is_some_and(|status| audit.statuses.contains(&status))
 }

@@ -40,7 +40,7 @@ metrics! {
     DroppedTooLarge Counter "records_dropped.too_large" "Records past a bound in size.",
     Abandoned Counter "records_abandoned" "Records that a replaced configuration could not send in time; the journal has them.",
     Excluded Counter "requests_excluded" "Requests without a record: health checks, rules, below the level.",
-    ValuesCut Counter "values_cut" "Values cut at their bound.",
+    ValuesCut Counter "values_cut" "Values cut at their bound, and headers left out past theirs.",
     RecordsShortened Counter "records_shortened" "Records encoded without their open-ended parts, to keep their bound.",
     HostRefused Counter "host_refused" "Changes to headers or filter state that the proxy refused.",
     CalloutsAccepted Counter "callouts.accepted" "Batches answered with 2xx.",

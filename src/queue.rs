@@ -74,6 +74,10 @@ impl Queue {
     /// Adds a record; gives how many had to go, itself perhaps.
     pub fn push(&mut self, entry: Entry) -> u64 {
         let cost = entry.cost();
+        if cost > self.max_bytes {
+            // No room would be enough: nothing else goes for its sake.
+            return 1;
+        }
         let mut shed = 0_u64;
         while self.bytes().saturating_add(cost) > self.max_bytes {
             shed = shed.saturating_add(1);
@@ -201,6 +205,15 @@ mod tests {
         assert_eq!(queue.push(entry(3, Level::Info)), 1);
         assert_eq!(queue.push(entry(4, Level::Error)), 1);
         assert_eq!(seqs(&queue.take(usize::MAX, 9)), [2, 4]);
+    }
+
+    #[test]
+    fn a_record_larger_than_the_whole_queue_pushes_nothing_out() {
+        let mut queue = queue(2);
+        queue.push(entry(1, Level::Info));
+        let line = vec![b'x'; 500].into_boxed_slice();
+        assert_eq!(queue.push(Entry { seq: 2, level: Level::Critical, line }), 1);
+        assert_eq!(seqs(&queue.take(usize::MAX, 9)), [1]);
     }
 
     #[test]

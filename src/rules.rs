@@ -61,8 +61,8 @@ pub struct Subject<'a> {
 /// What the rules say of one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Verdict<'r> {
-    /// Whether no record is made.
-    pub drop: bool,
+    /// Whether no record is made; `false` keeps even a health check's.
+    pub drop: Option<bool>,
     /// The record's level.
     pub level: Option<Level>,
     /// Whether it belongs to the audit trail.
@@ -82,9 +82,8 @@ impl<'r> Verdict<'r> {
 /// What the rules say of a request.
 pub fn judge<'r>(rules: &'r [Rule], subject: &Subject<'_>) -> Verdict<'r> {
     let mut verdict = Verdict::default();
-    let mut drop = None;
     for rule in rules.iter().filter(|rule| rule.matches.covers(subject)) {
-        drop = drop.or(rule.drop);
+        verdict.drop = verdict.drop.or(rule.drop);
         verdict.level = verdict.level.or(rule.level);
         verdict.audit = verdict.audit.or(rule.audit);
         verdict.sample = verdict.sample.or(rule.sample);
@@ -92,7 +91,6 @@ pub fn judge<'r>(rules: &'r [Rule], subject: &Subject<'_>) -> Verdict<'r> {
             *own = own.or(value.as_deref());
         }
     }
-    verdict.drop = drop.unwrap_or(false);
     verdict
 }
 
@@ -225,7 +223,7 @@ mod tests {
             },
         ];
         let verdict = judge(&rules, &subject());
-        assert!(!verdict.drop);
+        assert_eq!(verdict.drop, None);
         assert_eq!(verdict.audit, Some(false));
         assert_eq!(verdict.level, Some(Level::Debug));
         assert_eq!(verdict.sample, Some(0.5));

@@ -17,7 +17,7 @@ pub struct Encoder {
 /// What the bounds cost one record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Encoded {
-    /// Values that were cut and marked.
+    /// Values that were cut and marked, and pairs left out past [`PAIRS`].
     pub values_cut: u32,
     /// Whether the record passed its bound at first, and was encoded again with its headers,
     /// metrics and extra fields left out and its values cut short.
@@ -270,6 +270,8 @@ fn write_pairs(json: &mut Json<'_>, key: &'static str, pairs: Pairs<'_>) {
         json.string(value);
     }
     json.close();
+    let left_out = pairs.len().saturating_sub(PAIRS);
+    json.cut = json.cut.saturating_add(u32::try_from(left_out).unwrap_or(u32::MAX));
 }
 
 #[cfg(test)]
@@ -382,6 +384,19 @@ mod tests {
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["level"], "INFO");
         assert_eq!(value["http"]["user_agent"], "\"},\"level\":\"CRITICAL\"\n{");
+    }
+
+    #[test]
+    fn pairs_past_their_bound_are_left_out_and_counted() {
+        let names: Vec<String> = (0..PAIRS + 3).map(|n| format!("x-{n}")).collect();
+        let pairs: Vec<_> = names.iter().map(|name| (name.as_str(), "v")).collect();
+        let mut many = record();
+        many.http.request_headers = &pairs;
+        let mut line = Vec::new();
+        let encoded = Encoder::default().encode(&many, &mut line).unwrap();
+        assert_eq!(encoded, Encoded { values_cut: 3, shortened: false });
+        let value: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!(value["http"]["request_headers"].as_object().unwrap().len(), PAIRS);
     }
 
     #[test]

@@ -443,3 +443,18 @@ fn a_replaced_configuration_gives_up_in_time_and_says_what_it_left() {
     assert_eq!(rig.host.metric("records_abandoned"), 1);
     assert!(rig.host.log.borrow().iter().any(|line| line.contains("replay them from the journal")));
 }
+
+#[test]
+fn a_rule_may_keep_what_is_left_out_by_default() {
+    let mut rig = Rig::new(
+        &json!({"rules": [{"match": {"path": "/healthz", "host": ["api.example.org"]}, "drop": false}]}),
+    );
+    assert_eq!(rig.exchange(&get("/healthz")).len(), 1);
+    assert!(rig.exchange(&get("/readyz")).is_empty());
+}
+
+#[test]
+fn methods_of_the_audit_trail_are_matched_in_any_case() {
+    let mut rig = Rig::new(&json!({"audit": {"methods": ["get"]}}));
+    assert_eq!(rig.one(&get("/a"))["audit"], true);
+}
