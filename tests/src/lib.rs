@@ -5,6 +5,7 @@
 //! - [`Collector`], the binary built beside the test
 //! - [`Database`], on a MongoDB-compatible server or on `MONGODB_URI`
 //! - [`SampleService`], an upstream
+//! - [`Sink`], a collector that answers as it is told
 //! - [`Gateway`]: all of them wired as `envoy/envoy.yaml` says
 //! - [`mock_host`]: a strict proxy-wasm host for the shipped module
 //! - [`Client`], and [`eventually`] for waits on conditions
@@ -23,6 +24,7 @@ pub mod mock_host;
 mod paths;
 mod process;
 mod sample_service;
+mod sink;
 
 pub use client::{Client, Reply, raw_exchange};
 pub use collector::{Collector, CollectorOptions};
@@ -32,5 +34,7 @@ pub use envoy_config::EnvoyConfig;
 pub use eventually::{Hopeless, eventually};
 pub use gateway::{Gateway, GatewayOptions};
 pub use journal::Journal;
+pub use paths::filter as filter_path;
 pub use process::{Process, Signal};
 pub use sample_service::{GatewayAddress, SampleService, unreachable_address};
+pub use sink::{Answer, Sink};

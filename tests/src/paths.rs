@@ -22,7 +22,7 @@ pub(crate) fn tool(name: &str) -> Result<PathBuf> {
 }
 
 /// The filter: `GATELOG_WASM`, else what `make wasm` made.
-pub(crate) fn filter() -> Result<PathBuf> {
+pub fn filter() -> Result<PathBuf> {
     match env::var_os("GATELOG_WASM") {
         Some(path) => existing(path.into(), "make wasm"),
         None => existing(root().join("target/gatelog.wasm"), "make wasm"),

@@ -1,0 +1,21 @@
+//! The filter on a real Envoy: every outcome, every byte, every change of configuration.
+
+#![allow(clippy::arithmetic_side_effects, reason = "counts of tests stay small")]
+#![allow(missing_docs, reason = "a test binary")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, also from the functions it calls"
+)]
+
+mod access_logger;
+mod hostile;
+mod identity;
+mod load;
+mod outage;
+mod outcomes;
+mod replacement;
+mod rig;
+mod upstream;

@@ -1,0 +1,157 @@
+//! Configurations replaced under load, good ones and bad ones.
+
+use std::collections::BTreeMap;
+
+use anyhow::ensure;
+use gatelog_tests::eventually;
+use serde_json::{Value, json};
+
+use crate::load::Load;
+use crate::rig::{PATIENCE, Rig};
+
+/// How often the configuration is replaced.
+const REPLACEMENTS: u64 = 20;
+
+fn occurrences(records: &[Value]) -> BTreeMap<String, usize> {
+    let mut seen = BTreeMap::new();
+    for record in records {
+        let id = record["context"]["correlation_id"].as_str().unwrap_or_default();
+        *seen.entry(id.to_owned()).or_default() += 1;
+    }
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twenty_replacements_under_load_lose_nothing_and_repeat_nothing() {
+    let mut rig = Rig::start_with(&[("/record/fields", json!({"version": "0"}))], |options| {
+        options.watch_listeners = true;
+        // Replaced filter chains go at once instead of after ten minutes.
+        options.arguments =
+            ["--drain-time-s", "1", "--drain-strategy", "immediate"].map(str::to_owned).to_vec();
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let load = Load::start(rig.address(), 4);
+    for version in 1..=REPLACEMENTS {
+        let before = load.requests();
+        rig.config
+            .filter_options(&[("/record/fields/version", json!(version.to_string()))])
+            .unwrap();
+        rig.envoy.replace_listeners(&rig.config).await.unwrap();
+        eventually("requests meet the new configuration", PATIENCE, async || {
+            ensure!(load.requests() > before + 20, "{} requests", load.requests());
+            anyhow::Ok(())
+        })
+        .await
+        .unwrap();
+    }
+    let sent = load.stop().await;
+    assert_eq!(sent.harmed, [""; 0]);
+
+    let expected: BTreeMap<String, usize> = sent.ids().map(|id| (id, 1)).collect();
+    let delivered = eventually("every record is delivered", PATIENCE, async || {
+        let delivered = rig.sink.records();
+        ensure!(
+            delivered.len() as u64 >= sent.requests,
+            "{} of {}",
+            delivered.len(),
+            sent.requests
+        );
+        anyhow::Ok(delivered)
+    })
+    .await
+    .unwrap_or_else(|error| panic!("{error:#}\n{}", rig.envoy.log()));
+    assert!(occurrences(&delivered) == expected, "delivered once each");
+    assert!(occurrences(&rig.envoy.journal().records().unwrap()) == expected, "printed once each");
+    let versions: std::collections::BTreeSet<_> =
+        delivered.iter().map(|record| record["extra"]["version"].to_string()).collect();
+    assert!(versions.len() > 15, "{versions:?}");
+    assert_eq!(rig.envoy.reloads().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_replaced_configuration_keeps_trying_while_the_collector_is_away() {
+    let mut rig = Rig::start_with(&[], |options| {
+        options.watch_listeners = true;
+        options.arguments =
+            ["--drain-time-s", "1", "--drain-strategy", "immediate"].map(str::to_owned).to_vec();
+        Ok(())
+    })
+    .await
+    .unwrap();
+    rig.sink.answer(gatelog_tests::Answer::Refuse(503));
+    rig.get("/raw/ok", &[("x-correlation-id", "old"), ("connection", "close")]).await;
+    rig.record("old").await;
+    rig.config.filter_options(&[("/service", json!("new"))]).unwrap();
+    rig.envoy.replace_listeners(&rig.config).await.unwrap();
+    // The old filter chain is gone, and with it the old root has begun to drain.
+    eventually("the old configuration has drained", PATIENCE, async || {
+        let draining = rig.envoy.stats("listener_manager.total_filter_chains_draining").await?;
+        ensure!(draining.values().all(|count| *count == 0), "{draining:?}");
+        anyhow::Ok(())
+    })
+    .await
+    .unwrap();
+    let refused = rig.sink.requests();
+    eventually("it is tried again", PATIENCE, async || {
+        ensure!(rig.sink.requests() > refused, "{} requests", rig.sink.requests());
+        anyhow::Ok(())
+    })
+    .await
+    .unwrap();
+    rig.sink.answer(gatelog_tests::Answer::Accept);
+    eventually("the old configuration's record is delivered", PATIENCE, async || {
+        ensure!(rig.sink.records().len() == 1, "{} records", rig.sink.records().len());
+        anyhow::Ok(())
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_bad_update_is_refused_with_every_fault_and_the_running_one_stays() {
+    let mut rig = Rig::start_with(&[], |options| {
+        options.watch_listeners = true;
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let good = rig.config.clone();
+    let faults = json!({"level": "LOUD", "delivery": {"flush_interval": "0s"}, "nonsense": 1});
+    let structure = json!({"@type": "type.googleapis.com/google.protobuf.Struct", "value": {"service": "edge"}});
+    for (text, struct_form, expected) in [
+        (
+            faults.to_string(),
+            None,
+            vec![
+                "gatelog: level = \"LOUD\": unknown level \"LOUD\"",
+                "gatelog: delivery.flush_interval = \"0s\": must be at least 50ms",
+                "gatelog: nonsense: unknown key",
+            ],
+        ),
+        ("{".to_owned(), None, vec!["gatelog: configuration: is not JSON"]),
+        (
+            String::new(),
+            Some(structure),
+            vec!["gatelog: configuration: is a protobuf Struct: give it as JSON text"],
+        ),
+    ] {
+        let mut bad = good.clone();
+        match struct_form {
+            Some(form) => {
+                bad.http_filter("gatelog").unwrap()["typed_config"]["config"]["configuration"] =
+                    form;
+            }
+            None => *bad.filter_text().unwrap() = Value::String(text),
+        }
+        rig.envoy.replace_listeners(&bad).await.unwrap_err();
+        let log = rig.envoy.log();
+        for line in expected {
+            assert!(log.contains(line), "{line} in {log}");
+        }
+    }
+    let reply = rig.get("/raw/ok", &[("x-correlation-id", "still")]).await;
+    assert_eq!(reply.header("x-correlation-id"), "still");
+    rig.record("still").await;
+}

@@ -1,0 +1,143 @@
+//! A collector that keeps what it gets in memory and answers as it is told: for what a real one
+//! cannot be brought to do, and for loads that no test database would take.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use gatelog_record::BatchHeader;
+use serde_json::Value;
+use tokio::time::sleep;
+
+use crate::SampleService;
+
+/// How the sink answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// 202, and the batch counts.
+    Accept,
+    /// This status; the batch does not count.
+    Refuse(u16),
+    /// 202 after so long: the batch counts though the filter may have given up waiting.
+    AcceptLate(Duration),
+}
+
+#[derive(Debug)]
+struct Shared {
+    answer: Answer,
+    /// What was accepted.
+    batches: Vec<(BatchHeader, Vec<Value>)>,
+    /// Requests, accepted or not.
+    requests: u64,
+    faults: Vec<String>,
+}
+
+/// The sink, as long as this value lives.
+#[derive(Debug)]
+pub struct Sink {
+    shared: Arc<Mutex<Shared>>,
+    service: SampleService,
+}
+
+impl Sink {
+    /// One that accepts.
+    pub async fn start() -> Result<Self> {
+        let shared = Arc::new(Mutex::new(Shared {
+            answer: Answer::Accept,
+            batches: Vec::new(),
+            requests: 0,
+            faults: Vec::new(),
+        }));
+        let app = Router::new()
+            .route("/v1/records", post(receive))
+            .layer(axum::extract::DefaultBodyLimit::max(64 << 20))
+            .with_state(Arc::clone(&shared));
+        Ok(Self { shared, service: SampleService::serve(app).await? })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.service.address()
+    }
+
+    /// From now on it answers so.
+    pub fn answer(&self, answer: Answer) {
+        lock(&self.shared).answer = answer;
+    }
+
+    /// Batches it was sent, accepted or not.
+    pub fn requests(&self) -> u64 {
+        lock(&self.shared).requests
+    }
+
+    /// Records of the accepted batches, as often as they came.
+    pub fn records(&self) -> Vec<Value> {
+        let shared = lock(&self.shared);
+        shared.batches.iter().flat_map(|(_, records)| records.clone()).collect()
+    }
+
+    /// The newest totals of each boot that has made a record.
+    pub fn totals(&self) -> BTreeMap<String, BatchHeader> {
+        let mut totals: BTreeMap<String, BatchHeader> = BTreeMap::new();
+        for (header, _) in &lock(&self.shared).batches {
+            let newest = totals.entry(header.boot.to_string()).or_insert_with(|| header.clone());
+            if header.assigned >= newest.assigned {
+                *newest = header.clone();
+            }
+        }
+        totals
+    }
+
+    /// An error when anything that came was no batch.
+    pub fn ensure_well_formed(&self) -> Result<()> {
+        let shared = lock(&self.shared);
+        ensure!(shared.faults.is_empty(), "malformed: {:#?}", shared.faults);
+        Ok(())
+    }
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn receive(State(shared): State<Arc<Mutex<Shared>>>, body: Bytes) -> Response {
+    let answer = {
+        let mut shared = lock(&shared);
+        shared.requests += 1;
+        match (shared.answer, read(&body)) {
+            (Answer::Refuse(_), Ok(_)) => {}
+            (_, Ok(batch)) => shared.batches.push(batch),
+            (_, Err(fault)) => shared.faults.push(fault),
+        }
+        shared.answer
+    };
+    match answer {
+        Answer::Accept => StatusCode::ACCEPTED.into_response(),
+        Answer::Refuse(status) => {
+            StatusCode::from_u16(status).unwrap_or(StatusCode::IM_A_TEAPOT).into_response()
+        }
+        Answer::AcceptLate(late) => {
+            sleep(late).await;
+            StatusCode::ACCEPTED.into_response()
+        }
+    }
+}
+
+fn read(body: &[u8]) -> Result<(BatchHeader, Vec<Value>), String> {
+    let mut lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let header =
+        BatchHeader::decode(lines.next().unwrap_or_default()).map_err(|e| e.to_string())?;
+    let records = lines.map(|line| {
+        serde_json::from_slice(line)
+            .map_err(|error| format!("{error}: {}", String::from_utf8_lossy(line)))
+    });
+    Ok((header, records.collect::<Result<_, _>>()?))
+}
