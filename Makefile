@@ -103,7 +103,7 @@ E2E_THREADS ?= 2
 .PHONY: test-e2e
 test-e2e: wasm ## Real Envoy, collector and database; FILTER=name for some of them
 	cargo build --package gatelog-collector
-	cargo test --package gatelog-tests --test e2e $(FILTER) -- --test-threads=$(E2E_THREADS)
+	cargo test --package gatelog-tests --test e2e --test filter $(FILTER) -- --test-threads=$(E2E_THREADS)
 
 .PHONY: clean
 clean: ## Remove what was built; .tools/ stays
