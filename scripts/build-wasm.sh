@@ -7,7 +7,5 @@ scripts/wasm-cargo.sh wasm32-wasip1 build --profile wasm --package gatelog
 built=target/wasm32-wasip1/wasm/gatelog.wasm
 [[ $(cat .tools/wasm-toolchain) == debian ]] && built=target/debian/wasm32-wasip1/wasm/gatelog.wasm
 
-# The SDK exports every callback of the ABI; Envoy enters the VM for each that is there.
-cargo run --quiet --package gatelog-trim -- "$built" target/gatelog.trimmed.wasm
-cmp -s target/gatelog.trimmed.wasm target/gatelog.wasm || cp target/gatelog.trimmed.wasm target/gatelog.wasm
+cmp -s "$built" target/gatelog.wasm || cp "$built" target/gatelog.wasm
 printf 'target/gatelog.wasm: %s bytes\n' "$(stat -c %s target/gatelog.wasm)"

@@ -38,6 +38,11 @@ impl Headers {
         Self { serialized }
     }
 
+    /// The bytes that the host reads a map from.
+    pub fn into_serialized(self) -> Vec<u8> {
+        self.serialized
+    }
+
     /// Whether there is no header.
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()

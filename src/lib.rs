@@ -1,7 +1,7 @@
 //! Structured request logging at the gateway: a proxy-wasm filter for Envoy.
 //!
 //! The core is pure: it sees the proxy through the [`host::Host`] trait only. The shell, compiled
-//! for wasm alone, is the one module that names `proxy_wasm`.
+//! for wasm alone, is the one module that speaks the proxy-wasm ABI.
 //!
 //! Data flows one way: shell → [`exchange`] → ([`identity`], [`rules`], [`outcome`], [`sampling`],
 //! [`tenancy`], [`redaction`]) → [`access_log`] → [`assemble`] → [`queue`] → [`outbox`] → shell.

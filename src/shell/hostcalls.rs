@@ -7,14 +7,16 @@
 use std::ptr::{null_mut, slice_from_raw_parts_mut};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType, Status};
-
 use crate::headers::Headers;
 use crate::host::{Callout, HeaderMap, Host, MetricKind, Refused, Severity};
 
+// Statuses.
 const OK: u32 = 0;
 const BAD_ARGUMENT: u32 = 2;
 const INTERNAL_FAILURE: u32 = 10;
+
+/// The buffer that holds the plugin's configuration.
+const PLUGIN_CONFIGURATION: u32 = 7;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -57,6 +59,18 @@ unsafe extern "C" {
         value: *const u8,
         value_size: usize,
     ) -> u32;
+    fn proxy_http_call(
+        cluster: *const u8,
+        cluster_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        body: *const u8,
+        body_size: usize,
+        trailers: *const u8,
+        trailers_size: usize,
+        timeout_ms: u32,
+        token: *mut u32,
+    ) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, handle: *mut u32) -> u32;
     fn proxy_increment_metric(handle: u32, delta: i64) -> u32;
     fn proxy_record_metric(handle: u32, value: u64) -> u32;
@@ -76,11 +90,13 @@ const CLOCK_MONOTONIC: u32 = 1;
 pub(super) struct Proxy;
 
 impl Proxy {
-    /// Up to `max` bytes of a buffer.
-    pub(super) fn buffer(kind: BufferType, max: usize) -> Vec<u8> {
+    /// The plugin's configuration, at most `max` bytes of it.
+    pub(super) fn plugin_configuration(max: usize) -> Vec<u8> {
         // SAFETY: see `owned`.
-        owned(|data, size| unsafe { proxy_get_buffer_bytes(kind as u32, 0, max, data, size) })
-            .unwrap_or_default()
+        owned(|data, size| unsafe {
+            proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, max, data, size)
+        })
+        .unwrap_or_default()
     }
 
     /// Tells that a context whose `on_done` said "not yet" is done now.
@@ -165,23 +181,38 @@ impl Host for Proxy {
     }
 
     fn dispatch(&self, callout: &Callout<'_>) -> Result<u32, Refused> {
-        super::dispatch(callout).map_err(|status| match status {
-            Status::BadArgument => Refused::BadArgument,
-            Status::InternalFailure => Refused::Unavailable,
-            other => Refused::Other(other as u32),
-        })
+        let headers = Headers::from_pairs(callout.headers).into_serialized();
+        let trailers = Headers::from_pairs::<&str, &str>(&[]).into_serialized();
+        let timeout_ms = u32::try_from(callout.timeout_ms).unwrap_or(u32::MAX);
+        let mut token = 0;
+        // SAFETY: all is read only but for one u32, which the host writes where the pointer says.
+        result(unsafe {
+            proxy_http_call(
+                callout.cluster.as_ptr(),
+                callout.cluster.len(),
+                headers.as_ptr(),
+                headers.len(),
+                callout.body.as_ptr(),
+                callout.body.len(),
+                trailers.as_ptr(),
+                trailers.len(),
+                timeout_ms,
+                &raw mut token,
+            )
+        })?;
+        Ok(token)
     }
 
     fn define_metric(&self, kind: MetricKind, name: &str) -> Option<u32> {
         let kind = match kind {
-            MetricKind::Counter => MetricType::Counter,
-            MetricKind::Gauge => MetricType::Gauge,
-            MetricKind::Histogram => MetricType::Histogram,
+            MetricKind::Counter => 0,
+            MetricKind::Gauge => 1,
+            MetricKind::Histogram => 2,
         };
         let mut handle = 0;
         // SAFETY: the name is read only; the host writes one u32 where the pointer says.
         let status =
-            unsafe { proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut handle) };
+            unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut handle) };
         (status == OK).then_some(handle)
     }
 
@@ -197,12 +228,12 @@ impl Host for Proxy {
 
     fn log(&self, severity: Severity, line: &str) {
         let level = match severity {
-            Severity::Info => LogLevel::Info,
-            Severity::Warn => LogLevel::Warn,
-            Severity::Error => LogLevel::Error,
+            Severity::Info => 2,
+            Severity::Warn => 3,
+            Severity::Error => 4,
         };
         // SAFETY: the line is read only. There is nowhere to say that it was not taken.
-        let _ = unsafe { proxy_log(level as u32, line.as_ptr(), line.len()) };
+        let _ = unsafe { proxy_log(level, line.as_ptr(), line.len()) };
     }
 
     fn set_tick(&self, period_ms: u32) {
@@ -238,11 +269,10 @@ fn result(status: u32) -> Result<(), Refused> {
 }
 
 fn map_type(map: HeaderMap) -> u32 {
-    let map = match map {
-        HeaderMap::Request => MapType::HttpRequestHeaders,
-        HeaderMap::Response => MapType::HttpResponseHeaders,
-        HeaderMap::ResponseTrailers => MapType::HttpResponseTrailers,
-        HeaderMap::Callout => MapType::HttpCallResponseHeaders,
-    };
-    map as u32
+    match map {
+        HeaderMap::Request => 0,
+        HeaderMap::Response => 2,
+        HeaderMap::ResponseTrailers => 3,
+        HeaderMap::Callout => 6,
+    }
 }
