@@ -60,6 +60,10 @@ impl Budget {
         Ok(answer.or(fault))
     }
 
+    pub(super) fn fault_reached(&self) -> bool {
+        matches!(self.fault, Some(Fault::Nth(nth, _)) if nth < self.since_fault)
+    }
+
     /// What was expected and did not come.
     pub(super) fn missing(&mut self) -> Option<String> {
         if self.expected.is_empty() {
@@ -94,6 +98,13 @@ pub struct Failure {
     pub calls: Vec<Call>,
     /// The lines it logged.
     pub logs: Vec<LogLine>,
+}
+
+impl Failure {
+    pub(super) fn load(error: &wasmi::Error) -> Self {
+        let (callback, reason) = ("load".to_owned(), error.to_string());
+        Self { callback, reason, calls: Vec::new(), logs: Vec::new() }
+    }
 }
 
 impl fmt::Display for Failure {

@@ -1,15 +1,13 @@
 //! A module, loaded and driven as Envoy does it.
 
-use wasmi::{
-    CompilationMode, Config, Engine, Error, ExternType, Func, Instance, Linker, Module, Store, Val,
-};
+use wasmi::{Error, Func, Instance, Store, Val};
 
 use super::budget::{Failure, Fault};
 use super::call::{Call, Expected};
-use super::guest::{Guest, State};
+use super::guest::State;
+use super::program::Program;
 use super::status::Map;
 use super::world::{Answer, View, World};
-use super::{hostcalls, wasi};
 
 /// Instructions that a callback may take; one that takes more is taken to hang.
 const FUEL: u64 = 200_000_000;
@@ -35,31 +33,41 @@ pub struct MockHost {
 }
 
 impl MockHost {
-    /// Loads a module (binary, or text in WAT) into a world and runs its initialisation, of which
-    /// no hostcall is expected or refused. The host is strict from then on.
+    /// Starts a program in a world and runs its initialisation, of which no hostcall is expected
+    /// or refused. The host is strict from then on.
     ///
     /// # Panics
     ///
-    /// When the module is malformed, imports what Envoy does not have, lacks an allocator, or
-    /// traps.
-    pub fn load(wasm: &[u8], world: World) -> Self {
-        Self::try_load(wasm, world).unwrap_or_else(|failure| report(&failure))
+    /// When the module lacks an allocator, or traps.
+    pub fn start(program: &Program, world: World) -> Self {
+        Self::try_start(program, world).unwrap_or_else(|failure| report(&failure))
     }
 
-    /// As [`MockHost::load`], with the failure as a value.
-    pub fn try_load(wasm: &[u8], world: World) -> Result<Self, Failure> {
-        let failed = |error: Error| Failure {
-            callback: "load".to_owned(),
-            reason: error.to_string(),
-            calls: Vec::new(),
-            logs: Vec::new(),
-        };
-        let mut host = instantiate(wasm, world).map_err(failed)?;
-        let state = host.store.data_mut();
-        state.budget.lenient = true;
+    /// As [`MockHost::start`], with the failure as a value.
+    pub fn try_start(program: &Program, world: World) -> Result<Self, Failure> {
+        let mut host = Self::instantiate(program, world).map_err(|error| Failure::load(&error))?;
+        host.lenient();
         host.call("_initialize", &[])?;
         host.strict();
         Ok(host)
+    }
+
+    fn instantiate(program: &Program, world: World) -> Result<Self, Error> {
+        let mut store = program.store(State { world, ..State::default() });
+        store.set_fuel(FUEL)?;
+        let instance = program.instantiate(&mut store)?;
+        let memory = instance.get_memory(&store, "memory");
+        // As Envoy: `malloc` where there is one, else the SDK's name for it.
+        let allocate = ["malloc", "proxy_on_memory_allocate"]
+            .iter()
+            .find_map(|name| instance.get_typed_func(&store, name).ok());
+        if allocate.is_none() {
+            return Err(Error::new("exports neither malloc nor proxy_on_memory_allocate"));
+        }
+        let state = store.data_mut();
+        state.memory = memory;
+        state.allocate = allocate;
+        Ok(Self { store, instance, dead: None, fuel: 0 })
     }
 
     /// What the module sees.
@@ -95,6 +103,11 @@ impl MockHost {
     /// Lets hostcalls succeed again.
     pub fn heal(&mut self) {
         self.store.data_mut().budget.set_fault(None);
+    }
+
+    /// Whether the call that [`Fault::Nth`] is for has come.
+    pub fn fault_reached(&self) -> bool {
+        self.store.data().budget.fault_reached()
     }
 
     /// The hostcalls of the last callback.
@@ -203,7 +216,7 @@ impl MockHost {
     /// Starts the VM, with the world's VM configuration; whether the module agreed.
     pub fn vm_start(&mut self, root: u32) -> bool {
         let size = length(&self.world().vm_configuration);
-        self.callback("proxy_on_vm_start", &[root, size], of(root)) == Some(1)
+        self.callback("proxy_on_vm_start", &[root, size], of(root)) != Some(0)
     }
 
     /// Hands a plugin's configuration over; whether the module took it.
@@ -211,7 +224,7 @@ impl MockHost {
         self.world_mut().plugin_configuration = configuration.as_ref().to_vec();
         let size = length(configuration.as_ref());
         let view = View { configuring: true, ..of(root) };
-        self.callback("proxy_on_configure", &[root, size], view) == Some(1)
+        self.callback("proxy_on_configure", &[root, size], view) != Some(0)
     }
 
     /// Lets the root context's timer fire.
@@ -327,50 +340,4 @@ fn in_stream(stream: u32, readable: &'static [Map]) -> View {
 
 fn length(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).unwrap_or(u32::MAX)
-}
-
-fn instantiate(wasm: &[u8], world: World) -> Result<MockHost, Error> {
-    let mut config = Config::default();
-    config.consume_fuel(true).compilation_mode(CompilationMode::LazyTranslation);
-    let engine = Engine::new(&config);
-    let module = Module::new(&engine, wasm)?;
-    let mut linker = Linker::new(&engine);
-    hostcalls::link(&mut linker)?;
-    wasi::link(&mut linker)?;
-    stub_the_rest(&mut linker, &module)?;
-    let mut store = Store::new(&engine, State { world, ..State::default() });
-    store.set_fuel(FUEL)?;
-    let instance = linker.instantiate_and_start(&mut store, &module)?;
-    let memory = instance.get_memory(&store, "memory");
-    // As Envoy: `malloc` where there is one, else the SDK's name for it.
-    let allocate = ["malloc", "proxy_on_memory_allocate"]
-        .iter()
-        .find_map(|name| instance.get_typed_func(&store, name).ok());
-    if allocate.is_none() {
-        return Err(Error::new("exports neither malloc nor proxy_on_memory_allocate"));
-    }
-    let state = store.data_mut();
-    state.memory = memory;
-    state.allocate = allocate;
-    Ok(MockHost { store, instance, dead: None, fuel: 0 })
-}
-
-/// Defines the imports that Envoy has and this host does not model, so that the module loads.
-fn stub_the_rest(linker: &mut Linker<State>, module: &Module) -> Result<(), Error> {
-    for import in module.imports() {
-        let (from, name) = (import.module(), import.name());
-        let known = match from {
-            "env" => hostcalls::NOT_MODELLED.contains(&name),
-            "wasi_snapshot_preview1" => wasi::NOT_MODELLED.contains(&name),
-            _ => false,
-        };
-        let ExternType::Func(signature) = import.ty() else { continue };
-        if known {
-            let owned = name.to_owned();
-            linker.func_new(from, name, signature.clone(), move |caller, _, _| {
-                Err(Guest::new(caller).violation(format!("makes {owned}, which is not modelled")))
-            })?;
-        }
-    }
-    Ok(())
 }

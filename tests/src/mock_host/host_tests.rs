@@ -39,7 +39,8 @@ fn tiny() -> MockHost {
     let mut stream = Stream::default();
     stream.property("request.duration", 45_u64);
     world.streams.insert(2, stream);
-    let mut host = MockHost::load(TINY.as_bytes(), world);
+    let program = Program::new(TINY.as_bytes()).unwrap();
+    let mut host = MockHost::start(&program, world);
     host.create_root(1);
     host.create_stream(2, 1);
     host
@@ -181,7 +182,9 @@ fn a_callback_that_is_not_exported_is_passed_over() {
 #[test]
 fn a_module_that_imports_what_envoy_lacks_does_not_load() {
     let module = br#"(module (import "env" "proxy_get_weather" (func)))"#;
-    let Err(failure) = MockHost::try_load(module, World::new()) else {
+    let program = Program::new(module).unwrap();
+    assert_eq!(program.imports(), ["env.proxy_get_weather"]);
+    let Err(failure) = MockHost::try_start(&program, World::new()) else {
         panic!("it loaded");
     };
     assert!(failure.reason.contains("proxy_get_weather"), "{failure}");

@@ -19,6 +19,7 @@ mod host;
 #[cfg(test)]
 mod host_tests;
 mod hostcalls;
+mod program;
 mod status;
 mod wasi;
 mod world;
@@ -27,5 +28,6 @@ pub use budget::{Failure, Fault};
 pub use call::{Call, Expected, expect};
 pub use headers::Headers;
 pub use host::{Action, MockHost};
+pub use program::Program;
 pub use status::{Buffer, Clock, LogLevel, Map, MetricKind, Status};
 pub use world::{Answer, Callout, Cluster, LogLine, Metric, PropertyValue, Stream, World};

@@ -21,7 +21,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<(), LinkerError> {
 
 /// Hostcalls that Envoy has and this host does not model: making one fails the test.
 /// Source: proxy-wasm-cpp-host, `include/proxy-wasm/exports.h`, for ABI 0.2.1.
-pub(super) const NOT_MODELLED: [&str; 16] = [
+pub(super) const NOT_MODELLED: [&str; 19] = [
     "proxy_get_status",
     "proxy_get_shared_data",
     "proxy_set_shared_data",
@@ -38,4 +38,7 @@ pub(super) const NOT_MODELLED: [&str; 16] = [
     "proxy_grpc_send",
     "proxy_call_foreign_function",
     "proxy_close_stream",
+    "proxy_continue_stream",
+    "proxy_send_local_response",
+    "proxy_get_header_map_size",
 ];

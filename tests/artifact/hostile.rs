@@ -1,0 +1,152 @@
+//! Bytes that no well-meant client sends.
+
+use gatelog_tests::mock_host::{Headers, Stream};
+use serde_json::Value;
+
+use crate::gateway::{Gateway, ordinary, record};
+
+const NASTY: [&[u8]; 12] = [
+    b"\xff\xfe\xfd",
+    b"caf\xe9",
+    b"\xf0\x9f\x98",
+    b"\x00\x01\x1b[31m\x7f",
+    b"a\r\nSet-Cookie: b\r\n",
+    b"\"}],\"level\":\"DEBUG",
+    b"\\u0000\\",
+    "\u{2028}\u{202e}\u{feff}".as_bytes(),
+    b"",
+    b"%00%ff%",
+    b"${jndi:ldap://x}",
+    b"{\"$date\":1}",
+];
+
+/// A whole exchange of a nasty value, which must leave one line of valid JSON.
+fn survives(gateway: &mut Gateway, stream: Stream, what: &str) -> Value {
+    let stream = gateway.serve(stream);
+    let line = &stream.filter_state["gatelog"];
+    assert!(!line.iter().any(|byte| *byte < b' '), "{what}: a control character in the line");
+    assert!(line.len() <= 16 * 1024, "{what}: {} bytes", line.len());
+    record(&stream)
+}
+
+#[test]
+fn any_bytes_in_any_request_header_leave_one_valid_line() {
+    let mut gateway = Gateway::start(
+        r#"{"level": "INFO", "record": {"request_headers": ["x-region"]},
+            "correlation_id": {"from_traceparent": true}}"#,
+    );
+    for name in [
+        ":method",
+        ":scheme",
+        ":authority",
+        ":path",
+        "user-agent",
+        "x-request-id",
+        "x-correlation-id",
+        "x-client-request-id",
+        "x-organization-id",
+        "x-user-id",
+        "x-conversation-id",
+        "x-region",
+        "traceparent",
+        "content-type",
+        "authorization",
+        "cookie",
+    ] {
+        for value in NASTY {
+            let mut stream = ordinary();
+            stream.request_headers.as_mut().unwrap().set(name, value);
+            survives(&mut gateway, stream, name);
+        }
+    }
+}
+
+#[test]
+fn any_bytes_in_a_response_leave_one_valid_line() {
+    let mut gateway = Gateway::start(
+        r#"{"record": {"response_headers": ["x-served-by", "set-cookie"]}, "level": "DEBUG"}"#,
+    );
+    for name in ["server-timing", "x-served-by", "set-cookie", "grpc-status", ":status"] {
+        for value in NASTY {
+            let mut stream = ordinary();
+            stream.request_headers.as_mut().unwrap().set("content-type", "application/grpc");
+            stream.response_headers.as_mut().unwrap().set(name, value);
+            stream.response_trailers = Some(Headers::from([("grpc-status", value)]));
+            let stream = gateway.serve(stream);
+            for line in stream.filter_state["gatelog"].split(|byte| *byte == b'\n') {
+                serde_json::from_slice::<Value>(line).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn any_bytes_in_any_property_leave_one_valid_line() {
+    let mut gateway = Gateway::start("{}");
+    let names: Vec<String> = ordinary().properties.keys().cloned().collect();
+    for name in names.iter().map(String::as_str).chain([
+        "upstream.transport_failure_reason",
+        "metadata.filter_metadata.envoy.filters.http.jwt_authn",
+    ]) {
+        for value in NASTY.into_iter().chain([&[0xff; 8][..], &[1; 7], &[1; 9]]) {
+            for begun in [true, false] {
+                let mut stream = ordinary();
+                stream.property("response.code", 503_u64).property("response.flags", 2_u64);
+                stream.property(name, value);
+                if begun {
+                    survives(&mut gateway, stream, name);
+                } else {
+                    let id = gateway.begin(stream);
+                    record(&gateway.end(id));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn huge_headers_give_a_record_within_its_bound() {
+    let mut gateway = Gateway::start("{}");
+    for name in
+        [":method", ":authority", ":path", "user-agent", "x-organization-id", "x-correlation-id"]
+    {
+        let mut stream = ordinary();
+        let headers = stream.request_headers.as_mut().unwrap();
+        headers.set(name, format!("/{}", "x".repeat(400_000)));
+        for number in 0..2_000 {
+            headers.add(&format!("x-{number}"), "value");
+        }
+        survives(&mut gateway, stream, name);
+    }
+}
+
+#[test]
+fn a_repeated_id_is_not_taken_for_one() {
+    let mut gateway = Gateway::start("{}");
+    let mut stream = ordinary();
+    stream.request_headers.as_mut().unwrap().add("x-request-id", "req-2");
+    let stream = gateway.serve(stream);
+    let headers = stream.request_headers.as_ref().unwrap();
+    let ids = headers.iter().filter(|(name, _)| *name == "x-request-id");
+    assert_eq!(ids.count(), 1);
+    assert_ne!(headers.text("x-request-id"), Some("req-1"));
+    assert_eq!(record(&stream)["context"]["client_request_id"], "req-1");
+}
+
+#[test]
+fn secrets_leave_no_trace_in_record_or_log() {
+    let mut gateway = Gateway::start(
+        r#"{"level": "DEBUG", "redact": {"query": ["session"], "path": ["/reset/{secret}"]}}"#,
+    );
+    let mut stream = ordinary();
+    let headers = stream.request_headers.as_mut().unwrap();
+    headers.set(":path", "/reset/hunter2?session=hunter2&token=hunter2&password=hunter2");
+    for name in ["authorization", "cookie", "proxy-authorization", "x-api-key"] {
+        headers.set(name, "Bearer hunter2");
+    }
+    stream.response_headers.as_mut().unwrap().set("set-cookie", "sid=hunter2");
+    let stream = gateway.serve(stream);
+    let lines = String::from_utf8(stream.filter_state["gatelog"].clone()).unwrap();
+    assert!(!lines.contains("hunter2"), "{lines}");
+    assert!(gateway.host.world().logs.iter().all(|line| !line.text.contains("hunter2")));
+}
