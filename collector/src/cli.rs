@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::commands::trace::{self, TraceArgs};
 use crate::commands::{self, check, serve};
 use crate::config::ServeArgs;
 
@@ -35,6 +36,11 @@ enum Command {
     Serve(Box<ServeArgs>),
     /// Check the configuration and every connection that serving would need
     Check(Box<ServeArgs>),
+    /// Print all records of one correlation id as a tree, with durations and errors
+    ///
+    /// What is part of what is told by span ids and request ids where the records have them, else
+    /// by time.
+    Trace(TraceArgs),
     /// Print a script that completes this program's commands and flags in a shell
     ///
     /// For bash: gatelog-collector completions bash > /etc/bash_completion.d/gatelog-collector
@@ -54,6 +60,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let done = match cli.command {
         Command::Serve(args) => commands::block_on(serve::run(&args)),
         Command::Check(args) => commands::block_on(check::run(&args)),
+        Command::Trace(args) => commands::block_on(trace::run(&args)),
         Command::Completions { shell } => {
             let mut command = Cli::command();
             clap_complete::generate(

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod serve;
+pub mod trace;
 
 use std::fmt;
 use std::future::Future;

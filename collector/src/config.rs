@@ -154,6 +154,13 @@ impl ServeArgs {
 }
 
 impl StoreArgs {
+    /// Checks the values, for a command that needs no others.
+    pub fn options(&self) -> Result<StoreOptions, Faults> {
+        let mut read = Reader::default();
+        let options = self.compile(&mut read);
+        read.done(options)
+    }
+
     /// Checks the values; faults go to the reader.
     pub(crate) fn compile(&self, read: &mut Reader) -> StoreOptions {
         if self.mongodb_uri.trim().is_empty() {

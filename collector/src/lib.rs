@@ -13,6 +13,7 @@ pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod flow;
 pub mod ingest;
 pub mod logging;
 pub mod metrics;

@@ -13,6 +13,7 @@ mod classify;
 mod collections;
 mod document;
 mod error;
+mod flow;
 mod indexes;
 mod insert;
 mod options;

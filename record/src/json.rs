@@ -140,7 +140,7 @@ impl<'b> Json<'b> {
             '\n' => self.out.extend_from_slice(b"\\n"),
             '\r' => self.out.extend_from_slice(b"\\r"),
             '\t' => self.out.extend_from_slice(b"\\t"),
-            _ if needs_code(character) => {
+            _ if acts_on_display(character) => {
                 let code = u32::from(character);
                 self.out.extend_from_slice(b"\\u");
                 for shift in [12, 8, 4, 0] {
@@ -165,7 +165,7 @@ fn is_plain(text: &[u8]) -> bool {
 /// Characters that could act on a terminal, a line-based reader or a page: controls, the
 /// separators that some readers take for line ends, and those that turn the text's direction.
 /// All lie below U+10000.
-fn needs_code(character: char) -> bool {
+pub fn acts_on_display(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

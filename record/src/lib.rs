@@ -23,6 +23,7 @@ mod timestamp;
 pub use batch::{BATCH_VERSION, BatchHeader, DropReason, Dropped, HeaderError};
 pub use decode::{DecodeError, DecodeLimits, Decoded, Fault, OwnedSource, decode_record};
 pub use encode::{EncodeError, Encoded, Encoder};
+pub use json::acts_on_display;
 pub use level::{Level, ParseLevelError};
 pub use limits::RecordLimits;
 pub use record::{Context, Http, Outcome, Pairs, Record, Source, Status, Trace};

@@ -11,5 +11,6 @@
 
 mod documents;
 mod fixture;
+mod flow;
 mod indexes;
 mod queries;

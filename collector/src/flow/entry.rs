@@ -1,0 +1,122 @@
+//! What a tree needs of one record, read from its compact document.
+
+use gatelog_record::{Level, Timestamp};
+use mongodb::bson::{RawBsonRef, RawDocument};
+
+/// One record of a flow. What the document does not have, or has in another shape, is unknown.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Entry {
+    /// When it began; an application's record: when it was made. Microseconds since 1970.
+    pub at: i64,
+    /// How long it took, in milliseconds.
+    pub took: Option<f64>,
+    /// How severe it is.
+    pub level: Option<Level>,
+    /// Whether the operation failed, whatever its level.
+    pub failed: bool,
+    /// Whether it was slower than its bound.
+    pub slow: bool,
+    /// The logger, or the gateway's service.
+    pub logger: Option<String>,
+    /// The function, or the gateway's route.
+    pub function: Option<String>,
+    /// An application's message; a gateway's record has none here.
+    pub message: Option<String>,
+    /// The request that it belongs to.
+    pub request_id: Option<String>,
+    /// Its own span.
+    pub span_id: Option<String>,
+    /// The span that caused it.
+    pub parent_span_id: Option<String>,
+    /// The HTTP method; only a gateway's record has one.
+    pub method: Option<String>,
+    /// The path without its query.
+    pub path: Option<String>,
+    /// The response's status.
+    pub status: Option<i64>,
+    /// What went wrong, in a few words.
+    pub error: Option<String>,
+}
+
+impl Entry {
+    /// Reads a document of `trace_logs`.
+    pub fn read(document: &RawDocument) -> Self {
+        let at = text(document, "timestamp").and_then(|text| Timestamp::parse(&text).ok());
+        let level = text(document, "level").and_then(|text| text.parse().ok());
+        let context = part(document, "context");
+        let trace = part(document, "trace");
+        let http = part(document, "http");
+        Self {
+            at: at.map_or(0, Timestamp::unix_micros),
+            took: trace.and_then(|trace| number(trace, "execution_time_ms")),
+            level,
+            failed: level >= Some(Level::Error)
+                || trace.and_then(|trace| text(trace, "status")).as_deref() == Some("error"),
+            slow: trace
+                .is_some_and(|trace| matches!(get(trace, "slow"), Some(RawBsonRef::Boolean(true)))),
+            logger: text(document, "logger_name"),
+            function: text(document, "function_name"),
+            message: text(document, "message"),
+            request_id: context.and_then(|context| text(context, "request_id")),
+            span_id: trace.and_then(|trace| text(trace, "span_id")),
+            parent_span_id: trace.and_then(|trace| text(trace, "parent_span_id")),
+            method: http.and_then(|http| text(http, "method")),
+            path: http.and_then(|http| text(http, "path")),
+            status: http.and_then(|http| whole(http, "status")),
+            error: part(document, "error").and_then(summary),
+        }
+    }
+
+    /// Whether it is a gateway's account of a whole exchange: others can be parts of it.
+    pub(super) fn is_exchange(&self) -> bool {
+        self.method.is_some() && self.took.is_some() && self.level != Some(Level::Debug)
+    }
+
+    /// When it ended, in microseconds since 1970.
+    pub(super) fn end(&self) -> i64 {
+        #[expect(clippy::cast_possible_truncation, reason = "saturates")]
+        let micros = (self.took.unwrap_or(0.0).max(0.0) * 1_000.0) as i64;
+        self.at.saturating_add(micros)
+    }
+}
+
+fn get<'a>(document: &'a RawDocument, key: &str) -> Option<RawBsonRef<'a>> {
+    document.get(key).ok().flatten()
+}
+
+fn part<'a>(document: &'a RawDocument, key: &str) -> Option<&'a RawDocument> {
+    get(document, key)?.as_document()
+}
+
+fn text(document: &RawDocument, key: &str) -> Option<String> {
+    get(document, key)?.as_str().map(str::to_owned)
+}
+
+fn whole(document: &RawDocument, key: &str) -> Option<i64> {
+    match get(document, key)? {
+        RawBsonRef::Int32(value) => Some(value.into()),
+        RawBsonRef::Int64(value) => Some(value),
+        _ => None,
+    }
+}
+
+fn number(document: &RawDocument, key: &str) -> Option<f64> {
+    get(document, key)?.as_f64()
+}
+
+/// `ValueError: bad`, or `UF via_upstream`, with a gRPC status at the end.
+fn summary(error: &RawDocument) -> Option<String> {
+    let mut words = Vec::new();
+    if let Some(kind) = text(error, "type") {
+        words.push(text(error, "message").map_or(kind.clone(), |text| format!("{kind}: {text}")));
+    } else {
+        words.extend(text(error, "message"));
+    }
+    if let Some(flags) = get(error, "flags").and_then(RawBsonRef::as_array) {
+        let flags: Vec<_> = flags.into_iter().flatten().filter_map(RawBsonRef::as_str).collect();
+        words.extend((!flags.is_empty()).then(|| flags.join(",")));
+    }
+    words.extend(text(error, "details"));
+    words.extend(whole(error, "grpc_status").map(|status| format!("grpc {status}")));
+    (!words.is_empty()).then(|| words.join(" "))
+}

@@ -1,0 +1,213 @@
+//! Which record of a flow is part of which.
+//!
+//! The first of these that finds a parent decides:
+//! 1. spans: the record whose own span is the one that caused this;
+//! 2. the request: the gateway's record of the exchange with the same request id, for what an
+//!    application (or the gateway itself, at level DEBUG) says about it;
+//! 3. time: the shortest exchange that lasted from before this began until after it ended.
+//!
+//! The third is a guess where a client sends several requests of one flow at once.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use super::Entry;
+
+/// How much later than the whole a part may seem to end, in microseconds: start and duration are
+/// taken from two clocks.
+const SLACK: i64 = 1_000;
+
+/// A flow's records in order of time, and how they hang together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tree {
+    /// In order of time; of those that began together, the longest first.
+    pub entries: Vec<Entry>,
+    /// Of each entry, the positions of its parts, in order.
+    pub parts: Vec<Vec<usize>>,
+    /// The positions of the entries that are part of no other, in order.
+    pub roots: Vec<usize>,
+}
+
+/// Orders a flow's records and finds each one's parent.
+pub fn arrange(mut entries: Vec<Entry>) -> Tree {
+    entries.sort_by_key(|entry| (entry.at, Reverse(entry.end()), entry.level));
+    let parents = acyclic(find_parents(&entries));
+    let mut parts = vec![Vec::new(); entries.len()];
+    let mut roots = Vec::new();
+    for (position, parent) in parents.into_iter().enumerate() {
+        match parent.and_then(|parent| parts.get_mut(parent)) {
+            Some(siblings) => siblings.push(position),
+            None => roots.push(position),
+        }
+    }
+    Tree { entries, parts, roots }
+}
+
+fn find_parents(entries: &[Entry]) -> Vec<Option<usize>> {
+    let mut spans = HashMap::new();
+    let mut exchanges = HashMap::new();
+    for (position, entry) in entries.iter().enumerate() {
+        if let Some(span) = &entry.span_id {
+            spans.entry(span.as_str()).or_insert(position);
+        }
+        if let Some(request) = entry.request_id.as_deref().filter(|_| entry.is_exchange()) {
+            exchanges.entry(request).or_insert(position);
+        }
+    }
+    let parent_of = |(position, entry): (usize, &Entry)| {
+        let by_span = entry.parent_span_id.as_deref().and_then(|span| spans.get(span));
+        let by_request = || {
+            let request = entry.request_id.as_deref().filter(|_| !entry.is_exchange())?;
+            exchanges.get(request)
+        };
+        let told = by_span.or_else(by_request).copied().filter(|parent| *parent != position);
+        told.or_else(|| by_time(entries, position, entry))
+    };
+    entries.iter().enumerate().map(parent_of).collect()
+}
+
+/// The shortest exchange around this entry; of the earlier ones only, as a whole comes first.
+fn by_time(entries: &[Entry], position: usize, entry: &Entry) -> Option<usize> {
+    // The latest first: of two that lasted as long, it is the closer.
+    let earlier = entries.iter().enumerate().take(position).rev();
+    let around = earlier.filter(|(_, other)| {
+        other.is_exchange() && entry.end() <= other.end().saturating_add(SLACK)
+    });
+    around.min_by_key(|(_, other)| other.end().saturating_sub(other.at)).map(|(found, _)| found)
+}
+
+/// Cuts every circle, which only records that lie about their spans can form.
+fn acyclic(mut parents: Vec<Option<usize>>) -> Vec<Option<usize>> {
+    // The walk in which each entry was first met; 0 for never.
+    let mut met = vec![0_usize; parents.len()];
+    for start in 0..parents.len() {
+        let walk = start.saturating_add(1);
+        let mut at = start;
+        while let Some(seen) = met.get_mut(at).filter(|seen| **seen == 0) {
+            *seen = walk;
+            let Some(Some(parent)) = parents.get(at).copied() else { break };
+            if met.get(parent) == Some(&walk) {
+                if let Some(link) = parents.get_mut(at) {
+                    *link = None;
+                }
+                break;
+            }
+            at = parent;
+        }
+    }
+    parents
+}
+
+#[cfg(test)]
+mod tests {
+    use gatelog_record::Level;
+
+    use super::*;
+
+    fn exchange(name: &str, at: i64, took_ms: f64) -> Entry {
+        Entry {
+            at,
+            took: Some(took_ms),
+            level: Some(Level::Info),
+            method: Some("GET".into()),
+            path: Some(name.into()),
+            request_id: Some(name.into()),
+            ..Entry::default()
+        }
+    }
+
+    fn said(name: &str, at: i64, request: &str) -> Entry {
+        let request_id = (!request.is_empty()).then(|| request.to_owned());
+        Entry { at, request_id, path: Some(name.into()), ..Entry::default() }
+    }
+
+    fn spans(own: &str, parent: &str, entry: Entry) -> Entry {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Entry { span_id: some(own), parent_span_id: some(parent), ..entry }
+    }
+
+    /// `a(b(c)d)e`: names with their parts in brackets.
+    fn shape(entries: Vec<Entry>) -> String {
+        fn write(tree: &Tree, position: usize, out: &mut String) {
+            out.push_str(tree.entries[position].path.as_deref().unwrap());
+            if !tree.parts[position].is_empty() {
+                out.push('(');
+                tree.parts[position].iter().for_each(|part| write(tree, *part, out));
+                out.push(')');
+            }
+        }
+        let tree = arrange(entries);
+        let mut out = String::new();
+        tree.roots.iter().for_each(|root| write(&tree, *root, &mut out));
+        out
+    }
+
+    #[test]
+    fn exchanges_nest_by_time_and_follow_one_another_otherwise() {
+        assert_eq!(
+            shape(vec![
+                exchange("e", 200_000, 5.0),
+                exchange("c", 30_000, 10.0),
+                exchange("d", 60_000, 40.5),
+                exchange("b", 20_000, 30.0),
+                exchange("a", 10_000, 90.0),
+            ]),
+            "a(b(c)d)e"
+        );
+    }
+
+    #[test]
+    fn exchanges_that_overlap_are_siblings() {
+        assert_eq!(shape(vec![exchange("a", 0, 50.0), exchange("b", 20_000, 60.0)]), "ab");
+    }
+
+    #[test]
+    fn what_an_application_says_belongs_to_its_request_even_with_a_wrong_clock() {
+        assert_eq!(
+            shape(vec![
+                exchange("a", 10_000, 90.0),
+                exchange("b", 20_000, 10.0),
+                said("x", 25_000, "a"),
+                said("y", 5_000, "b"),
+                said("z", 26_000, ""),
+                said("w", 900_000, ""),
+            ]),
+            "a(b(yz)x)w"
+        );
+    }
+
+    #[test]
+    fn the_gateway_s_own_debug_record_is_part_of_its_exchange() {
+        let debug = Entry { level: Some(Level::Debug), ..exchange("d", 10_000, 90.0) };
+        let debug = Entry { request_id: Some("a".into()), ..debug };
+        assert_eq!(shape(vec![debug, exchange("a", 10_000, 90.0)]), "a(d)");
+    }
+
+    #[test]
+    fn a_span_goes_before_request_and_time() {
+        assert_eq!(
+            shape(vec![
+                exchange("a", 10_000, 90.0),
+                spans("s1", "", said("x", 20_000, "a")),
+                spans("", "s1", exchange("b", 30_000, 5.0)),
+                spans("", "unknown", exchange("c", 40_000, 5.0)),
+            ]),
+            "a(x(b)c)"
+        );
+    }
+
+    #[test]
+    fn spans_that_form_a_circle_are_cut_and_nothing_is_lost() {
+        let circle = vec![
+            spans("1", "3", said("a", 1, "")),
+            spans("2", "1", said("b", 2, "")),
+            spans("3", "2", said("c", 3, "")),
+            spans("4", "4", said("d", 4, "")),
+            spans("", "1", said("e", 5, "")),
+        ];
+        let found = shape(circle);
+        let mut names: Vec<_> = found.chars().filter(char::is_ascii_lowercase).collect();
+        names.sort_unstable();
+        assert_eq!(names, ['a', 'b', 'c', 'd', 'e'], "{found}");
+    }
+}
