@@ -3,6 +3,7 @@
 #![allow(clippy::arithmetic_side_effects)]
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+mod budget;
 mod configuration;
 mod delivery;
 mod exports;

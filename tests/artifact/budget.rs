@@ -1,0 +1,157 @@
+//! The hostcall budget of docs/hostcalls.md, exact: the page is the test's expectation.
+
+use std::path::Path;
+use std::time::Duration;
+
+use gatelog_tests::mock_host::{Action, Answer, Expected, Headers, Stream};
+
+use crate::gateway::{Gateway, ROOT, ordinary};
+
+fn page() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/hostcalls.md");
+    std::fs::read_to_string(path).expect("docs/hostcalls.md")
+}
+
+/// The calls in the table under a heading of the page.
+fn budget(heading: &str) -> Vec<Expected> {
+    let page = page();
+    let (_, section) =
+        page.split_once(&format!("\n### {heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
+    let section = section.split("\n#").next().unwrap_or_default();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    rows.map(Expected::call).collect()
+}
+
+/// Hostcalls and allocations that the page's first table gives for a callback.
+fn totals(callback: &str) -> (usize, usize) {
+    let page = page();
+    let row = page.lines().find(|line| line.starts_with(&format!("| {callback} |")));
+    let mut numbers = row.expect("a row").split('|').filter_map(|cell| cell.trim().parse().ok());
+    (numbers.next().expect("hostcalls"), numbers.next().expect("allocations"))
+}
+
+fn strict(configuration: &str) -> Gateway {
+    let mut gateway = Gateway::start(configuration);
+    gateway.host.strict();
+    gateway
+}
+
+/// Begins a stream whose request headers are no part of what is tested.
+fn begun(gateway: &mut Gateway, stream: Stream) -> u32 {
+    let id = gateway.begin(stream);
+    gateway.host.lenient();
+    gateway.host.request_headers(id, true);
+    gateway.host.strict();
+    id
+}
+
+#[test]
+fn an_ordinary_request_makes_the_hostcalls_of_the_page_and_no_others() {
+    let mut gateway = strict("{}");
+    let id = gateway.begin(ordinary());
+
+    gateway.host.expect(budget("Ordinary: request headers"));
+    assert_eq!(gateway.host.request_headers(id, true), Action::Continue);
+    let made = (gateway.host.calls().len(), gateway.host.allocations());
+    assert_eq!(made, totals("request headers"));
+
+    gateway.host.expect(budget("Ordinary: response headers"));
+    assert_eq!(gateway.host.response_headers(id, false), Action::Continue);
+    let made = (gateway.host.calls().len(), gateway.host.allocations());
+    assert_eq!(made, totals("response headers"));
+
+    gateway.host.expect(budget("Ordinary: log"));
+    gateway.host.log(id);
+    let made = (gateway.host.calls().len(), gateway.host.allocations());
+    assert_eq!(made, totals("log"));
+
+    assert!(gateway.host.done(id));
+    gateway.host.delete(id);
+}
+
+#[test]
+fn a_request_without_ids_costs_two_header_writes_more() {
+    let mut gateway = strict("{}");
+    let mut stream = ordinary();
+    stream.request_headers = Some(Headers::from([(":method", "GET"), (":path", "/")]));
+    let id = gateway.begin(stream);
+    gateway.host.expect(budget("Without ids: request headers"));
+    gateway.host.request_headers(id, true);
+}
+
+#[test]
+fn a_health_check_reads_no_more_than_tells_that_it_has_no_record() {
+    let mut gateway = strict("{}");
+    let mut stream = ordinary();
+    stream.request_headers.as_mut().unwrap().set(":path", "/healthz");
+    let id = begun(&mut gateway, stream);
+    gateway.host.expect(budget("Health check: log"));
+    gateway.host.log(id);
+}
+
+#[test]
+fn a_failure_costs_the_two_properties_that_explain_it() {
+    let mut gateway = strict("{}");
+    let mut stream = ordinary();
+    stream.property("response.code", 503_u64).property("response.flags", 2_u64);
+    let id = begun(&mut gateway, stream);
+    gateway.host.expect(budget("Failed upstream: log"));
+    gateway.host.log(id);
+}
+
+#[test]
+fn a_stream_that_was_never_begun_is_read_from_envoy() {
+    let mut gateway = strict("{}");
+    let mut stream = ordinary();
+    stream.property("response.code", 403_u64);
+    let id = gateway.begin(stream);
+    gateway.host.expect(budget("Never begun: log"));
+    gateway.host.log(id);
+}
+
+#[test]
+fn ticks_and_answers_make_the_hostcalls_of_the_page() {
+    let mut gateway = Gateway::start("{}");
+    gateway.serve(ordinary());
+    gateway.host.strict();
+    gateway.host.expect(budget("Tick with a batch"));
+    gateway.tick_after(Duration::from_millis(200));
+    let token = gateway.callouts()[0].token;
+    gateway.host.expect(budget("Answer: accepted"));
+    gateway.host.answer(ROOT, token, Answer::status(202));
+    gateway.host.lenient();
+    gateway.tick_after(Duration::from_millis(200));
+    gateway.host.strict();
+    gateway.host.expect(budget("Tick: idle"));
+    gateway.tick_after(Duration::from_millis(200));
+}
+
+#[test]
+fn random_bytes_are_drawn_once_in_many_requests() {
+    let mut gateway = Gateway::start("{}");
+    let mut drawn = 0;
+    for _ in 0..64 {
+        let id = begun(&mut gateway, ordinary());
+        gateway.host.lenient();
+        gateway.host.log(id);
+        drawn += gateway.host.calls().iter().filter(|call| call.name == "random_get").count();
+    }
+    assert!(drawn <= 2, "{drawn}");
+}
+
+/// A coarse guard: an ordinary request takes some 180,000 of the interpreter's instructions,
+/// about 31,000 of a native build.
+#[test]
+fn an_ordinary_request_stays_within_its_instructions() {
+    let mut gateway = Gateway::start("{}");
+    gateway.serve(ordinary());
+    let id = gateway.begin(ordinary());
+    let mut instructions = 0;
+    gateway.host.request_headers(id, true);
+    instructions += gateway.host.instructions();
+    gateway.host.response_headers(id, true);
+    instructions += gateway.host.instructions();
+    gateway.host.log(id);
+    instructions += gateway.host.instructions();
+    assert!(instructions < 270_000, "{instructions}");
+}
