@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::commands::dead_letters::{self, DeadLettersArgs};
+use crate::commands::replay::{self, ReplayArgs};
 use crate::commands::trace::{self, TraceArgs};
 use crate::commands::{self, check, serve};
 use crate::config::ServeArgs;
@@ -41,6 +43,16 @@ enum Command {
     /// What is part of what is told by span ids and request ids where the records have them, else
     /// by time.
     Trace(TraceArgs),
+    /// Deliver what journals hold and a collector misses
+    ///
+    /// A journal is what Envoy printed, or its access log file: lines that are no records are
+    /// passed over. Records that the collector knows are not sent, and what is sent twice is
+    /// stored once, so a replay that was broken off is run again. Prints its result as JSON.
+    Replay(ReplayArgs),
+    /// List, retry or remove records that could not be stored
+    ///
+    /// Works on the spool's directory, while a collector serves from it or not.
+    DeadLetters(DeadLettersArgs),
     /// Print a script that completes this program's commands and flags in a shell
     ///
     /// For bash: gatelog-collector completions bash > /etc/bash_completion.d/gatelog-collector
@@ -61,6 +73,8 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Serve(args) => commands::block_on(serve::run(&args)),
         Command::Check(args) => commands::block_on(check::run(&args)),
         Command::Trace(args) => commands::block_on(trace::run(&args)),
+        Command::Replay(args) => commands::block_on(replay::run(&args)),
+        Command::DeadLetters(args) => dead_letters::run(&args),
         Command::Completions { shell } => {
             let mut command = Cli::command();
             clap_complete::generate(

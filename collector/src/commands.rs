@@ -1,6 +1,8 @@
 //! The commands of the program.
 
 pub mod check;
+pub mod dead_letters;
+pub mod replay;
 pub mod serve;
 pub mod trace;
 

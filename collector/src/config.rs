@@ -61,7 +61,12 @@ impl ServeArgs {
     pub fn compile(&self) -> Result<Config, Faults> {
         let mut read = Reader::default();
         let log_level = self.log.compile(&mut read);
-        let store = self.store.compile(&mut read);
+        let mut store = self.store.compile(&mut read);
+        let retention = self.retention.trim();
+        if !retention.is_empty() {
+            let parsed = read.faults.take("GATELOG_RETENTION", retention, retention.parse());
+            store.retention = parsed.unwrap_or_default();
+        }
         let writers = read.count("GATELOG_WRITERS", &self.writers, 1..=64);
         let per_insert =
             read.count("GATELOG_WRITE_MAX_RECORDS", &self.write_max_records, 1..=10_000);
@@ -223,6 +228,7 @@ mod tests {
             "--database=a.b",
             "--tls-cert=x",
             "--log-level=loud",
+            "--retention=info=soon",
             "--ingest-memory=1MiB",
         ])
         .compile()
@@ -235,10 +241,11 @@ mod tests {
             "GATELOG_DATABASE = \"a.b\": ",
             "GATELOG_TLS_CERT, GATELOG_TLS_KEY: both must be given",
             "LOG_LEVEL = \"loud\": ",
+            "GATELOG_RETENTION = \"info=soon\": ",
             "GATELOG_INGEST_MEMORY = \"1MiB\": must hold",
         ] {
             assert!(faults.lines().iter().any(|line| line.starts_with(says)), "{says}\n{faults}");
         }
-        assert_eq!(faults.lines().len(), 8, "{faults}");
+        assert_eq!(faults.lines().len(), 9, "{faults}");
     }
 }

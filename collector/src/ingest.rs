@@ -28,6 +28,7 @@ use crate::spool::{Append, Spool};
 pub use answer::Refusal;
 pub use auth::{Auth, TokensError};
 
+pub(crate) use batch::write_line;
 pub use batch::{BatchError, BatchLimits, Form, parse};
 pub use body::{BodyError, Budget, Held};
 

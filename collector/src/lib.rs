@@ -9,6 +9,7 @@
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 
 pub mod accounting;
+mod backoff;
 pub mod cli;
 pub mod clock;
 pub mod commands;
@@ -17,6 +18,7 @@ pub mod flow;
 pub mod ingest;
 pub mod logging;
 pub mod metrics;
+pub mod replay;
 pub mod server;
 pub mod spool;
 pub mod store;

@@ -6,7 +6,6 @@
 //! changed, in one transaction. A process that dies before that inserts the rows again when it
 //! is back, and their records are duplicates.
 
-mod backoff;
 mod chunk;
 mod job;
 mod outage;
@@ -18,10 +17,10 @@ use gatelog_record::DecodeLimits;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::backoff::Backoff;
 use crate::metrics::Metrics;
 use crate::spool::Spool;
 use crate::store::Store;
-use backoff::Backoff;
 use chunk::Pace;
 use job::Job;
 use outage::Outage;

@@ -24,6 +24,8 @@ use crate::writer;
 const TOKENS_EVERY: Duration = Duration::from_secs(2);
 /// How often MongoDB is asked for a sign of life, and how soon again after it gave none.
 const PING_EVERY: Duration = Duration::from_secs(10);
+/// How long the first records wait for indexes and retention.
+const RECONCILE_FIRST: Duration = Duration::from_secs(5);
 /// How often accounts are shared with other collectors, and gaps looked for; more often where a
 /// gap is to be told sooner.
 const SHARE_EVERY: Duration = Duration::from_secs(5);
@@ -202,6 +204,10 @@ async fn write(
         store = connected => store,
         _ = stop.wait_for(|stop| *stop) => return,
     };
+    // Indexes are cheapest on empty collections, so they go first; but a database that is away,
+    // or builds an index on a large collection, does not keep records from it.
+    let reconciled = tokio::spawn(reconcile(store.clone()));
+    let _ = tokio::time::timeout(RECONCILE_FIRST, reconciled).await;
     let pings = tokio::spawn(ping(store.clone(), metrics.clone()));
     let (stop_accounts, accounts_stop) = watch::channel(false);
     let sharing = Sharing::new(spool.clone(), store.clone(), state.peers().clone());
@@ -216,6 +222,27 @@ async fn write(
     let _ = stop_accounts.send(true);
     let _ = tokio::time::timeout(config.shutdown_timeout, accounts).await;
     pings.abort();
+}
+
+/// Brings indexes and retention to what they should be, and tells what it did: once, since it
+/// was the configuration that changed.
+async fn reconcile(store: Store) {
+    loop {
+        match store.reconcile().await {
+            Ok(changes) => {
+                for change in changes {
+                    if change.needs_action() {
+                        tracing::warn!("{change}");
+                    } else {
+                        tracing::info!("{change}");
+                    }
+                }
+                return;
+            }
+            Err(error) => tracing::debug!(%error, "indexes and retention not reconciled yet"),
+        }
+        tokio::time::sleep(PING_EVERY).await;
+    }
 }
 
 /// Shares the accounts and looks for gaps, now and then, and a last time when told to stop.

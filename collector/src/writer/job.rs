@@ -7,8 +7,8 @@ use gatelog_record::{Decoded, Uuid, decode_record};
 use tokio::sync::watch;
 
 use super::Context;
-use super::backoff::Backoff;
 use super::chunk::{self, Line};
+use crate::backoff::Backoff;
 use crate::spool::{DeadLetter, Row, Rows, Settled, SettledRow};
 use crate::store::{InsertReport, StoreError};
 

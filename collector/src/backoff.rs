@@ -12,12 +12,12 @@ const LONGEST: Duration = Duration::from_secs(10);
 /// Waits that double, each drawn evenly from its upper half, so that several writers and
 /// collectors do not come back at the same moment.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     tries: u32,
 }
 
 impl Backoff {
-    pub(super) fn next(&mut self) -> Duration {
+    pub(crate) fn next(&mut self) -> Duration {
         let whole = FIRST.saturating_mul(2_u32.saturating_pow(self.tries)).min(LONGEST);
         self.tries = self.tries.saturating_add(1).min(30);
         whole.mul_f64(0.5 + random() * 0.5)

@@ -1,0 +1,142 @@
+//! `dead-letters`: what could not be stored, beside a serving collector or without one.
+
+use std::io::{self, Write};
+
+use clap::{Args, Subcommand};
+use gatelog_record::{DecodeLimits, Timestamp, Uuid, decode_record};
+use serde_json::json;
+
+use super::Failure;
+use crate::config::SpoolDirArgs;
+use crate::ingest::write_line;
+use crate::spool::{LetterBox, LetterFilter, Retried, SpoolError, StoredLetter};
+
+/// What to do with which letters.
+#[derive(Args, Clone, Debug)]
+pub struct DeadLettersArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand, Clone, Debug)]
+enum Action {
+    /// Print them, oldest first: number, time, kind and reason
+    List {
+        #[command(flatten)]
+        which: Which,
+        /// One JSON object a line, with the record's own line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put them back into the spool; those that still cannot be records stay
+    Retry {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Remove them for good
+    Purge {
+        #[command(flatten)]
+        which: Which,
+        /// All of them
+        #[arg(long, required_unless_present_any = ["kind", "id"])]
+        all: bool,
+    },
+}
+
+#[derive(Args, Clone, Debug)]
+struct Which {
+    /// Only this kind, as `list` names it
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
+    /// Only these, by number
+    #[arg(long, value_name = "NUMBER", value_delimiter = ',')]
+    id: Vec<i64>,
+    #[command(flatten)]
+    spool: SpoolDirArgs,
+}
+
+impl Which {
+    fn open(&self) -> Result<(LetterBox, LetterFilter), Failure> {
+        let letters = LetterBox::open(&self.spool.spool_dir).map_err(|error| self.fault(&error))?;
+        Ok((letters, LetterFilter { kind: self.kind.clone(), ids: self.id.clone() }))
+    }
+
+    fn fault(&self, error: &SpoolError) -> Failure {
+        Failure::failed(format!("spool \"{}\": {error}", self.spool.spool_dir.display()))
+    }
+}
+
+/// Does it.
+///
+/// # Errors
+///
+/// There is no spool, it cannot be read or written, or a letter could not be retried.
+pub fn run(args: &DeadLettersArgs) -> Result<(), Failure> {
+    match &args.action {
+        Action::List { which, json } => {
+            let (letters, filter) = which.open()?;
+            let ids = letters.ids(&filter).map_err(|error| which.fault(&error))?;
+            let mut out = io::BufWriter::new(io::stdout().lock());
+            for id in ids {
+                let letter = letters.get(id).map_err(|error| which.fault(&error))?;
+                if let Some(letter) = letter
+                    && print(&mut out, &letter, *json).is_err()
+                {
+                    // Whoever read this has enough (`| head`).
+                    return Ok(());
+                }
+            }
+            let _ = out.flush();
+            Ok(())
+        }
+        Action::Retry { which } => {
+            let (mut letters, filter) = which.open()?;
+            let (went, stayed) =
+                letters.retry(&filter, revive).map_err(|error| which.fault(&error))?;
+            println!("{went} back in the spool, {stayed} stayed");
+            if stayed > 0 {
+                return Err(Failure::failed("some are still no records: see the list"));
+            }
+            Ok(())
+        }
+        Action::Purge { which, .. } => {
+            let (mut letters, filter) = which.open()?;
+            let removed = letters.purge(&filter).map_err(|error| which.fault(&error))?;
+            println!("{removed} removed");
+            Ok(())
+        }
+    }
+}
+
+fn print(out: &mut impl Write, stored: &StoredLetter, json: bool) -> io::Result<()> {
+    let StoredLetter { id, at, whole, letter } = stored;
+    let at = Timestamp::from_unix_micros(at.saturating_mul(1_000)).to_string();
+    if json {
+        let line = String::from_utf8_lossy(&letter.line);
+        let value = json!({
+            "id": id, "at": at, "kind": letter.kind, "reason": letter.reason, "whole": whole,
+            "line": line,
+        });
+        writeln!(out, "{value}")
+    } else {
+        // Reasons may quote a record: no control character of theirs reaches a terminal.
+        let reason = letter.reason.escape_debug();
+        writeln!(out, "{id:>8}  {at}  {:<14}  {reason}", letter.kind.escape_debug())
+    }
+}
+
+/// The letter as a record again, if it is one.
+fn revive(stored: &StoredLetter) -> Option<Retried> {
+    if !stored.whole {
+        return None;
+    }
+    let fresh = Uuid::now_v7();
+    let line = stored.letter.line.trim_ascii();
+    let record = decode_record(line, &DecodeLimits::default(), fresh).ok()?;
+    let mut retried = Retried::default();
+    write_line(line, (record.id == fresh).then_some(fresh), &mut retried.line);
+    if let Some(source) = &record.source {
+        retried.seqs.add(&source.gateway, source.boot, source.seq);
+    }
+    Some(retried)
+}

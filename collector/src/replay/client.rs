@@ -1,0 +1,227 @@
+//! A client of one collector: one connection, made anew when it breaks.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
+use hyper::{Method, Request, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+/// Longest wait for one answer, connecting included.
+const ANSWER_TIME: Duration = Duration::from_mins(1);
+/// Most bytes of an answer that are read.
+const ANSWER_BYTES: usize = 16 << 20;
+
+/// Where a collector is, and how to prove who asks.
+#[derive(Clone, Debug, Default)]
+pub struct Target {
+    /// `http://host:port` or `https://host:port`.
+    pub url: String,
+    /// File with a bearer token in its first line.
+    pub token_file: Option<PathBuf>,
+    /// Certificates, PEM, that sign the collector's; needed for `https`.
+    pub ca: Option<PathBuf>,
+    /// The own certificate and key, PEM, where the collector asks for one.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// A client of one collector.
+pub struct Client {
+    authority: String,
+    address: String,
+    token: Option<HeaderValue>,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+    connection: Option<SendRequest<Full<Bytes>>>,
+}
+
+/// What a collector answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// When to try again, if it said so.
+    pub retry_after: Option<Duration>,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// Why there was no answer. All of these may pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unanswered(String);
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unanswered {}
+
+impl Client {
+    /// A client that is not connected yet.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the target.
+    pub fn new(target: &Target) -> Result<Self, String> {
+        let wrong = || {
+            let url = target.url.escape_debug();
+            format!("\"{url}\": must be http://host:port or https://host:port")
+        };
+        let uri: Uri = target.url.parse().map_err(|_| wrong())?;
+        let secure = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(wrong()),
+        };
+        let authority = uri.authority().ok_or_else(wrong)?;
+        if !matches!(uri.path(), "" | "/") {
+            return Err(wrong());
+        }
+        let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let tls = if secure {
+            let host = authority.host().trim_matches(['[', ']']).to_owned();
+            let name = ServerName::try_from(host).map_err(|error| error.to_string())?;
+            Some((TlsConnector::from(Arc::new(tls(target)?)), name))
+        } else {
+            None
+        };
+        let token = match &target.token_file {
+            Some(file) => Some(token(file)?),
+            None => None,
+        };
+        Ok(Self {
+            authority: authority.to_string(),
+            address: format!("{}:{port}", authority.host()),
+            token,
+            tls,
+            connection: None,
+        })
+    }
+
+    /// Asks, and waits for the answer. A connection that fails is made anew the next time.
+    ///
+    /// # Errors
+    ///
+    /// There was no answer.
+    pub async fn ask(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+    ) -> Result<Answer, Unanswered> {
+        let result = tokio::time::timeout(ANSWER_TIME, self.ask_untimed(method, path, body)).await;
+        let result = result.unwrap_or_else(|_| Err(Unanswered("no answer in time".into())));
+        if result.is_err() {
+            self.connection = None;
+        }
+        result
+    }
+
+    async fn ask_untimed(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+    ) -> Result<Answer, Unanswered> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, &self.authority)
+            .header(CONTENT_TYPE, "application/x-ndjson");
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, token);
+        }
+        let request = request.body(Full::new(body.unwrap_or_default())).map_err(unanswered)?;
+        let mut connection = match self.connection.take() {
+            Some(connection) if !connection.is_closed() => connection,
+            _ => self.connect().await?,
+        };
+        connection.ready().await.map_err(unanswered)?;
+        let answer = connection.send_request(request).await.map_err(unanswered)?;
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, ANSWER_BYTES).collect().await.map_err(unanswered)?;
+        self.connection = Some(connection);
+        let retry_after = head.headers.get(RETRY_AFTER);
+        let retry_after = retry_after.and_then(|value| value.to_str().ok()?.parse().ok());
+        Ok(Answer {
+            status: head.status,
+            retry_after: retry_after.map(Duration::from_secs),
+            body: body.to_bytes(),
+        })
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Unanswered> {
+        let stream = TcpStream::connect(&self.address).await.map_err(unanswered)?;
+        let _ = stream.set_nodelay(true);
+        match &self.tls {
+            None => start(stream).await,
+            Some((connector, name)) => {
+                start(connector.connect(name.clone(), stream).await.map_err(unanswered)?).await
+            }
+        }
+    }
+}
+
+async fn start<S>(stream: S) -> Result<SendRequest<Full<Bytes>>, Unanswered>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(unanswered)?;
+    // Ends with the sender, or with the connection, whose failure the sender sees.
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
+fn unanswered(error: impl fmt::Display) -> Unanswered {
+    Unanswered(error.to_string())
+}
+
+fn token(file: &PathBuf) -> Result<HeaderValue, String> {
+    let fault = |text: String| format!("token file \"{}\": {text}", file.display());
+    let text = std::fs::read_to_string(file).map_err(|error| fault(error.to_string()))?;
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
+    let line = line.ok_or_else(|| fault("holds no token".into()))?;
+    let mut value = HeaderValue::from_str(&format!("Bearer {line}"))
+        .map_err(|_| fault("the token has characters that a header cannot carry".into()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn tls(target: &Target) -> Result<ClientConfig, String> {
+    let ca =
+        target.ca.as_ref().ok_or("https needs --ca, the certificates that sign the collector's")?;
+    let read = |file: &PathBuf| -> Result<Vec<CertificateDer<'static>>, String> {
+        CertificateDer::pem_file_iter(file)
+            .and_then(Iterator::collect)
+            .map_err(|error| format!("\"{}\": {error}", file.display()))
+    };
+    let mut roots = RootCertStore::empty();
+    for certificate in read(ca)? {
+        roots.add(certificate).map_err(|error| format!("\"{}\": {error}", ca.display()))?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots);
+    match &target.identity {
+        None => Ok(config.with_no_client_auth()),
+        Some((cert, key)) => {
+            let secret = PrivateKeyDer::from_pem_file(key)
+                .map_err(|error| format!("\"{}\": {error}", key.display()))?;
+            config.with_client_auth_cert(read(cert)?, secret).map_err(|error| error.to_string())
+        }
+    }
+}
