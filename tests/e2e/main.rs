@@ -11,6 +11,7 @@
 )]
 
 mod accounted;
+mod deployments;
 mod identity;
 mod levels;
 mod queries;

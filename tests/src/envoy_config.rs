@@ -5,7 +5,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use serde_json::{Value, json};
 
 use crate::paths;
@@ -20,6 +20,12 @@ const ENDPOINT: &str =
 #[derive(Clone, Debug)]
 pub struct EnvoyConfig {
     root: Value,
+}
+
+/// Every document of a YAML file of the checkout.
+pub fn yaml_documents(path: &str) -> Result<Vec<Value>> {
+    let text = fs::read_to_string(paths::root().join(path)).with_context(|| path.to_owned())?;
+    serde_saphyr::from_multiple(&text).with_context(|| path.to_owned())
 }
 
 fn socket_address(address: SocketAddr) -> Value {
@@ -44,8 +50,8 @@ impl EnvoyConfig {
 
     /// Another file of the checkout, by its path there.
     pub fn file(path: &str) -> Result<Self> {
-        let text = fs::read_to_string(paths::root().join(path)).with_context(|| path.to_owned())?;
-        let root = serde_saphyr::from_str(&text).with_context(|| path.to_owned())?;
+        let [root] = <[Value; 1]>::try_from(yaml_documents(path)?)
+            .map_err(|documents| anyhow!("{path} holds {} documents", documents.len()))?;
         Ok(Self { root })
     }
 
@@ -123,6 +129,11 @@ impl EnvoyConfig {
         let file = place(filter, "/typed_config/config/vm_config/code/local/filename")?;
         *file = wasm.to_str().context("a path that is not UTF-8")?.into();
         Ok(())
+    }
+
+    /// The filter is the one that `make wasm` made, or `GATELOG_WASM`.
+    pub fn built_filter(&mut self) -> Result<()> {
+        self.filter_at(&paths::filter()?)
     }
 
     /// The filter's own configuration, as the text that Envoy hands to it.

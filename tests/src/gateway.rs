@@ -9,7 +9,7 @@ use tokio::net::TcpSocket;
 
 use crate::{
     Client, Collector, CollectorOptions, Database, Envoy, EnvoyConfig, EnvoyOptions,
-    GatewayAddress, Reply, SampleService, paths, unreachable_address,
+    GatewayAddress, Reply, SampleService, unreachable_address,
 };
 
 /// What differs from the shipped system.
@@ -75,7 +75,7 @@ impl Gateway {
         config.cluster_at("messages", messages.address())?;
         config.cluster_at("reports", dead)?;
         config.cluster_at("gatelog_collector", collector.address())?;
-        config.filter_at(&paths::filter()?)?;
+        config.built_filter()?;
         let mut config = config.clone();
         let envoy = Envoy::start(envoy).await?;
         config.listen_on(envoy.address())?;
