@@ -2,7 +2,8 @@
 #
 # `make tools` first, once; `make demo` and `make test` do it by themselves. What may be skipped
 # locally: `make unit` needs nothing but Rust; `make test-native test-artifact` needs no Node;
-# `make test-e2e` alone is what a change of configuration or of the collector calls for.
+# `make test-e2e` alone is what a change of configuration or of the collector calls for. CI skips
+# nothing.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -23,6 +24,10 @@ help: ## List these targets
 tools: ## Get Envoy, a test database, the wasm targets and the checkers into .tools/
 	@scripts/tools.sh
 
+.PHONY: runtime
+runtime:
+	@scripts/tools.sh runtime
+
 .PHONY: wasm
 wasm: ## Build the filter: target/gatelog.wasm
 	@scripts/wasm-toolchain.sh
@@ -36,7 +41,7 @@ collector: ## Build the collector: target/release/gatelog-collector
 # GATEWAY_PORT (8080), MONGODB_URI and GATELOG_DATABASE (pytake_logs) are heeded.
 
 .PHONY: demo
-demo: tools wasm ## See the whole work, until Ctrl-C; ONCE=1 checks it and ends
+demo: runtime wasm ## See the whole work, until Ctrl-C; ONCE=1 checks it and ends
 	cargo build --package gatelog-collector --package gatelog-tests --bins
 	@target/debug/gatelog-demo $(if $(filter 1,$(ONCE)),--once)
 

