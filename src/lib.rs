@@ -37,4 +37,7 @@ pub mod worker;
 mod shell;
 
 #[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
+mod documentation;
+#[cfg(test)]
 mod plain_host;

@@ -54,6 +54,11 @@ metrics! {
     CalloutMs Histogram "callout_ms" "Time from sending a batch to its answer, in milliseconds.",
 }
 
+/// Kind and name of every stat.
+pub fn definitions() -> impl Iterator<Item = (MetricKind, &'static str)> {
+    DEFINITIONS.iter().map(|(_, kind, name)| (*kind, *name))
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
     handle: Option<u32>,

@@ -35,7 +35,7 @@ pub const SENSITIVE_HEADERS: [&str; 16] = [
 ];
 
 /// A header whose name has one of these is taken for sensitive too.
-const SENSITIVE_WORDS: [&str; 9] = [
+pub const SENSITIVE_WORDS: [&str; 9] = [
     "token",
     "secret",
     "password",
@@ -84,7 +84,7 @@ pub const SENSITIVE_PARAMETERS: [&str; 32] = [
 ];
 
 /// Headers whose value is a URL: its query and path are redacted like the request's own.
-const URL_HEADERS: [&str; 9] = [
+pub const URL_HEADERS: [&str; 9] = [
     "referer",
     "location",
     "content-location",

@@ -34,7 +34,7 @@ const HOUR: u64 = 3_600 * SECOND;
 const SLOW_MS: u64 = 1_000;
 
 /// A whole configuration, ready for use.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// `gateway.<service>`.
     pub logger_name: String,

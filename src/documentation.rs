@@ -1,0 +1,7 @@
+//! Keeps `docs/` true: what the pages and the schema say is held against the code.
+
+mod agreement;
+mod configuration;
+mod metrics;
+mod page;
+mod schema;
