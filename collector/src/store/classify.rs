@@ -134,3 +134,43 @@ pub(super) fn of_concern(concern: &WriteConcernError) -> StoreError {
         message: concern.message.clone(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_s_own_fault_is_refused_by_kind() {
+        for (code, kind) in [
+            (121, "validator"),
+            (10_334, "too_large"),
+            (15, "too_deep"),
+            (2, "bad_document"),
+            (22, "bad_document"),
+            (57, "bad_document"),
+            (171, "not_indexable"),
+            (17_280, "not_indexable"),
+            (16_755, "server_refused"),
+            (5_999_999, "server_refused"),
+        ] {
+            assert_eq!(of_document(code), Verdict::Refused(kind), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_condition_of_the_server_is_no_document_s_fault() {
+        for code in [1, 6, 13, 50, 64, 89, 91, 112, 189, 262, 371, 402, 449, 8_000, 9_001] {
+            assert_eq!(of_document(code), Verdict::Retry, "{code}");
+        }
+        for code in PASSING {
+            assert_eq!(of_document(code), Verdict::Retry, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_duplicate_is_told_by_its_own_codes_only() {
+        for code in [11_000, 11_001, 12_582] {
+            assert_eq!(of_document(code), Verdict::Duplicate);
+        }
+    }
+}

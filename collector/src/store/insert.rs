@@ -173,3 +173,61 @@ fn report(fates: Vec<Option<Fate>>, failure: Option<StoreError>) -> InsertReport
     }
     report
 }
+
+#[cfg(test)]
+mod tests {
+    use gatelog_record::{DecodeLimits, Uuid, decode_record};
+
+    use super::*;
+
+    #[test]
+    fn of_a_record_s_documents_the_gravest_fate_decides() {
+        let refused = || Fate::Refused(Refusal { kind: "validator", reason: String::new() });
+        let ascending = [Fate::Duplicate, Fate::Stored, refused(), Fate::Retry];
+        for (index, less) in ascending.iter().enumerate() {
+            for more in ascending.iter().skip(index) {
+                assert_eq!(&less.clone().and(more.clone()), more);
+                assert_eq!(&more.clone().and(less.clone()), more);
+            }
+        }
+    }
+
+    #[test]
+    fn every_record_stands_in_exactly_one_list() {
+        let refusal = Refusal { kind: "validator", reason: String::new() };
+        let fates = vec![
+            Some(Fate::Retry),
+            Some(Fate::Stored),
+            Some(Fate::Refused(refusal.clone())),
+            Some(Fate::Duplicate),
+            None,
+        ];
+        let expected = InsertReport {
+            stored: vec![1],
+            duplicate: vec![3],
+            refused: vec![(2, refusal)],
+            retry: vec![0, 4],
+            failure: None,
+        };
+        assert_eq!(report(fates, None), expected);
+    }
+
+    #[test]
+    fn a_record_past_mongodb_s_bound_is_refused_before_it_spoils_a_batch() {
+        // An array of small numbers grows most from JSON to BSON: each gets its index as a key.
+        let numbers = "1,".repeat(1_500_000);
+        let line = format!(
+            r#"{{"timestamp":"2026-01-26T02:11:57Z","level":"INFO","message":"m","a":[{numbers}1]}}"#
+        );
+        let limits = DecodeLimits { record_bytes: line.len(), ..DecodeLimits::default() };
+        let large = decode_record(line.as_bytes(), &limits, Uuid::nil()).unwrap();
+        let small = Decoded { body: serde_json::Map::new(), ..large.clone() };
+        let (batches, fates) = split(&[large, small], &Retention::default());
+        let Some(Fate::Refused(refusal)) = &fates[0] else { panic!("{fates:?}") };
+        assert_eq!(refusal.kind, "too_large");
+        assert!(refusal.reason.ends_with("limit is 16777216"), "{}", refusal.reason);
+        assert_eq!((fates.len(), &fates[1]), (2, &None));
+        let documents: Vec<_> = batches.values().flatten().map(|document| document.owner).collect();
+        assert_eq!(documents, [1]);
+    }
+}

@@ -131,13 +131,6 @@ async fn the_same_record_twice_in_one_insert_is_stored_once() {
 }
 
 #[tokio::test]
-async fn an_empty_insert_asks_the_server_nothing() {
-    let fixture = Fixture::new().await;
-    fixture.fail("alwaysOn", doc! { "failCommands": ["insert"], "errorCode": 1 }).await;
-    assert_eq!(fixture.store.insert(&[]).await, InsertReport::default());
-}
-
-#[tokio::test]
 async fn a_document_that_a_validator_refuses_does_not_hold_up_its_neighbours() {
     let fixture = Fixture::new().await;
     let rule = doc! { "create": "info_logs", "validator": { "message": { "$ne": "poison" } } };

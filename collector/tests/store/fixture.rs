@@ -7,6 +7,7 @@ use gatelog_record::{DecodeLimits, Decoded, Uuid, decode_record};
 use gatelog_tests::Database;
 use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 use serde_json::{Value, json};
+use tokio::sync::{Mutex, MutexGuard};
 
 /// A store, and the database behind it seen through another client.
 pub(crate) struct Fixture {
@@ -14,7 +15,11 @@ pub(crate) struct Fixture {
     pub(crate) store: Store,
     /// The name of the store's connections, so that fail points hit no other test's.
     app_name: String,
+    /// A server has one fail point for commands at a time, so one test has it.
+    fail_point: Option<MutexGuard<'static, ()>>,
 }
+
+static FAIL_POINT: Mutex<()> = Mutex::const_new(());
 
 impl Fixture {
     pub(crate) async fn new() -> Self {
@@ -27,7 +32,22 @@ impl Fixture {
         let app_name = Uuid::now_v7().to_string();
         let mut options = options(&with_app_name(database.uri(), &app_name), database.name());
         change(&mut options);
-        Self { store: Store::connect(&options).await.unwrap(), database, app_name }
+        Self {
+            store: Store::connect(&options).await.unwrap(),
+            database,
+            app_name,
+            fail_point: None,
+        }
+    }
+
+    /// With the fail point of the server in this test's hands.
+    pub(crate) async fn failing() -> Self {
+        Self::failing_with(|_| {}).await
+    }
+
+    pub(crate) async fn failing_with(change: impl FnOnce(&mut StoreOptions)) -> Self {
+        let fail_point = Some(FAIL_POINT.lock().await);
+        Self { fail_point, ..Self::with(change).await }
     }
 
     /// Another store on the same database.
@@ -39,6 +59,7 @@ impl Fixture {
 
     /// Makes the server fail some of this store's commands.
     pub(crate) async fn fail(&self, mode: impl Into<Bson>, mut how: Document) {
+        assert!(self.fail_point.is_some(), "another test may have the fail point");
         how.insert("appName", &self.app_name);
         let command =
             doc! { "configureFailPoint": "failCommand", "mode": mode.into(), "data": how };
@@ -68,7 +89,8 @@ fn options(uri: &str, database: &str) -> StoreOptions {
 
 fn with_app_name(uri: &str, app_name: &str) -> String {
     let separator = if uri.contains('?') { "&" } else { "?" };
-    format!("{uri}{separator}appName={app_name}")
+    // A fail point makes the driver wait for its next look at the server, every 10 s by default.
+    format!("{uri}{separator}appName={app_name}&heartbeatFrequencyMS=500")
 }
 
 /// A record of this level, with these top-level keys set.

@@ -10,6 +10,7 @@
 )]
 
 mod documents;
+mod faults;
 mod fixture;
 mod flow;
 mod indexes;
