@@ -12,7 +12,7 @@ use crate::host::{HeaderMap, Host};
 use crate::worker::Worker;
 
 /// Most characters of the path in a message: the status behind it stays in sight.
-const MESSAGE_PATH_CHARS: usize = 256;
+pub const MESSAGE_PATH_CHARS: usize = 256;
 
 /// What was decided about a record.
 #[derive(Clone, Copy, Debug)]

@@ -2,6 +2,8 @@
 
 mod agreement;
 mod configuration;
+mod levels;
 mod metrics;
 mod page;
+mod record;
 mod schema;
