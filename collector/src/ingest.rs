@@ -206,3 +206,6 @@ fn gzipped(headers: &HeaderMap) -> Result<bool, Refusal> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;

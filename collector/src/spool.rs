@@ -356,3 +356,12 @@ fn lock(dir: &Path) -> Result<File, SpoolError> {
         Err(TryLockError::Error(error)) => Err(error.into()),
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "test sizes are small"
+)]
+mod tests;

@@ -35,7 +35,9 @@ pub(super) async fn ready(State(app): State<App>) -> Response<Body> {
     let reason = match spool.health() {
         _ if app.stopping() => Some("the collector is stopping".to_owned()),
         Health::Refusing(text) | Health::Broken(text) => Some(text),
-        Health::Good if waiting.bytes >= spool.max_bytes() => Some("spool full".to_owned()),
+        Health::Good if nearly_full(waiting.bytes, spool.max_bytes()) => {
+            Some("spool full".to_owned())
+        }
         Health::Good => None,
     };
     let status = if reason.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
@@ -46,6 +48,11 @@ pub(super) async fn ready(State(app): State<App>) -> Response<Body> {
         "mongodb": if app.inner.metrics.mongodb_up() { "up" } else { "down" },
     });
     answer(status, &body)
+}
+
+/// Whether an ordinary batch would hardly fit: past 95 % of the bound.
+fn nearly_full(bytes: u64, limit: u64) -> bool {
+    bytes > limit.saturating_sub(limit / 20)
 }
 
 pub(super) async fn metrics(State(app): State<App>) -> Response<Body> {

@@ -1,0 +1,404 @@
+//! Everything that can be posted, and what is answered.
+
+use std::convert::Infallible;
+use std::io::Write as _;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::http::HeaderValue;
+use axum::http::header::RETRY_AFTER;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use gatelog_record::{DecodeLimits, Uuid, decode_record};
+use http_body_util::BodyExt;
+use hyper::body::{Body as HttpBody, Bytes, Frame};
+use serde_json::Value;
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+use super::*;
+use crate::spool::{LetterBox, LetterFilter, SpoolOptions};
+
+const NDJSON: &str = "application/x-ndjson";
+const JSON: &str = "application/json";
+
+fn limits() -> IngestLimits {
+    IngestLimits {
+        encoded_bytes: 256 << 10,
+        decoded_bytes: 512 << 10,
+        body_time: Duration::from_millis(300),
+        memory: 2 << 20,
+        batch: BatchLimits { records: 100, record: DecodeLimits::default() },
+        silent_after: Duration::from_mins(5),
+    }
+}
+
+struct Fixture {
+    app: App,
+    spool: Spool,
+    dir: TempDir,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        Self::with(Auth::open(), 4 << 20)
+    }
+
+    fn with(auth: Auth, max_bytes: u64) -> Self {
+        let dir = TempDir::new().unwrap();
+        let options =
+            SpoolOptions { dir: dir.path().to_owned(), max_bytes, dead_letters_max_bytes: 8 << 20 };
+        let spool = Spool::open(&options, Metrics::new()).unwrap();
+        Self { app: App::new(spool.clone(), auth, limits(), Metrics::new()), spool, dir }
+    }
+
+    async fn send(&self, request: Request) -> (u16, HeaderMap, Value) {
+        let response = app(self.app.clone()).oneshot(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (head.status.as_u16(), head.headers, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+
+    async fn post(&self, kind: &str, body: impl Into<Body>) -> (u16, Value) {
+        let (status, _, body) = self.send(post_of(kind, &[], body)).await;
+        (status, body)
+    }
+
+    /// The lines in the spool.
+    async fn spooled(&self) -> Vec<Vec<u8>> {
+        let rows = self.spool.read(0, usize::MAX, usize::MAX).await.unwrap().rows;
+        let body = rows.into_iter().flat_map(|row| row.body).collect::<Vec<_>>();
+        let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(<[u8]>::to_vec).collect()
+    }
+
+    /// The kinds of the dead letters.
+    fn letters(&self) -> Vec<String> {
+        let letters = LetterBox::open(self.dir.path()).unwrap();
+        let ids = letters.ids(&LetterFilter::default()).unwrap();
+        ids.into_iter().map(|id| letters.get(id).unwrap().unwrap().letter.kind).collect()
+    }
+}
+
+fn post_of(kind: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Request {
+    let mut request = Request::builder().method("POST").uri("/v1/records");
+    if !kind.is_empty() {
+        request = request.header(CONTENT_TYPE, kind);
+    }
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(body.into()).unwrap()
+}
+
+fn record(message: &str) -> String {
+    json!({
+        "timestamp": "2026-01-26T02:11:57.469652+00:00", "level": "INFO", "message": message,
+        "logger_name": "app.module", "function_name": "f", "line_number": 7,
+    })
+    .to_string()
+}
+
+fn numbered(seq: u64, rest: &str) -> String {
+    let record = record("n").replace('}', "");
+    let source = format!(
+        r#""source":{{"gateway":"edge","boot":"00000000-0000-4000-8000-000000000001","seq":{seq}}}"#
+    );
+    format!("{record},{source}{rest}}}")
+}
+
+fn zip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A body of so many chunks that come one after the other, or stop coming.
+struct Chunks {
+    chunk: Bytes,
+    left: usize,
+    stuck: bool,
+}
+
+impl HttpBody for Chunks {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match (self.left, self.stuck) {
+            (0, true) => Poll::Pending,
+            (0, false) => Poll::Ready(None),
+            _ => {
+                self.left -= 1;
+                Poll::Ready(Some(Ok(Frame::data(self.chunk.clone()))))
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_form_of_batch_is_accepted() {
+    let two = format!("{}\n{}\n", record("a"), record("b"));
+    let header = r#"{"batch":{"v":1,"gateway":"edge","boot":"00000000-0000-4000-8000-000000000001","assigned":9,"queued":7}}"#;
+    let pretty = format!("[\n  {},\r\n\t{}\n]\n", record("a").replace(',', ",\n"), record("b"));
+    for (kind, body, accepted) in [
+        (NDJSON, two.clone(), 2),
+        ("Application/X-NDJSON; charset=utf-8", two.clone(), 2),
+        ("application/jsonl", two.trim_end().to_owned(), 2),
+        (NDJSON, format!("\r\n  {}  \r\n\n", record("a")), 1),
+        (NDJSON, format!("{header}\n{two}"), 2),
+        (NDJSON, header.to_owned(), 0),
+        (NDJSON, String::new(), 0),
+        (JSON, pretty, 2),
+        (JSON, record("a"), 1),
+        (JSON, "[]".to_owned(), 0),
+    ] {
+        let fixture = Fixture::new();
+        let (status, answer) = fixture.post(kind, body.clone()).await;
+        assert_eq!(
+            (status, &answer),
+            (202, &json!({"accepted": accepted, "quarantined": 0})),
+            "{body}"
+        );
+        let spooled = fixture.spooled().await;
+        assert_eq!(spooled.len(), accepted, "{body}");
+        for line in spooled {
+            // Whatever it came as: decodable, with an id that it keeps.
+            let read = |id| decode_record(&line, &DecodeLimits::default(), Uuid::from_u128(id));
+            assert_eq!(read(1).unwrap().id, read(2).unwrap().id);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_batch_is_accepted() {
+    let fixture = Fixture::new();
+    let body = zip(format!("{}\n", record("a")).repeat(50).as_bytes());
+    let request = post_of(NDJSON, &[("content-encoding", "gzip")], body);
+    assert_eq!(fixture.send(request).await.2, json!({"accepted": 50, "quarantined": 0}));
+}
+
+#[tokio::test]
+async fn a_bad_record_is_quarantined_by_kind_and_its_neighbours_are_stored() {
+    let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+    let extra = |value: &str| record("x").replace('}', &format!(",\"extra\":{{\"x\":{value}}}}}"));
+    for (bad, kind) in [
+        (b"nonsense".to_vec(), "not_json"),
+        (b"{\"timestamp\":\"2026".to_vec(), "not_json"),
+        (
+            record("x").into_bytes().iter().map(|b| if *b == b'x' { 0xff } else { *b }).collect(),
+            "not_json",
+        ),
+        (b"[1,2]".to_vec(), "wrong_shape"),
+        (b"7".to_vec(), "wrong_shape"),
+        (b"{}".to_vec(), "wrong_shape"),
+        (record("x").replace("INFO", "LOUD").into_bytes(), "wrong_shape"),
+        (record("x").replace("2026-01-26", "2026-13-26").into_bytes(), "wrong_shape"),
+        (extra(&deep).into_bytes(), "too_deep"),
+        (deep.into_bytes(), "too_deep"),
+        (extra("1e999").into_bytes(), "number_range"),
+        (extra("99999999999999999999").into_bytes(), "number_range"),
+        (extra(r#"{"a\u0000b":1}"#).into_bytes(), "nul_in_key"),
+    ] {
+        let fixture = Fixture::new();
+        let good = record("good").into_bytes();
+        let body = [good.as_slice(), bad.as_slice(), good.as_slice()].join(&b'\n');
+        let (status, answer) = fixture.post(NDJSON, body).await;
+        let bad = String::from_utf8_lossy(&bad).chars().take(60).collect::<String>();
+        assert_eq!((status, answer), (202, json!({"accepted": 2, "quarantined": 1})), "{bad}");
+        assert_eq!(fixture.letters(), [kind], "{bad}");
+        assert_eq!(fixture.spooled().await.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn what_looks_like_extended_json_stays_what_it_was() {
+    let fixture = Fixture::new();
+    let line = record("x").replace('}', r#","extra":{"$date":{"$numberLong":"nope"},"$oid":1}}"#);
+    fixture.post(NDJSON, line.clone()).await;
+    let spooled = fixture.spooled().await;
+    let read: Value = serde_json::from_slice(&spooled[0]).unwrap();
+    assert_eq!(read["extra"], json!({"$date": {"$numberLong": "nope"}, "$oid": 1}));
+}
+
+#[tokio::test]
+async fn a_post_that_is_no_batch_has_its_status_and_a_reason() {
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Vec<u8>, u16, &'a str);
+
+    let bomb = zip(&vec![b' '; 50 << 20]);
+    let gzip = [("content-encoding", "gzip")];
+    let many = format!("{}\n", record("a")).repeat(101);
+    let array = format!("[{}{}]", "1,".repeat(150), "1");
+    let long = vec![b'x'; (256 << 10) + 1];
+    let version = r#"{"batch":{"v":2,"gateway":"e","boot":"","assigned":0,"queued":0}}"#;
+    let cases: [Case<'_>; 14] = [
+        ("", &[], b"{}".to_vec(), 415, "unsupported content type \\\"\\\""),
+        ("text/plain", &[], b"{}".to_vec(), 415, "application/x-ndjson or application/json"),
+        ("application/x-www-form-urlencoded", &[], b"a=b".to_vec(), 415, "content type"),
+        (NDJSON, &[("content-encoding", "br")], b"{}".to_vec(), 415, "gzip, once, or none"),
+        (NDJSON, &[("content-encoding", "gzip, gzip")], b"{}".to_vec(), 415, "gzip, once"),
+        (NDJSON, &gzip, b"plain".to_vec(), 400, "not one gzip member"),
+        (NDJSON, &gzip, [zip(b"a"), zip(b"b")].concat(), 400, "follows the first member"),
+        (NDJSON, &gzip, bomb, 413, "decompressed body too large: limit is 512KiB"),
+        (NDJSON, &[], long, 413, "body too large: limit is 256KiB"),
+        (NDJSON, &[], many.into_bytes(), 413, "too many records: limit is 100"),
+        (JSON, &[], array.into_bytes(), 413, "too many records: limit is 100"),
+        (JSON, &[], b"[1,".to_vec(), 400, "no JSON array"),
+        (JSON, &[], b"\"text\"".to_vec(), 400, "no JSON array"),
+        (NDJSON, &[], version.into(), 400, "batch version 2 is unknown"),
+    ];
+    for (kind, headers, body, status, says) in cases {
+        let fixture = Fixture::new();
+        let (got, _, answer) = fixture.send(post_of(kind, headers, body)).await;
+        let text = answer["error"].to_string();
+        assert!(got == status && text.contains(says), "{got} {text}, not {status} {says}");
+        assert!(fixture.spooled().await.is_empty() && fixture.letters().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_header_is_quarantined_and_its_records_are_stored() {
+    let fixture = Fixture::new();
+    let body = format!("{{\"batch\":{{\"v\":1}}}}\n{}\n", record("a"));
+    let (_, answer) = fixture.post(NDJSON, body).await;
+    assert_eq!(answer, json!({"accepted": 1, "quarantined": 1}));
+    assert_eq!(fixture.letters(), ["header"]);
+}
+
+#[tokio::test]
+async fn a_hundred_megabytes_are_refused_after_the_first_part_of_them() {
+    let fixture = Fixture::new();
+    let chunk = Bytes::from(vec![b'x'; 64 << 10]);
+    let body = Body::new(Chunks { chunk, left: 1_600, stuck: false });
+    let (status, _) = fixture.post(NDJSON, body).await;
+    assert_eq!(status, 413);
+}
+
+#[tokio::test]
+async fn a_body_that_stops_coming_is_given_up() {
+    let fixture = Fixture::new();
+    let body = Body::new(Chunks { chunk: Bytes::from_static(b"{"), left: 3, stuck: true });
+    let (status, answer) = fixture.post(NDJSON, body).await;
+    assert_eq!(status, 408, "{answer}");
+    assert!(answer["error"].to_string().contains("longer than 300ms"), "{answer}");
+}
+
+#[tokio::test]
+async fn bodies_that_would_take_too_much_memory_together_are_told_to_come_again() {
+    let fixture = Fixture::new();
+    let mut stuck = Vec::new();
+    for _ in 0..8 {
+        let chunk = Bytes::from(vec![b'x'; 250 << 10]);
+        let body = Body::new(Chunks { chunk, left: 1, stuck: true });
+        stuck.push(app(fixture.app.clone()).oneshot(post_of(NDJSON, &[], body)));
+    }
+    let chunk = Bytes::from(vec![b' '; 250 << 10]);
+    let late = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let body = Body::new(Chunks { chunk, left: 1, stuck: false });
+        fixture.send(post_of(NDJSON, &[], body)).await
+    };
+    let mut tasks = tokio::task::JoinSet::new();
+    for request in stuck {
+        tasks.spawn(request);
+    }
+    let (status, headers, answer) = late.await;
+    assert_eq!((status, headers.get(RETRY_AFTER)), (503, Some(&HeaderValue::from(1))), "{answer}");
+    while let Some(done) = tasks.join_next().await {
+        assert_eq!(done.unwrap().unwrap().status(), 408);
+    }
+    assert_eq!(fixture.post(NDJSON, record("a")).await.0, 202, "given back");
+}
+
+#[tokio::test]
+async fn only_who_has_a_token_may_post_and_ask() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("tokens");
+    std::fs::write(&file, "0123456789abcdef\n").unwrap();
+    let fixture = Fixture::with(Auth::from_file(&file).unwrap(), 4 << 20);
+    for (value, status) in [
+        (None, 401),
+        (Some("Bearer wrong-0123456789"), 401),
+        (Some("Basic MDEyMzQ1Njc4OWFiY2RlZg=="), 401),
+        (Some("Bearer 0123456789abcdef"), 202),
+    ] {
+        let header = value.map(|value| ("authorization", value));
+        let request = post_of(NDJSON, header.as_slice(), record("a"));
+        let (got, headers, _) = fixture.send(request).await;
+        assert_eq!(got, status, "{value:?}");
+        assert_eq!(headers.contains_key("www-authenticate"), status == 401);
+    }
+    for (path, status) in [("/v1/accounting", 401), ("/healthz", 200), ("/metrics", 200)] {
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        assert_eq!(fixture.send(request).await.0, status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn other_places_and_methods_are_answered_in_json() {
+    let fixture = Fixture::new();
+    for (method, path, status, allow) in [
+        ("GET", "/v1/records", 405, Some("POST")),
+        ("DELETE", "/metrics", 405, Some("GET")),
+        ("POST", "/", 404, None),
+        ("GET", "/v1/accounting?boot=x", 400, None),
+    ] {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let (got, headers, answer) = fixture.send(request).await;
+        assert_eq!(got, status, "{method} {path}");
+        assert!(answer["error"].is_string(), "{method} {path}");
+        assert_eq!(headers.get("allow").map(|value| value.to_str().unwrap()), allow);
+    }
+}
+
+#[tokio::test]
+async fn a_full_spool_answers_503_and_readiness_is_off() {
+    let fixture = Fixture::with(Auth::open(), 10_000);
+    let ready = || Request::builder().uri("/readyz").body(Body::empty()).unwrap();
+    assert_eq!(fixture.send(ready()).await.0, 200);
+    assert_eq!(fixture.post(NDJSON, record(&"x".repeat(9_500))).await.0, 202);
+    let (status, _, answer) = fixture.send(ready()).await;
+    assert_eq!((status, &answer["reason"]), (503, &json!("spool full")));
+    let (status, headers, answer) =
+        fixture.send(post_of(NDJSON, &[], record(&"x".repeat(700)))).await;
+    assert_eq!((status, headers.get(RETRY_AFTER)), (503, Some(&HeaderValue::from(5))));
+    assert!(answer["error"].to_string().contains("spool full"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_collector_that_stops_answers_503_and_readiness_is_off() {
+    let fixture = Fixture::new();
+    let ready = || Request::builder().uri("/readyz").body(Body::empty()).unwrap();
+    assert_eq!(fixture.send(ready()).await.0, 200);
+    fixture.app.stop();
+    let (status, _, answer) = fixture.send(ready()).await;
+    assert_eq!((status, &answer["ready"]), (503, &json!(false)));
+    assert_eq!(fixture.post(NDJSON, record("a")).await.0, 503);
+}
+
+#[tokio::test]
+async fn accepted_and_quarantined_records_are_in_the_account() {
+    let fixture = Fixture::new();
+    let header = r#"{"batch":{"v":1,"gateway":"edge","boot":"00000000-0000-4000-8000-000000000001","assigned":9,"queued":2,"dropped":{"sampled":1}}}"#;
+    let bad = numbered(3, "").replace("INFO", "LOUD");
+    let lines = [header.to_owned(), numbered(1, ""), numbered(2, ""), bad].join("\n");
+    let (_, answer) = fixture.post(NDJSON, lines).await;
+    assert_eq!(answer, json!({"accepted": 2, "quarantined": 1}));
+    let request = Request::builder().uri("/v1/accounting").body(Body::empty()).unwrap();
+    let (_, _, report) = fixture.send(request).await;
+    let boot = &report["boots"][0];
+    for (term, count) in [
+        ("assigned", 9),
+        ("spooled", 2),
+        ("quarantined", 1),
+        ("queued", 2),
+        ("dropped", 1),
+        ("missing", 3),
+    ] {
+        assert_eq!(boot[term], count, "{term} in {boot}");
+    }
+    assert_eq!(boot["gaps"], json!([[4, 9]]));
+}

@@ -1,0 +1,488 @@
+//! The spool against a model: what was acknowledged and not settled is there, in order, whatever
+//! happened in between.
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+
+const LIMIT: u64 = 1 << 20;
+
+fn options(dir: &Path) -> SpoolOptions {
+    SpoolOptions { dir: dir.to_owned(), max_bytes: LIMIT, dead_letters_max_bytes: 64 << 10 }
+}
+
+fn open(dir: &Path) -> Spool {
+    Spool::open(&options(dir), Metrics::new()).unwrap()
+}
+
+fn key() -> BootKey {
+    BootKey { gateway: "edge".into(), boot: Uuid::from_u128(1) }
+}
+
+/// A batch of one record with this number, so long that a few fill pages.
+fn batch(number: u64, bytes: usize) -> Append {
+    let mut seqs = Seqs::default();
+    seqs.add(&key().gateway, key().boot, number);
+    let body = format!("{{\"n\":{number},\"fill\":\"{}\"}}\n", "x".repeat(bytes)).into_bytes();
+    Append { body, records: 1, seqs, ..Append::default() }
+}
+
+async fn all(spool: &Spool) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    loop {
+        let after = rows.last().map_or(0, |row| row.id);
+        let read = spool.read(after, 4_096, 7).await.unwrap().rows;
+        if read.is_empty() {
+            return rows;
+        }
+        rows.extend(read);
+    }
+}
+
+fn settled(spool: &Spool, rows: &[Row]) -> Settled {
+    let mut settled = Settled { generation: spool.generation(), ..Settled::default() };
+    for row in rows {
+        let (id, records, bytes) = (row.id, row.records, row.body.len());
+        settled.rows.push(SettledRow { id, records, bytes });
+        settled.stored.merge(&row.seqs);
+    }
+    settled
+}
+
+fn letter(line: &str) -> DeadLetter {
+    DeadLetter { kind: "not_json".into(), reason: "because".into(), line: line.into() }
+}
+
+fn copy(from: &Path, to: &Path) {
+    for name in ["spool.db", "spool.db-wal"] {
+        if from.join(name).exists() {
+            fs::copy(from.join(name), to.join(name)).unwrap();
+        }
+    }
+}
+
+fn wal(dir: &Path) -> u64 {
+    fs::metadata(dir.join("spool.db-wal")).map_or(0, |metadata| metadata.len())
+}
+
+fn run<T>(test: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Appends batches at once.
+    Append(Vec<usize>),
+    /// Settles the first rows.
+    Settle(usize),
+    /// Closes and opens again.
+    Reopen,
+    /// Goes on with a copy of the files as they lie there: a killed process.
+    Kill,
+    /// Appends one more, and goes on with a copy in which the log ends somewhere in the middle of
+    /// that: a loss of power before it was acknowledged.
+    PowerLoss { bytes: usize, cut: f64 },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => prop::collection::vec(0_usize..9_000, 1..8).prop_map(Step::Append),
+        3 => (1_usize..6).prop_map(Step::Settle),
+        1 => Just(Step::Reopen),
+        2 => Just(Step::Kill),
+        3 => (0_usize..20_000, 0.0..1.0).prop_map(|(bytes, cut)| Step::PowerLoss { bytes, cut }),
+    ];
+    prop::collection::vec(step, 1..14)
+}
+
+struct Machine {
+    dirs: Vec<TempDir>,
+    spool: Option<Spool>,
+    /// Number → body, of what was acknowledged and not settled.
+    model: BTreeMap<u64, Vec<u8>>,
+    settled: u64,
+    next: u64,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let dir = TempDir::new().unwrap();
+        let spool = Some(open(dir.path()));
+        Self { dirs: vec![dir], spool, model: BTreeMap::new(), settled: 0, next: 1 }
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.dirs.last().unwrap().path().to_owned()
+    }
+
+    fn spool(&self) -> &Spool {
+        self.spool.as_ref().unwrap()
+    }
+
+    fn batch(&mut self, bytes: usize) -> (u64, Append) {
+        let number = self.next;
+        self.next += 1;
+        (number, batch(number, bytes))
+    }
+
+    /// Goes on with a copy of the files, changed by `damage`.
+    fn crash(&mut self, damage: impl FnOnce(&Path)) {
+        let dir = TempDir::new().unwrap();
+        copy(&self.dir(), dir.path());
+        damage(dir.path());
+        self.spool = Some(open(dir.path()));
+        self.dirs.push(dir);
+    }
+
+    async fn step(&mut self, step: Step) {
+        match step {
+            Step::Append(sizes) => {
+                let batches: Vec<_> = sizes.into_iter().map(|size| self.batch(size)).collect();
+                let spool = self.spool().clone();
+                let mut tasks = Vec::new();
+                for (number, batch) in batches {
+                    let (spool, body) = (spool.clone(), batch.body.clone());
+                    tasks.push((
+                        number,
+                        body,
+                        tokio::spawn(async move { spool.append(batch).await }),
+                    ));
+                }
+                for (number, body, task) in tasks {
+                    if task.await.unwrap().is_ok() {
+                        self.model.insert(number, body);
+                    }
+                }
+            }
+            Step::Settle(count) => {
+                let mut rows = all(self.spool()).await;
+                rows.truncate(count);
+                self.spool().settle(settled(self.spool(), &rows)).await.unwrap();
+                for row in rows {
+                    let number = number_of(&row.body);
+                    assert!(self.model.remove(&number).is_some(), "settled {number} twice");
+                    self.settled += 1;
+                }
+            }
+            Step::Reopen => {
+                self.spool().close().await.unwrap();
+                self.spool = None;
+                self.spool = Some(open(&self.dir()));
+            }
+            Step::Kill => self.crash(|_| {}),
+            Step::PowerLoss { bytes, cut } => {
+                let before = wal(&self.dir());
+                let (number, batch) = self.batch(bytes);
+                let body = batch.body.clone();
+                let accepted = self.spool().append(batch).await.is_ok();
+                let after = wal(&self.dir());
+                // A log that was begun anew is not longer: nothing can be cut off it.
+                let torn = accepted && after > before;
+                self.crash(|dir| {
+                    if torn {
+                        let span = (after - before) as f64;
+                        let file = OpenOptions::new().write(true).open(dir.join("spool.db-wal"));
+                        file.unwrap().set_len(before + (span * cut) as u64).unwrap();
+                    }
+                });
+                let there =
+                    all(self.spool()).await.iter().any(|row| number_of(&row.body) == number);
+                assert!(there || torn || !accepted, "acknowledged {number} is lost");
+                if there {
+                    self.model.insert(number, body);
+                }
+            }
+        }
+    }
+
+    async fn check(&self) {
+        let rows = all(self.spool()).await;
+        assert!(rows.iter().all(|row| row.intact));
+        let mut found: Vec<_> =
+            rows.iter().map(|row| (number_of(&row.body), row.body.clone())).collect();
+        // Batches that were appended at once may have been committed in any order.
+        found.sort();
+        let expected: Vec<_> = self.model.clone().into_iter().collect();
+        assert_eq!(found, expected);
+        let waiting = self.spool().waiting();
+        let bytes: u64 = expected.iter().map(|(_, body)| database::row_bytes(body.len())).sum();
+        let count = expected.len() as u64;
+        assert_eq!((waiting.rows, waiting.records, waiting.bytes), (count, count, bytes));
+        assert!(waiting.bytes <= LIMIT);
+        let ledger = self.spool().ledger();
+        let account = ledger.get(&key()).cloned().unwrap_or_default();
+        assert_eq!(account.stored.len(), self.settled);
+        assert_eq!(account.accepted.len(), self.settled + count);
+    }
+}
+
+fn number_of(body: &[u8]) -> u64 {
+    let value: serde_json::Value = serde_json::from_slice(body).unwrap();
+    value["n"].as_u64().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn what_was_acknowledged_and_not_settled_is_there_after_any_crash(steps in steps()) {
+        run(async {
+            let mut machine = Machine::new();
+            for step in steps {
+                machine.step(step).await;
+                machine.check().await;
+            }
+        });
+    }
+
+    #[test]
+    fn a_damaged_page_costs_no_more_than_it_holds_and_alters_nothing(
+        sizes in prop::collection::vec(0_usize..20_000, 1..12),
+        place in 0.0..1.0,
+        junk in prop::collection::vec(any::<u8>(), 1..600),
+    ) {
+        run(async {
+            let dir = TempDir::new().unwrap();
+            let spool = open(dir.path());
+            let mut bodies = Vec::new();
+            for (number, size) in (1..).zip(sizes) {
+                let batch = batch(number, size);
+                bodies.push(batch.body.clone());
+                spool.append(batch).await.unwrap();
+            }
+            spool.close().await.unwrap();
+            drop(spool);
+            let file = OpenOptions::new().write(true).open(dir.path().join(FILE)).unwrap();
+            let length = file.metadata().unwrap().len();
+            file.write_all_at(&junk, (length as f64 * place) as u64).unwrap();
+
+            let spool = open(dir.path());
+            let mut whole = 0;
+            while let Ok(read) = spool.read(whole, usize::MAX, 1).await {
+                let Some(row) = read.rows.into_iter().next() else { break };
+                whole = row.id;
+                // What is altered is known to be.
+                prop_assert!(!row.intact || bodies.contains(&row.body));
+            }
+            // And the service goes on, with a new file if need be.
+            let next = batch(1_000, 10);
+            let mut done = spool.append(next.clone()).await;
+            if done.is_err() {
+                done = spool.append(next).await;
+            }
+            prop_assert_eq!(done, Ok(()));
+            Ok(())
+        })?;
+    }
+}
+
+#[tokio::test]
+async fn a_full_spool_refuses_and_takes_again_once_rows_are_settled() {
+    let dir = TempDir::new().unwrap();
+    let spool = open(dir.path());
+    let mut count = 0;
+    let refused = loop {
+        match spool.append(batch(count + 1, 100_000)).await {
+            Ok(()) => count += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, SpoolError::Full { limit: LIMIT, .. }), "{refused}");
+    assert_eq!(count, LIMIT / 100_100);
+    assert_eq!(spool.health(), Health::Good, "the bound is no fault of the disk");
+    // A header alone takes no room.
+    spool.append(Append::default()).await.unwrap();
+    let rows = all(&spool).await;
+    spool.settle(settled(&spool, &rows[..1])).await.unwrap();
+    spool.append(batch(99, 100_000)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_second_collector_on_the_same_directory_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let _spool = open(dir.path());
+    let second = Spool::open(&options(dir.path()), Metrics::new());
+    assert!(matches!(second.err(), Some(SpoolError::Locked(_))));
+}
+
+#[tokio::test]
+async fn a_file_of_a_later_version_is_refused_and_left_alone() {
+    let dir = TempDir::new().unwrap();
+    open(dir.path()).close().await.unwrap();
+    let db = rusqlite::Connection::open(dir.path().join(FILE)).unwrap();
+    db.pragma_update(None, "user_version", 99).unwrap();
+    drop(db);
+    let later = Spool::open(&options(dir.path()), Metrics::new());
+    assert_eq!(later.err(), Some(SpoolError::Version { found: 99, known: 1 }));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().filter(is_aside).count(), 0);
+}
+
+fn is_aside(entry: &std::io::Result<fs::DirEntry>) -> bool {
+    let name = entry.as_ref().unwrap().file_name().to_string_lossy().into_owned();
+    // With its log beside it, which is not counted.
+    name.contains(".corrupt-") && !name.ends_with("-wal") && !name.ends_with("-shm")
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_moved_aside_and_named() {
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join(FILE), b"this is no database, and longer than a header".repeat(9))
+        .unwrap();
+    let spool = open(dir.path());
+    spool.append(batch(1, 10)).await.unwrap();
+    assert_eq!(all(&spool).await.len(), 1);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().filter(is_aside).count(), 1);
+}
+
+#[tokio::test]
+async fn what_a_rescue_cannot_read_becomes_missing() {
+    let dir = TempDir::new().unwrap();
+    let spool = open(dir.path());
+    for number in 1..=20 {
+        spool.append(batch(number, 3_000)).await.unwrap();
+    }
+    let rows = all(&spool).await;
+    spool.settle(settled(&spool, &rows[..5])).await.unwrap();
+    spool.close().await.unwrap();
+    drop(spool);
+    // Damage the file's structure: one leaf of the table of batches.
+    let path = dir.path().join(FILE);
+    let bytes = fs::read(&path).unwrap();
+    let at = bytes.windows(9).position(|window| window == b"{\"n\":12,\"").unwrap();
+    let page = at as u64 / 4_096 * 4_096;
+    let file = OpenOptions::new().write(true).open(&path).unwrap();
+    file.write_all_at(&[0xff; 4_096], page).unwrap();
+
+    let spool = open(dir.path());
+    let left = all(&spool).await;
+    assert_eq!(fs::read_dir(dir.path()).unwrap().filter(is_aside).count(), 1);
+    assert!(!left.is_empty() && left.len() < 15, "{} left", left.len());
+    assert!(left.iter().all(|row| row.intact));
+    let statement = spool.ledger().get(&key()).unwrap().statement(0);
+    assert_eq!(statement.stored, 5);
+    assert_eq!(statement.spooled, left.len() as u64);
+    assert!(spool.ledger().get(&key()).unwrap().accepted.len() < 20);
+}
+
+#[tokio::test]
+async fn a_damaged_body_is_found_by_its_checksum() {
+    let dir = TempDir::new().unwrap();
+    let spool = open(dir.path());
+    for number in 1..=3 {
+        spool.append(batch(number, 200)).await.unwrap();
+    }
+    spool.close().await.unwrap();
+    drop(spool);
+    let path = dir.path().join(FILE);
+    let bytes = fs::read(&path).unwrap();
+    let at = bytes.windows(6).position(|window| window == b"{\"n\":2").unwrap();
+    let file = OpenOptions::new().write(true).open(&path).unwrap();
+    file.write_all_at(b"7", at as u64 + 5).unwrap();
+    let rows = all(&open(dir.path())).await;
+    assert_eq!(rows.iter().map(|row| row.intact).collect::<Vec<_>>(), [true, false, true]);
+    assert_eq!(rows[1].seqs, batch(2, 0).seqs, "its numbers are known all the same");
+}
+
+#[tokio::test]
+async fn rows_of_a_file_that_was_moved_aside_are_not_deleted_in_the_new_one() {
+    let dir = TempDir::new().unwrap();
+    let spool = open(dir.path());
+    spool.append(batch(1, 10)).await.unwrap();
+    let rows = all(&spool).await;
+    let stale = Settled { generation: spool.generation() + 1, ..settled(&spool, &rows) };
+    spool.settle(stale).await.unwrap();
+    assert_eq!(all(&spool).await.len(), 1);
+    assert_eq!(spool.ledger().get(&key()).unwrap().stored.len(), 1);
+}
+
+#[tokio::test]
+async fn a_disk_that_refuses_makes_the_spool_refuse_until_it_takes_again() {
+    let dir = TempDir::new().unwrap();
+    let spool = open(dir.path());
+    spool.append(batch(1, 10)).await.unwrap();
+    // Another process that holds the write lock stands for a disk that does not take writes.
+    let other = rusqlite::Connection::open(dir.path().join(FILE)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = spool.append(batch(2, 10)).await.unwrap_err();
+    assert_eq!(refused.fault(), Fault::Passing, "{refused}");
+    assert!(matches!(spool.health(), Health::Refusing(_)));
+    other.execute_batch("ROLLBACK").unwrap();
+    let began = std::time::Instant::now();
+    while spool.health() != Health::Good {
+        assert!(began.elapsed().as_secs() < 30, "never looked again");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    spool.append(batch(3, 10)).await.unwrap();
+    let numbers: Vec<_> = all(&spool).await.iter().map(|row| number_of(&row.body)).collect();
+    assert_eq!(numbers, [1, 3], "what was refused is not there");
+}
+
+#[tokio::test]
+async fn dead_letters_keep_their_bound_and_the_newest_stay() {
+    let dir = TempDir::new().unwrap();
+    let spool = open(dir.path());
+    let line = "x".repeat(10_000);
+    for number in 0..20 {
+        let letters = vec![letter(&format!("{number}{line}"))];
+        spool.append(Append { letters, ..Append::default() }).await.unwrap();
+    }
+    let count = spool.letters();
+    assert!(count.bytes <= 64 << 10 && count.letters == 6, "{count:?}");
+    let letters = LetterBox::open(dir.path()).unwrap();
+    assert_eq!(letters.count().unwrap(), count);
+    let ids = letters.ids(&LetterFilter::default()).unwrap();
+    assert_eq!(ids, (15..=20).collect::<Vec<_>>());
+    let last = letters.get(20).unwrap().unwrap();
+    assert!(last.letter.line.starts_with(b"19x") && last.whole);
+}
+
+#[tokio::test]
+async fn a_command_beside_the_service_moves_letters_back_and_the_service_sees_it() {
+    let dir = TempDir::new().unwrap();
+    let spool = open(dir.path());
+    let letters = vec![letter("good"), letter("bad")];
+    spool.append(Append { letters, ..Append::default() }).await.unwrap();
+    let mut letters = LetterBox::open(dir.path()).unwrap();
+    let moved = letters.retry(&LetterFilter::default(), |stored| {
+        let good = stored.letter.line == b"good";
+        good.then(|| Retried { line: b"{\"n\":5}\n".to_vec(), ..Retried::default() })
+    });
+    assert_eq!(moved, Ok((1, 1)));
+    tokio::time::timeout(std::time::Duration::from_secs(30), async {
+        while spool.waiting().rows == 0 {
+            spool.changed().await;
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(spool.letters().letters, 1);
+    assert_eq!(number_of(&all(&spool).await[0].body), 5);
+    assert_eq!(letters.purge(&LetterFilter::default()), Ok(1));
+}
+
+#[tokio::test]
+async fn many_batches_at_once_share_commits() {
+    let dir = TempDir::new().unwrap();
+    let metrics = Metrics::new();
+    let spool = Spool::open(&options(dir.path()), metrics.clone()).unwrap();
+    let tasks: Vec<_> = (1..=500)
+        .map(|number| {
+            let spool = spool.clone();
+            tokio::spawn(async move { spool.append(batch(number, 100)).await })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    assert_eq!(all(&spool).await.len(), 500);
+    let text = metrics.render(&crate::metrics::Snapshot::default());
+    let name = "gatelog_collector_spool_commit_seconds_count ";
+    let commits = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    assert!(commits.parse::<u64>().unwrap() < 100, "{commits} commits for 500 batches");
+}
