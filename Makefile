@@ -113,3 +113,10 @@ test-e2e: wasm ## Real Envoy, collector and database; FILTER=name for some of th
 .PHONY: clean
 clean: ## Remove what was built; .tools/ stays
 	cargo clean
+
+# --- The proofs ---
+
+.PHONY: bench
+bench: wasm ## What it costs Envoy, side by side with the alternatives: target/bench/report.json
+	cargo build --package gatelog-tests --bin gatelog-bench
+	target/debug/gatelog-bench

@@ -1,0 +1,42 @@
+//! Which core a process runs on, and how much of it it has used.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+/// Envoy's core.
+pub(crate) const ENVOY_CORE: u32 = 0;
+
+/// The core of load, upstream and collector.
+pub(crate) const LOAD_CORE: u32 = 1;
+
+/// The kernel's unit in /proc, the same on every Linux: `USER_HZ`.
+const TICKS_PER_SECOND: u32 = 100;
+
+/// Keeps all threads of a process on one core.
+pub(crate) fn pin(id: u32, core: u32) -> Result<()> {
+    let mut command = Command::new("taskset");
+    command.args(["--all-tasks", "--cpu-list", "--pid", &core.to_string(), &id.to_string()]);
+    let status = command.stdout(Stdio::null()).status().context("taskset: install util-linux")?;
+    ensure!(status.success(), "taskset: cannot pin process {id} to core {core}");
+    Ok(())
+}
+
+/// Keeps this process, and the load generators it starts, on one core.
+pub(crate) fn pin_this_process(core: u32) -> Result<()> {
+    pin(std::process::id(), core)
+}
+
+/// Processor time of a process since it started, in user and kernel mode.
+pub(crate) fn used(id: u32) -> Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
+    // After the name, which may have spaces: field 3 and on (proc(5)); utime is 14, stime 15.
+    let fields: Vec<&str> =
+        stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |field: usize| {
+        fields.get(field - 3).context("a field is missing")?.parse::<u32>().context("no number")
+    };
+    Ok(Duration::from_secs(1) * (ticks(14)? + ticks(15)?) / TICKS_PER_SECOND)
+}
