@@ -59,6 +59,9 @@ pub struct Envoy {
     admin: SocketAddr,
     address: SocketAddr,
     client: Client,
+    /// As configured: a port of 0 stays 0 in updates, or Envoy would take the listener for another
+    /// one and close the connections that wait to be accepted.
+    configured: Option<SocketAddr>,
     listeners: PathBuf,
     version: u64,
     // After the process: removed when it has ended.
@@ -78,8 +81,9 @@ impl Envoy {
         let (file, listeners, admin_file) =
             (inside("envoy.json"), inside("listeners.json"), inside("admin-address"));
         config.admin_on(any_port())?;
-        if !options.keep_address {
-            config.listen_on(any_port())?;
+        let configured = (!options.keep_address).then(any_port);
+        if let Some(address) = configured {
+            config.listen_on(address)?;
         }
         if watch_listeners {
             fs::write(&listeners, config.listeners(0)?.to_string())?;
@@ -110,7 +114,16 @@ impl Envoy {
             anyhow::Ok((admin, SocketAddr::new(ip.parse()?, u16::try_from(port)?)))
         })
         .await?;
-        Ok(Self { process, admin, address, client, listeners, version: 0, _directory: directory })
+        Ok(Self {
+            process,
+            admin,
+            address,
+            client,
+            configured,
+            listeners,
+            version: 0,
+            _directory: directory,
+        })
     }
 
     /// Where its first listener listens.
@@ -163,10 +176,14 @@ impl Envoy {
     }
 
     /// Puts the listeners of `config` in the place of the running ones and waits until Envoy took or
-    /// refused them. An error is Envoy's refusal. Needs `watch_listeners`; the listener must keep
-    /// its address, so give `config` the one of [`address`](Self::address).
+    /// refused them. An error is Envoy's refusal. Needs `watch_listeners`. The listener keeps its
+    /// address, whatever `config` says.
     pub async fn replace_listeners(&mut self, config: &EnvoyConfig) -> Result<()> {
         ensure!(self.listeners.exists(), "started without watch_listeners");
+        let mut config = config.clone();
+        if let Some(address) = self.configured {
+            config.listen_on(address)?;
+        }
         self.version += 1;
         let before = self.refusals().await?;
         // Envoy watches for a move into place.

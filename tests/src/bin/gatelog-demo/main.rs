@@ -14,6 +14,7 @@ mod traffic;
 use std::env;
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use gatelog_tests::{Database, DatabaseServer, Gateway, GatewayOptions};
@@ -24,6 +25,9 @@ use crate::traffic::Traffic;
 
 const DATABASE: &str = "pytake_logs";
 const GATEWAY_PORT: u16 = 8080;
+
+/// How long Envoy may take to end.
+const STOPPING: Duration = Duration::from_secs(10);
 
 /// What the demo runs on. The server, if it is the demo's own, ends after the gateway.
 struct Demo {
@@ -58,6 +62,8 @@ async fn run(once: bool) -> Result<bool> {
         println!();
     }
     heading("stopping");
+    // The sender first, so that the collector gets its last batch.
+    demo.gateway.envoy.process().terminate(STOPPING)?;
     demo.gateway.collector.stop()?;
     Ok(good)
 }
