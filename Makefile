@@ -100,7 +100,7 @@ test-node: ## The rules of filter and record as wasm, under Node
 
 .PHONY: test-artifact
 test-artifact: wasm ## The shipped .wasm on a strict mock host
-	cargo test --package gatelog-tests --lib --test artifact
+	cargo test --package gatelog-tests --lib --bins --test artifact
 
 # Each test runs an Envoy, a collector and services of its own: more at once only slow each other.
 E2E_THREADS ?= 2
