@@ -43,8 +43,11 @@ pub enum Action {
         /// The period from now on.
         to: Period,
     },
-    /// The index was made anew with other options.
-    Rebuilt,
+    /// The index for expiry was made anew with other options.
+    Rebuilt {
+        /// How long after the index's date records are kept.
+        period: Period,
+    },
     /// An index with other options, or the collection itself, is in the way.
     Clash {
         /// What is in the way.
@@ -77,7 +80,14 @@ impl fmt::Display for Change {
             Action::Retention { from: None, to } => {
                 write!(f, "{collection}: records are kept for {to}, until now without end")
             }
-            Action::Rebuilt => write!(f, "{collection}: index {index} made anew"),
+            Action::Rebuilt { period } if period.seconds() == 0 => {
+                write!(f, "{collection}: index {index} made anew")
+            }
+            Action::Rebuilt { period } => write!(
+                f,
+                "{collection}: index {index} made anew, records are kept for {period}, those with \
+                 a date of their own until then"
+            ),
             Action::Clash { found, command } => write!(
                 f,
                 "{collection}: index {index} cannot be made, {found}; to make room run {command}"
@@ -164,13 +174,13 @@ impl Store {
                     Err(error) => Err(error),
                 }
             }
-            Difference::Options if wanted.expire_after.is_some() => {
+            Difference::Expiry { period } => {
                 match self.administer(remove(collection, &name), BUILD_WAIT).await {
                     Ok(()) => {}
                     Err(StoreError::Server(answer)) if answer.code == INDEX_NOT_FOUND => {}
                     Err(error) => return Err(error),
                 }
-                self.make(collection, wanted, Action::Rebuilt).await.map(Some)
+                self.make(collection, wanted, Action::Rebuilt { period }).await.map(Some)
             }
             Difference::Options => Ok(Some(Action::Clash {
                 found: format!("\"{name}\" has the same keys and other options"),
@@ -227,7 +237,14 @@ fn code(error: &Error) -> Option<i32> {
 #[derive(Debug, PartialEq)]
 enum Difference {
     None,
-    Period { from: Option<Period>, to: Period },
+    Period {
+        from: Option<Period>,
+        to: Period,
+    },
+    /// Other options than a period, of an index for expiry.
+    Expiry {
+        period: Period,
+    },
     Options,
 }
 
@@ -245,17 +262,14 @@ fn compare(wanted: &Index, found: &IndexModel) -> Difference {
         }
         (Some(wanted), Some(found)) => wanted != found,
     };
-    if unusable || narrower {
-        return Difference::Options;
-    }
-    let Some(seconds) = wanted.expire_after else {
-        return Difference::None;
-    };
     let from = options.expire_after.and_then(|found| u32::try_from(found.as_secs()).ok());
-    if from == Some(seconds) {
-        return Difference::None;
+    let from = from.map(Period::from_seconds);
+    match wanted.expire_after.map(Period::from_seconds) {
+        Some(period) if unusable || narrower => Difference::Expiry { period },
+        None if unusable || narrower => Difference::Options,
+        Some(to) if from != Some(to) => Difference::Period { from, to },
+        _ => Difference::None,
     }
-    Difference::Period { from: from.map(Period::from_seconds), to: Period::from_seconds(seconds) }
 }
 
 /// Keys and directions alike, whatever type of number a direction was written as.

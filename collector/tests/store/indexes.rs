@@ -94,7 +94,8 @@ async fn a_longer_retention_of_one_organization_spares_its_records() {
     assert_eq!(
         told,
         [
-            "info_logs: index created_at_1 made anew",
+            "info_logs: index created_at_1 made anew, records are kept for 30d, those with a date \
+             of their own until then",
             "info_logs: index expires_at_1 created",
             "error_logs: index expires_at_1 created",
         ]
@@ -144,11 +145,30 @@ async fn a_user_without_the_right_is_told_what_an_administrator_can_run() {
     let client = mongodb::Client::with_uri_str(open.uri()).await.unwrap();
     let database = client.database("logs");
     database.run_command(doc! { "create": "info_logs" }).await.unwrap();
-    let role = doc! { "createRole": "insert_only", "roles": [], "privileges": [
-        { "resource": { "db": "logs", "collection": "" }, "actions": ["insert", "find", "listIndexes"] },
-    ] };
-    database.run_command(role).await.unwrap();
-    for (user, role) in [("writer", "insert_only"), ("owner", "dbOwner")] {
+    // The second is the one of docs/mongodb.md.
+    for (role, actions) in [
+        ("insert_only", vec!["insert", "find", "listIndexes"]),
+        (
+            "gatelog",
+            vec![
+                "insert",
+                "update",
+                "remove",
+                "find",
+                "createCollection",
+                "listIndexes",
+                "createIndex",
+                "dropIndex",
+                "collMod",
+            ],
+        ),
+    ] {
+        let resource = doc! { "db": "logs", "collection": "" };
+        let privileges = [doc! { "resource": resource, "actions": actions }];
+        let role = doc! { "createRole": role, "roles": [], "privileges": &privileges[..] };
+        database.run_command(role).await.unwrap();
+    }
+    for (user, role) in [("writer", "insert_only"), ("owner", "gatelog")] {
         let user = doc! { "createUser": user, "pwd": "s3cret", "roles": [role] };
         database.run_command(user).await.unwrap();
     }
@@ -162,8 +182,11 @@ async fn a_user_without_the_right_is_told_what_an_administrator_can_run() {
         let options = StoreOptions { retention, ..StoreOptions::new(uri, "logs") };
         async move { Store::connect(&options).await.unwrap() }
     };
-    let owner = store(uri("owner"), "").await;
-    owner.reconcile().await.unwrap();
+    for (retention, changes) in [("", 16), ("info=2d,acme/info=9d", 2), ("info=30d", 1)] {
+        let changed = store(uri("owner"), retention).await.reconcile().await.unwrap();
+        assert!(!changed.iter().any(Change::needs_action), "{changed:?}");
+        assert_eq!(changed.len(), changes, "{changed:?}");
+    }
 
     let writer = store(uri("writer"), "info=1d").await;
     assert_eq!(writer.insert(&[record("INFO", &json!({}))]).await, all_stored(1));
@@ -174,9 +197,9 @@ async fn a_user_without_the_right_is_told_what_an_administrator_can_run() {
     assert_eq!(action, &Action::Denied { command: command.into() });
     assert!(told.ends_with(command), "{told}");
 
-    let changes = store(uri("writer"), "acme/info=9d").await.reconcile().await.unwrap();
+    let changes = store(uri("writer"), "acme/error=9d").await.reconcile().await.unwrap();
     let (_, action, _) = only(&changes);
-    let command = r#"db.runCommand({ "createIndexes": "info_logs", "indexes": [{ "key": { "expires_at": 1 }, "name": "expires_at_1", "expireAfterSeconds": 0, "sparse": true }] })"#;
+    let command = r#"db.runCommand({ "createIndexes": "error_logs", "indexes": [{ "key": { "expires_at": 1 }, "name": "expires_at_1", "expireAfterSeconds": 0, "sparse": true }] })"#;
     assert_eq!(action, &Action::Denied { command: command.into() });
 
     let stranger =
