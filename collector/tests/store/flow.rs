@@ -1,4 +1,6 @@
-//! A flow read back and drawn.
+//! A flow read back and drawn, and the command that prints it.
+
+use std::process::Output;
 
 use gatelog_collector::flow::{self, Style};
 use serde_json::json;
@@ -69,4 +71,42 @@ async fn only_the_earliest_records_of_a_huge_flow_are_read() {
     let messages: Vec<_> =
         found.iter().map(|document| document.get_str("message").unwrap().to_owned()).collect();
     assert_eq!(messages, ["0", "1", "2"]);
+}
+
+/// Runs `gatelog-collector trace` as a user does, with nothing but the address in its environment.
+async fn trace(fixture: &Fixture, arguments: &[&str]) -> Output {
+    tokio::process::Command::new(env!("CARGO_BIN_EXE_gatelog-collector"))
+        .arg("trace")
+        .args(arguments)
+        .env_clear()
+        .env("MONGODB_URI", fixture.database.uri())
+        .env("GATELOG_DATABASE", fixture.database.name())
+        .output()
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn the_command_prints_a_flow_or_says_that_there_is_none() {
+    let fixture = Fixture::new().await;
+    let context = json!({"correlation_id": "corr_456"});
+    let records = [record("ERROR", &json!({"context": context, "message": "boom"}))];
+    assert_eq!(fixture.store.insert(&records).await, all_stored(1));
+
+    let plain = trace(&fixture, &["corr_456"]).await;
+    assert!(plain.status.success(), "{plain:?}");
+    assert_eq!(
+        String::from_utf8(plain.stdout).unwrap(),
+        "\
+corr_456: 1 record, 1 error, 0.0 ms from 2026-01-26T02:11:57.469652+00:00
+     +0.0 ms └─ ERROR  boom  [gateway.edge]  ✗
+"
+    );
+    let coloured = trace(&fixture, &["--color", "always", "corr_456"]).await;
+    assert!(String::from_utf8(coloured.stdout).unwrap().contains("\u{1b}[31mERROR\u{1b}[0m"));
+
+    let none = trace(&fixture, &["other"]).await;
+    assert_eq!((none.status.code(), none.stdout), (Some(1), vec![]));
+    let told = String::from_utf8(none.stderr).unwrap();
+    assert!(told.contains("has the correlation id \"other\""), "{told}");
 }
