@@ -11,8 +11,9 @@ use std::future::Future;
 
 use crate::config::Faults;
 
-/// Most threads for decoding and for reading the spool: a bound of memory, not of speed.
-const BLOCKING_THREADS: usize = 16;
+/// Most threads for decoding and for reading the spool: a bound of memory. A batch that waits for
+/// one is in memory as it came, not yet decompressed.
+const BLOCKING_THREADS: usize = 4;
 
 /// Why a command ended otherwise than asked.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -152,6 +152,9 @@ async fn until_told(state: &App, tls: Option<&Tls>) -> &'static str {
     ) else {
         return "none: signals cannot be received";
     };
+    // A limit on file sizes (`ulimit -f`, `LimitFSIZE=`) is a disk that refuses, not a reason to
+    // die: once this signal is received, the write fails instead.
+    let _file_size = signal(SignalKind::from_raw(libc::SIGXFSZ));
     let mut look = interval(TOKENS_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut faulty = false;

@@ -8,13 +8,14 @@ use std::time::Duration;
 use axum::body::Body;
 use flate2::bufread::GzDecoder;
 use http_body_util::BodyExt;
+use hyper::body::Body as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::units::{show_duration, show_size};
 
 /// Bytes for one permit of the budget.
 const PERMIT: usize = 1_024;
-/// How much a decoded body grows by at once.
+/// How much room is made at once, at least.
 const STEP: usize = 64 << 10;
 
 /// Memory that all bodies together may take. Taken as they arrive, so a sender holds no more
@@ -126,16 +127,34 @@ pub(super) async fn read(
 }
 
 async fn read_untimed(mut body: Body, limit: usize, held: &mut Held) -> Result<Vec<u8>, BodyError> {
+    let too_large = BodyError::EncodedTooLarge { limit };
+    let told = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if told > limit {
+        return Err(too_large);
+    }
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
-        if bytes.len().saturating_add(data.len()) > limit {
-            return Err(BodyError::EncodedTooLarge { limit });
+        let length = bytes.len().saturating_add(data.len());
+        if length > limit {
+            return Err(too_large);
         }
-        held.grow(data.len())?;
+        // The whole body at once where its length was told and it has begun to come.
+        make_room(&mut bytes, length.max(told.min(length.saturating_mul(8))), held)?;
         bytes.extend_from_slice(&data);
     }
     Ok(bytes)
+}
+
+/// Lets `bytes` grow to hold `length`, in steps of at least [`STEP`], within the budget.
+fn make_room(bytes: &mut Vec<u8>, length: usize, held: &mut Held) -> Result<(), BodyError> {
+    let more = length.saturating_sub(bytes.capacity());
+    if more > 0 {
+        let more = more.max(STEP);
+        held.grow(more)?;
+        bytes.reserve_exact(bytes.capacity().saturating_add(more).saturating_sub(bytes.len()));
+    }
+    Ok(())
 }
 
 /// Decompresses one gzip member, which must be all there is.
@@ -145,12 +164,13 @@ pub(super) fn gunzip(encoded: &[u8], limit: usize, held: &mut Held) -> Result<Ve
     loop {
         let before = bytes.len();
         let step = STEP.min(limit.saturating_sub(before).saturating_add(1));
+        // One byte to spare: reading to an end that is not there asks for it.
+        make_room(&mut bytes, before.saturating_add(step).saturating_add(1), held)?;
         let mut part = decoder.by_ref().take(u64::try_from(step).unwrap_or(u64::MAX));
         let read = part.read_to_end(&mut bytes).map_err(|error| gzip(&error))?;
         if bytes.len() > limit {
             return Err(BodyError::DecodedTooLarge { limit });
         }
-        held.grow(read)?;
         if read < step {
             break;
         }

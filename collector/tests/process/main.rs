@@ -1,0 +1,17 @@
+//! The collector as a process, on a real database: what it acknowledged is stored exactly once,
+//! whatever happens to it or to MongoDB.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "tests"
+)]
+
+mod commands;
+mod connections;
+mod durability;
+mod load;
+mod outages;
