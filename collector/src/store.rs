@@ -26,7 +26,9 @@ use std::time::Duration;
 
 use mongodb::bson::RawDocumentBuf;
 use mongodb::bson::doc;
-use mongodb::options::{Acknowledgment, CollectionOptions, WriteConcern};
+use mongodb::options::{
+    Acknowledgment, CollectionOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern,
+};
 use mongodb::{Client, Database};
 use tokio::sync::Semaphore;
 
@@ -96,7 +98,12 @@ impl Store {
             .journal(true)
             .w_timeout(self.inner.operation_timeout)
             .build();
-        let options = CollectionOptions::builder().write_concern(durable).build();
+        // Whatever the connection string prefers: a duplicate is looked up where it was met.
+        let options = CollectionOptions::builder()
+            .write_concern(durable)
+            .read_concern(ReadConcern::local())
+            .selection_criteria(SelectionCriteria::ReadPreference(ReadPreference::Primary))
+            .build();
         self.inner.database.collection_with_options(collection.as_str(), options)
     }
 

@@ -123,6 +123,18 @@ async fn writing_again_stores_nothing_twice_and_completes_what_was_half_done() {
 }
 
 #[tokio::test]
+async fn the_connection_string_s_preferences_do_not_make_a_redelivery_unsure() {
+    // No member is a secondary: whatever is asked of one is not answered.
+    let unsafe_choice = "&readPreference=secondary&readConcernLevel=majority&w=0";
+    let fixture = Fixture::with(|options| options.uri.push_str(unsafe_choice)).await;
+    let records = [record("INFO", &json!({"context": {"correlation_id": "c"}}))];
+    assert_eq!(fixture.store.insert(&records).await, all_stored(1));
+    let again = fixture.store.insert(&records).await;
+    assert_eq!(again, InsertReport { duplicate: vec![0], ..InsertReport::default() });
+    assert_eq!(fixture.store.flow("c", 9).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn the_same_record_twice_in_one_insert_is_stored_once() {
     let fixture = Fixture::new().await;
     let one = record("INFO", &json!({"context": {"correlation_id": "c"}}));
