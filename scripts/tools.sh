@@ -26,7 +26,8 @@ if command -v flock >/dev/null; then
 fi
 
 runtime_programs() {
-    need_command cargo cargo "the build; better from https://rustup.rs"
+    # A distribution's is often too old to build this.
+    command -v cargo >/dev/null || fail "'cargo' is missing" "install stable Rust: https://rustup.rs"
     need_command cc gcc "the collector's SQLite is compiled from C"
     need_command python3 python3 "Envoy and the test database come as Python packages"
 }
