@@ -51,11 +51,9 @@ impl Finished {
     }
 }
 
-/// Makes the record of an exchange, and publishes it to queue and journal.
+/// Makes the record of an exchange, and gives it to queue and journal.
 pub fn log(begun: Option<Begun>, responded_ns: Option<u64>, worker: &mut Worker, host: &dyn Host) {
-    let exchange = gather(begun, responded_ns, worker, host);
-    let mut lines = Vec::new();
-    record(&exchange, worker, host, &mut lines);
+    let lines = observe(begun, responded_ns, worker, host);
     let published = if lines.is_empty() || !worker.settings.config.stdout {
         host.set_filter_state(FILTER_STATE_SEEN, b"1")
     } else {
@@ -64,6 +62,20 @@ pub fn log(begun: Option<Begun>, responded_ns: Option<u64>, worker: &mut Worker,
     if published.is_err() {
         worker.metrics.count(Metric::HostRefused, 1);
     }
+}
+
+/// Makes the record of an exchange, and gives it to the queue. What an access logger may do: the
+/// proxy takes no filter state from one. Gives the record's lines.
+pub fn observe(
+    begun: Option<Begun>,
+    responded_ns: Option<u64>,
+    worker: &mut Worker,
+    host: &dyn Host,
+) -> Vec<u8> {
+    let exchange = gather(begun, responded_ns, worker, host);
+    let mut lines = Vec::new();
+    record(&exchange, worker, host, &mut lines);
+    lines
 }
 
 fn gather(

@@ -165,7 +165,7 @@ fn write(
 
 /// `GET /api/v1/conversations -> 200 in 45.23 ms`, of what is redacted already.
 fn message(method: &str, path: &str, status: Option<u16>, duration_us: u64) -> String {
-    let method = if method.is_empty() { "-" } else { method };
+    let [method, path] = [method, path].map(|part| if part.is_empty() { "-" } else { part });
     let end = path.char_indices().nth(MESSAGE_PATH_CHARS).map(|(at, _)| at);
     let (path, mark) = match end.and_then(|end| path.get(..end)) {
         Some(cut) => (cut, "…"),
@@ -195,7 +195,7 @@ mod tests {
     fn a_message_is_one_line_with_its_status_in_sight() {
         assert_eq!(message("GET", "/a", Some(200), 45_239), "GET /a -> 200 in 45.23 ms");
         assert_eq!(message("GET", "/a", None, 9), "GET /a -> no response in 0.00 ms");
-        assert_eq!(message("", "", Some(400), 0), "-  -> 400 in 0.00 ms");
+        assert_eq!(message("", "", Some(400), 0), "- - -> 400 in 0.00 ms");
         let long = message("GET", &"é".repeat(300), Some(200), 0);
         assert_eq!(long, format!("GET {}… -> 200 in 0.00 ms", "é".repeat(256)));
     }

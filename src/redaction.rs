@@ -34,53 +34,43 @@ pub const SENSITIVE_HEADERS: [&str; 16] = [
     "x-forwarded-client-cert",
 ];
 
-/// A header whose name has one of these is taken for sensitive too.
-pub const SENSITIVE_WORDS: [&str; 9] = [
+/// A header or a parameter whose name has one of these is taken for sensitive too.
+pub const SENSITIVE_WORDS: [&str; 11] = [
     "token",
     "secret",
     "password",
     "passwd",
+    "passphrase",
     "cookie",
     "credential",
     "session",
     "api-key",
+    "api_key",
     "apikey",
 ];
 
-/// Query parameters and path parameters whose value is a credential.
-pub const SENSITIVE_PARAMETERS: [&str; 32] = [
-    "access_token",
-    "api-key",
-    "api_key",
-    "apikey",
+/// Query parameters and path parameters whose value is a credential, next to those with a
+/// sensitive word in their name.
+pub const SENSITIVE_PARAMETERS: [&str; 19] = [
+    "access_key",
     "assertion",
     "auth",
     "authorization",
     "client_assertion",
-    "client_secret",
     "code",
     "code_verifier",
-    "credential",
-    "id_token",
-    "jsessionid",
     "jwt",
     "key",
     "otp",
-    "passwd",
-    "password",
+    "pass",
     "phpsessid",
+    "private_key",
     "pwd",
-    "refresh_token",
-    "secret",
-    "session",
-    "session_id",
-    "sessionid",
+    "samlresponse",
     "sig",
     "signature",
-    "token",
-    "x-amz-credential",
-    "x-amz-security-token",
     "x-amz-signature",
+    "x-goog-signature",
 ];
 
 /// Headers whose value is a URL: its query and path are redacted like the request's own.
@@ -171,7 +161,8 @@ impl Redaction {
 
     /// A query, without its `?`, with the values of sensitive parameters masked.
     pub fn query<'q>(&self, query: &'q str) -> Cow<'q, str> {
-        self.parameters_of(query, &['&', ';'])
+        // A `?` within begins the query of another URL: `next=/login?token=…`.
+        self.parameters_of(query, &['&', ';', '?'])
     }
 
     /// A path, without its query, with secret segments and sensitive path parameters
@@ -248,18 +239,32 @@ impl Redaction {
         Cow::Owned(redacted)
     }
 
-    /// Whether `name=value` has a sensitive name, however it is written.
+    /// Whether `name=value` has a sensitive name, however it is written, or a value with such a
+    /// parameter within: an encoded URL.
     fn is_secret(&self, parameter: &str) -> bool {
-        let Some((name, _)) = parameter.split_once('=') else {
+        let Some((name, value)) = parameter.split_once('=') else {
             return false;
         };
+        if self.is_secret_name(name) {
+            return true;
+        }
+        if !value.contains('%') {
+            return false;
+        }
+        let decoded = percent_decode(&percent_decode(value.as_bytes()));
+        let text = String::from_utf8_lossy(&decoded);
+        let mut within = text.split(['?', '&', ';', '#']);
+        within.any(|part| part.split_once('=').is_some_and(|(name, _)| self.is_secret_name(name)))
+    }
+
+    fn is_secret_name(&self, name: &str) -> bool {
         let name = decoded_lower(name);
-        // `user[password]` and `filter.token` are judged by their last part too.
+        // `user[code]` and `filter.code` are judged by their last part too.
         let last = name.trim_end_matches(']').rsplit(['[', '.']).next().unwrap_or_default();
         let known = |name: &str| {
             SENSITIVE_PARAMETERS.contains(&name) || self.parameters.iter().any(|own| own == name)
         };
-        known(&name) || known(last)
+        known(&name) || known(last) || SENSITIVE_WORDS.iter().any(|word| name.contains(word))
     }
 }
 
@@ -340,8 +345,39 @@ mod tests {
             ("", ""),
             ("X-Amz-Signature=S", "X-Amz-Signature=[redacted]"),
             ("%=S&%z=1&token=S", "%=S&%z=1&token=[redacted]"),
+            ("next=/a?token=S", "next=/a?token=[redacted]"),
+            ("next=%2Fa%3Fx%3D1%26token%3DS&b=1", "next=[redacted]&b=1"),
+            ("next=%252Fa%253Ftoken%253DS", "next=[redacted]"),
+            ("next=%2Fa%3Fx%3D1", "next=%2Fa%3Fx%3D1"),
+            ("reset_token=S&newPassword=S", "reset_token=[redacted]&newPassword=[redacted]"),
+            ("user[otp]=S", "user[otp]=[redacted]"),
         ] {
             assert_eq!(redaction.query(query), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn every_customary_name_of_a_credential_is_known() {
+        for name in [
+            "access_token",
+            "api-key",
+            "apikey",
+            "client_secret",
+            "id_token_hint",
+            "jsessionid",
+            "PHPSESSID",
+            "passwd",
+            "SAMLResponse",
+            "session_id",
+            "X-Amz-Credential",
+            "X-Amz-Security-Token",
+            "x-goog-credential",
+        ] {
+            let redacted = redaction().query(&format!("{name}=S")).into_owned();
+            assert_eq!(redacted, format!("{name}=[redacted]"));
+        }
+        for name in ["limit", "codec", "keyword", "monkey", "author", "compass"] {
+            assert_eq!(redaction().query(&format!("{name}=v")), format!("{name}=v"));
         }
     }
 
@@ -374,6 +410,7 @@ mod tests {
             ("/reset/S?x=1", "/reset/[redacted]?x=1"),
             ("https://host", "https://host"),
             ("https://host?token=S", "https://host?token=[redacted]"),
+            ("<https://a/>, <https://b?token=S>", "<https://a/>, <https://b?token=[redacted]"),
         ] {
             assert_eq!(redaction.header("referer", url).unwrap(), expected, "{url}");
         }

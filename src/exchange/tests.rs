@@ -166,7 +166,7 @@ fn codec_garbage_has_a_record_though_nothing_can_be_read() {
     rig.host.set_uint(property::RESPONSE_FLAGS, ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR.0);
     Exchange::default().log(&mut rig.worker, &rig.host);
     let record = rig.host.journal().remove(0);
-    assert_eq!(record["message"], "-  -> no response in 0.00 ms");
+    assert_eq!(record["message"], "- - -> no response in 0.00 ms");
     assert_eq!(record["level"], "WARNING");
     assert_eq!(record["trace"]["status"], "error");
     assert_eq!(record["error"]["flags"], json!(["DPE"]));

@@ -121,7 +121,7 @@ impl Root {
     pub(super) fn log(&self) {
         let judged = [FILTER_STATE, FILTER_STATE_SEEN];
         if judged.iter().all(|name| Proxy.property(name).is_none()) {
-            with(&self.worker, |worker| access_log::log(None, None, worker, &Proxy));
+            with(&self.worker, |worker| access_log::observe(None, None, worker, &Proxy));
         }
     }
 }

@@ -56,6 +56,9 @@ async fn alone_it_records_every_exchange() {
     assert_eq!(of("/raw/500")["level"], "ERROR");
     assert_eq!(of("/unknown")["http"]["status"], 404);
     assert!(of("/raw/ok")["trace"]["execution_time_ms"].as_f64().unwrap() > 0.0);
+    // It asks Envoy for nothing that an access logger cannot have.
+    let refused = rig.envoy.stats("host_refused").await.unwrap();
+    assert_eq!(refused.values().collect::<Vec<_>>(), [&0]);
 }
 
 #[tokio::test]
