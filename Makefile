@@ -53,10 +53,12 @@ check: fmt-check lint lint-wasm doc deny unit ## Formatting, lints, docs, licenc
 .PHONY: fmt
 fmt: ## Format all code
 	cargo fmt --all
+	cargo fmt --manifest-path fuzz/Cargo.toml
 
 .PHONY: fmt-check
 fmt-check:
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 
 .PHONY: lint
 lint: ## Clippy for the native targets, warnings are errors
@@ -109,6 +111,12 @@ E2E_THREADS ?= 2
 test-e2e: wasm ## Real Envoy, collector and database; FILTER=name for some of them
 	cargo build --package gatelog-collector
 	cargo test --package gatelog-tests --test e2e --test filter $(FILTER) -- --test-threads=$(E2E_THREADS)
+
+# --- The proofs ---
+
+.PHONY: fuzz
+fuzz: ## Bad input, by coverage-guided fuzzing; FUZZ_SECONDS=10 for each target
+	@scripts/fuzz.sh
 
 .PHONY: clean
 clean: ## Remove what was built; .tools/ stays

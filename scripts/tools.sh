@@ -14,6 +14,7 @@ root=$PWD
 . scripts/messages.sh
 
 CARGO_DENY_VERSION=0.20.2
+CARGO_FUZZ_VERSION=0.13.2
 
 tools=$root/.tools
 stamps=$tools/stamps
@@ -79,5 +80,6 @@ bindgen=$(grep -A1 '^name = "wasm-bindgen"$' Cargo.lock | sed -n 's/^version = "
 [[ -n $bindgen ]] || fail "Cargo.lock names no version of wasm-bindgen" "the checkout is damaged: git checkout Cargo.lock"
 cargo_tool wasm-bindgen-cli "$bindgen" wasm-bindgen-test-runner
 cargo_tool cargo-deny "$CARGO_DENY_VERSION" cargo-deny
+cargo_tool cargo-fuzz "$CARGO_FUZZ_VERSION" cargo-fuzz
 rm -rf "$tools/build"
 step "tools are ready in .tools/"

@@ -25,6 +25,8 @@ pub struct Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = if self.name.is_empty() { "configuration" } else { &self.name };
+        // An unknown key may hold anything; a fault is one line.
+        let name = name.escape_debug();
         match &self.value {
             Some(value) => write!(f, "{name} = {value}: {}", self.remedy),
             None => write!(f, "{name}: {}", self.remedy),

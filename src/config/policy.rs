@@ -60,7 +60,8 @@ fn trust(section: &Section<'_>) -> Trust {
             let networks = texts.iter().filter_map(|text| match text.parse() {
                 Ok(network) => Some(network),
                 Err(_) => {
-                    section.fault("trust", format!("\"{text}\" is no network: {REMEDY}"));
+                    let text = section.quoted("trust", text);
+                    section.fault("trust", format!("{text} is no network: {REMEDY}"));
                     None
                 }
             });
@@ -165,12 +166,15 @@ pub(super) fn redaction(section: &Section<'_>) -> Redaction {
             Ok(_) => {
                 section.fault(
                     "path",
-                    format!("\"{text}\" must have a secret segment such as \"/reset/{{secret}}\""),
+                    format!(
+                        "{} must have a secret segment such as \"/reset/{{secret}}\"",
+                        section.quoted("path", &text)
+                    ),
                 );
                 None
             }
             Err(error) => {
-                section.fault("path", format!("\"{text}\" {error}"));
+                section.fault("path", format!("{} {error}", section.quoted("path", &text)));
                 None
             }
         }
@@ -293,7 +297,7 @@ fn status(number: u64) -> Option<u16> {
 pub(super) fn header_names(section: &Section<'_>, key: &'static str) -> Vec<String> {
     let names = section.strings(key, PAIRS);
     if let Some(bad) = names.iter().find(|name| !is_header_name(name)) {
-        section.fault(key, format!("\"{}\" is no header name", bad.escape_debug()));
+        section.fault(key, format!("{} is no header name", section.quoted(key, bad)));
     }
     names.iter().map(|name| name.to_ascii_lowercase()).collect()
 }

@@ -82,6 +82,17 @@ impl<'a> Section<'a> {
         self.faults.report(&self.path(key), value.unwrap_or(&Value::Null), remedy);
     }
 
+    /// An element of a list here as an error may quote it: what stands in the configuration,
+    /// never what came from the environment.
+    pub fn quoted(&self, key: &str, text: &str) -> String {
+        let listed = self.object.and_then(|object| object.get(key)).and_then(Value::as_array);
+        if listed.is_some_and(|elements| elements.iter().any(|own| own == text)) {
+            format!("\"{}\"", text.escape_debug())
+        } else {
+            "a value from the environment".to_owned()
+        }
+    }
+
     /// Reports a fault of a key here without its value.
     pub fn fault_hidden(&self, key: &str, remedy: impl Into<String>) {
         self.faults.report_hidden(&self.path(key), remedy);

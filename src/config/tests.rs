@@ -191,6 +191,26 @@ fn a_secret_is_never_shown() {
 }
 
 #[test]
+fn what_the_environment_gave_is_not_quoted() {
+    let secrets = |name: &str| (name != "LOG_LEVEL").then(|| format!("hunter2 of {name}"));
+    let text = br#"{"request_id": {"trust": ["${A}"]}, "redact": {"path": ["/${B}", "${C}"]},
+                    "record": {"request_headers": ["${D}"]}}"#;
+    let faults = Config::parse(text, &secrets).unwrap_err();
+    assert_eq!(faults.len(), 4, "{faults:?}");
+    for fault in faults {
+        let line = fault.to_string();
+        assert!(line.contains("a value from the environment"), "{line}");
+        assert!(!line.contains("hunter2"), "{line}");
+    }
+}
+
+#[test]
+fn a_fault_is_one_line_whatever_the_key() {
+    let faults = parse(r#"{"a\r\nb": 1}"#).unwrap_err();
+    assert!(faults[0].starts_with("a\\r\\nb: unknown key"), "{faults:?}");
+}
+
+#[test]
 fn faults_without_end_are_bounded() {
     let many: Vec<_> = (0..200).map(|n| format!("\"k{n}\": {n}")).collect();
     let faults = parse(&format!("{{{}}}", many.join(","))).unwrap_err();

@@ -1,0 +1,24 @@
+//! Any line is a record in canonical form or is refused with a reason; what was read is read the
+//! same when it is written again.
+#![no_main]
+
+use gatelog_record::{DecodeLimits, Uuid, decode_record};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|line: &[u8]| {
+    let limits = DecodeLimits::default();
+    let record = match decode_record(line, &limits, Uuid::from_u128(7)) {
+        Ok(record) => record,
+        Err(error) => {
+            assert!(!error.to_string().is_empty() && !error.to_string().contains('\n'));
+            return;
+        }
+    };
+    assert_eq!(record.body["id"], record.id.to_string());
+    assert_eq!(record.body["level"], record.level.as_str());
+    assert_eq!(record.body["timestamp"], record.timestamp.to_string());
+    let written = serde_json::to_vec(&record.body).expect("JSON");
+    let limits = DecodeLimits { record_bytes: usize::MAX, ..limits };
+    let again = decode_record(&written, &limits, Uuid::from_u128(8)).expect("its own line");
+    assert_eq!(again, record);
+});
