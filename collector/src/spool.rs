@@ -164,7 +164,7 @@ impl Spool {
     /// The directory is in use by another collector, cannot be written, or holds a file of a
     /// later version.
     pub fn open(options: &SpoolOptions, metrics: Metrics) -> Result<Self, SpoolError> {
-        fs::create_dir_all(&options.dir)?;
+        make_dir(&options.dir)?;
         let lock = lock(&options.dir)?;
         let opened = recovery::open(&options.dir)?;
         if let Some(moved) = &opened.moved {
@@ -346,6 +346,16 @@ impl Inner {
             None => Err(SpoolError::Closed),
         }
     }
+}
+
+/// Makes the directory, and sees to it that it is still there after a loss of power.
+fn make_dir(dir: &Path) -> Result<(), SpoolError> {
+    if !dir.is_dir() {
+        fs::create_dir_all(dir)?;
+        let above = dir.parent().filter(|above| !above.as_os_str().is_empty());
+        File::open(above.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn lock(dir: &Path) -> Result<File, SpoolError> {

@@ -113,7 +113,6 @@ pub(super) fn open(path: &Path) -> Result<Connection, SpoolError> {
     // Checkpoints are made by hand, so that a failed one is seen: the automatic one's result
     // is thrown away, and a second try after a failed fsync would appear to work.
     db.pragma_update(None, "wal_autocheckpoint", 0)?;
-    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     match db.pragma_query_value(None, "user_version", |row| row.get(0))? {
         0 => {
             db.execute_batch(&format!(
@@ -139,6 +138,8 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, SpoolError> {
 
 fn prepare(db: &Connection) -> Result<(), SpoolError> {
     db.busy_timeout(BUSY)?;
+    // Closing writes nothing: after a failed fsync that would be the second try.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     // Bounded memory: 2 MiB of pages, a negative number is in KiB.
     db.pragma_update(None, "cache_size", -2_048)?;
     Ok(())
