@@ -486,3 +486,40 @@ async fn many_batches_at_once_share_commits() {
     let commits = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     assert!(commits.parse::<u64>().unwrap() < 100, "{commits} commits for 500 batches");
 }
+
+#[test]
+fn only_a_failed_fsync_is_fatal_and_only_damage_is_corruption() {
+    use rusqlite::ffi;
+    for (code, fault) in [
+        (ffi::SQLITE_IOERR_FSYNC, Fault::Fatal),
+        (ffi::SQLITE_IOERR_DIR_FSYNC, Fault::Fatal),
+        (ffi::SQLITE_FULL, Fault::Passing),
+        (ffi::SQLITE_READONLY, Fault::Passing),
+        (ffi::SQLITE_IOERR_WRITE, Fault::Passing),
+        (ffi::SQLITE_BUSY, Fault::Passing),
+        (ffi::SQLITE_CORRUPT, Fault::Corrupt),
+        (ffi::SQLITE_NOTADB, Fault::Corrupt),
+    ] {
+        let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+        assert_eq!(SpoolError::from(error).fault(), fault, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_broken_spool_acknowledges_nothing_any_more_and_a_restart_has_what_it_had() {
+    let dir = TempDir::new().unwrap();
+    let spool = open(dir.path());
+    spool.append(batch(1, 10)).await.unwrap();
+    let broken = Health::Broken("fsync failed".into());
+    assert!(spool.inner.shared.set_health(broken.clone()));
+    assert_eq!(spool.append(batch(2, 10)).await.unwrap_err().fault(), Fault::Fatal);
+    let rows = all(&spool).await;
+    assert!(spool.settle(settled(&spool, &rows)).await.is_err());
+    assert!(!spool.inner.shared.set_health(Health::Good), "nothing mends it");
+    assert_eq!(spool.health(), broken);
+    spool.close().await.unwrap();
+    drop(spool);
+    let numbers: Vec<_> =
+        all(&open(dir.path())).await.iter().map(|row| number_of(&row.body)).collect();
+    assert_eq!(numbers, [1]);
+}
