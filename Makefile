@@ -37,12 +37,17 @@ wasm: ## Build the filter: target/gatelog.wasm
 collector: ## Build the collector: target/release/gatelog-collector
 	cargo build --release --package gatelog-collector
 
+# Always `--workspace`: features of dependencies are then the same in every command, and each is
+# compiled once. So that `cargo test --workspace` runs what needs no built filter, these test
+# targets of tests/Cargo.toml are run only by name.
+NAMED_TESTS := --test artifact --test e2e --test filter
+
 # --- To see it work ---
 # GATEWAY_PORT (8080), MONGODB_URI and GATELOG_DATABASE (pytake_logs) are heeded.
 
 .PHONY: demo
 demo: runtime wasm ## See the whole work, until Ctrl-C; ONCE=1 checks it and ends
-	cargo build --package gatelog-collector --package gatelog-tests --bins
+	cargo build --workspace --bins
 	@target/debug/gatelog-demo $(if $(filter 1,$(ONCE)),--once)
 
 # --- The quick loop ---
@@ -63,6 +68,7 @@ fmt-check:
 .PHONY: lint
 lint: ## Clippy for the native targets, warnings are errors
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace $(NAMED_TESTS) -- -D warnings
 
 .PHONY: lint-wasm
 lint-wasm: ## Clippy for the filter as it ships
@@ -92,7 +98,7 @@ test: tools test-native test-node test-artifact test-e2e ## Every test: native, 
 
 .PHONY: test-native
 test-native: ## Unit, integration and documentation tests of the crates
-	cargo test --workspace --exclude gatelog-tests
+	cargo test --workspace
 
 .PHONY: test-node
 test-node: ## The rules of filter and record as wasm, under Node
@@ -102,15 +108,15 @@ test-node: ## The rules of filter and record as wasm, under Node
 
 .PHONY: test-artifact
 test-artifact: wasm ## The shipped .wasm on a strict mock host
-	cargo test --package gatelog-tests --lib --bins --test artifact
+	cargo test --workspace --test artifact
 
 # Each test runs an Envoy, a collector and services of its own: more at once only slow each other.
 E2E_THREADS ?= 2
 
 .PHONY: test-e2e
 test-e2e: wasm ## Real Envoy, collector and database; FILTER=name for some of them
-	cargo build --package gatelog-collector
-	cargo test --package gatelog-tests --test e2e --test filter $(FILTER) -- --test-threads=$(E2E_THREADS)
+	cargo build --workspace --bins
+	cargo test --workspace --test e2e --test filter $(FILTER) -- --test-threads=$(E2E_THREADS)
 
 # --- The proofs ---
 
