@@ -124,13 +124,13 @@ test-e2e: wasm ## Real Envoy, collector and database; FILTER=name for some of th
 fuzz: ## Bad input, by coverage-guided fuzzing; FUZZ_SECONDS=10 for each target
 	@scripts/fuzz.sh
 
+.PHONY: bench
+bench: wasm ## What it costs Envoy, side by side with the alternatives: target/bench/report.json
+	cargo build --workspace --bins
+	target/debug/gatelog-bench
+
+# --- Away with it ---
+
 .PHONY: clean
 clean: ## Remove what was built; .tools/ stays
 	cargo clean
-
-# --- The proofs ---
-
-.PHONY: bench
-bench: wasm ## What it costs Envoy, side by side with the alternatives: target/bench/report.json
-	cargo build --package gatelog-tests --bin gatelog-bench
-	target/debug/gatelog-bench
