@@ -2,13 +2,14 @@
 //! collector, a database.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use axum::http::Method;
 use tokio::net::TcpSocket;
 
 use crate::{
-    Client, Collector, CollectorOptions, Database, Envoy, EnvoyConfig, EnvoyOptions,
+    Client, Collector, CollectorOptions, Database, Envoy, EnvoyConfig, EnvoyOptions, FaultProxy,
     GatewayAddress, Reply, SampleService, unreachable_address,
 };
 
@@ -21,13 +22,23 @@ pub struct GatewayOptions {
     pub collector: CollectorOptions,
     /// The database; a fresh one when absent.
     pub database: Option<Database>,
+    /// Another file of the filter than the one that ships.
+    pub filter: Option<PathBuf>,
+    /// What stands between Envoy and the collector; it is made to lead there.
+    pub collector_via: Option<FaultProxy>,
 }
 
 impl GatewayOptions {
     /// The system as it ships.
     pub fn shipped() -> Result<Self> {
         let envoy = EnvoyOptions::new(EnvoyConfig::shipped()?);
-        Ok(Self { envoy, collector: CollectorOptions::default(), database: None })
+        Ok(Self {
+            envoy,
+            collector: CollectorOptions::default(),
+            database: None,
+            filter: None,
+            collector_via: None,
+        })
     }
 }
 
@@ -38,6 +49,8 @@ pub struct Gateway {
     pub envoy: Envoy,
     /// Where the filter's batches go.
     pub collector: Collector,
+    /// What stands between Envoy and the collector, if anything does.
+    pub collector_via: Option<FaultProxy>,
     /// Where the collector's records go.
     pub database: Database,
     /// A client with connections of its own.
@@ -74,8 +87,15 @@ impl Gateway {
         config.cluster_at("conversations", conversations.address())?;
         config.cluster_at("messages", messages.address())?;
         config.cluster_at("reports", dead)?;
-        config.cluster_at("gatelog_collector", collector.address())?;
-        config.built_filter()?;
+        let batches_to = options.collector_via.as_ref().map_or(collector.address(), |proxy| {
+            proxy.lead_to(collector.address());
+            proxy.address()
+        });
+        config.cluster_at("gatelog_collector", batches_to)?;
+        match &options.filter {
+            Some(file) => config.filter_at(file)?,
+            None => config.built_filter()?,
+        }
         let mut config = config.clone();
         let envoy = Envoy::start(envoy).await?;
         config.listen_on(envoy.address())?;
@@ -83,6 +103,7 @@ impl Gateway {
         Ok(Self {
             envoy,
             collector,
+            collector_via: options.collector_via,
             database,
             client: Client::default(),
             config,

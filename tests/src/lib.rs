@@ -6,6 +6,7 @@
 //! - [`Database`], on a MongoDB-compatible server or on `MONGODB_URI`
 //! - [`SampleService`], an upstream
 //! - [`Sink`], a collector that answers as it is told
+//! - [`FaultProxy`], a network that fails as it is told
 //! - [`Gateway`]: all of them wired as `envoy/envoy.yaml` says
 //! - [`mock_host`]: a strict proxy-wasm host for the shipped module
 //! - [`Client`], and [`eventually`] for waits on conditions
@@ -18,6 +19,7 @@ mod database;
 mod envoy;
 mod envoy_config;
 mod eventually;
+mod fault_proxy;
 mod gateway;
 mod journal;
 pub mod mock_host;
@@ -32,6 +34,7 @@ pub use database::{Database, DatabaseServer};
 pub use envoy::{Envoy, EnvoyOptions};
 pub use envoy_config::{EnvoyConfig, yaml_documents};
 pub use eventually::{Hopeless, eventually};
+pub use fault_proxy::{Fault, FaultProxy};
 pub use gateway::{Gateway, GatewayOptions};
 pub use journal::Journal;
 pub use paths::{filter as filter_path, root as checkout};

@@ -1,0 +1,56 @@
+//! `make chaos`: faults against the running system under steady load, each case a file of
+//! `tests/chaos/`, each ending with the same audit from outside.
+//!
+//! Arguments choose cases by name. `CHAOS_PACE` (1): how many times longer every step lasts.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "counts of a test; a fault ends it and harms nobody"
+)]
+
+mod audit;
+mod case;
+mod load;
+mod report;
+mod system;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use crate::case::Case;
+use crate::report::Report;
+use crate::system::System;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether every case passed.
+async fn run() -> Result<bool> {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let cases = Case::all(&wanted)?;
+    let mut report = Report::default();
+    for (index, case) in cases.iter().enumerate() {
+        println!("==> {} of {}: {}: {}", index + 1, cases.len(), case.name, case.about);
+        let result = run_case(case).await.with_context(|| case.name.clone());
+        report.add(case, result);
+    }
+    report.finish()
+}
+
+async fn run_case(case: &Case) -> Result<audit::Finding> {
+    let mut system = System::start(case).await?;
+    for step in &case.steps {
+        system.take(step).await.with_context(|| format!("{step:?}"))?;
+    }
+    audit::audit(case, system).await
+}
