@@ -135,6 +135,10 @@ pub(super) struct Stream {
 impl Stream {
     /// The request's headers have come.
     pub(super) fn request_headers(&mut self) {
+        #[cfg(feature = "trap")]
+        if Proxy.header(crate::host::HeaderMap::Request, "x-gatelog-trap").is_some() {
+            core::arch::wasm32::unreachable();
+        }
         with(&self.worker, |worker| self.exchange.request_headers(worker, &Proxy));
     }
 

@@ -40,9 +40,11 @@ pub(crate) async fn audit(case: &Case, mut system: System) -> Result<Finding> {
     finding.faults.extend(sent.is_empty().then(|| "no request was sent".to_owned()));
     let harmed: Vec<&Sent> = sent.iter().filter(|sent| sent.harm.is_some()).collect();
     finding.harmed = harmed.len();
-    finding
-        .faults
-        .extend(harmed.first().map(|first| format!("harmed: {}: {:?}", first.id, first.harm)));
+    finding.faults.extend(
+        harmed
+            .get(case.allow.harmed)
+            .map(|first| format!("harmed: {}: {:?}", first.id, first.harm)),
+    );
     finding.p99_ms = p99(&sent);
 
     settle(&system, sent.len()).await?;

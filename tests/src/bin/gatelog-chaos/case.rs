@@ -37,7 +37,9 @@ pub(crate) struct Allow {
     pub(crate) dropped: Vec<String>,
     /// Records that are missing until the replay.
     pub(crate) missing: bool,
-    /// Records that nobody has any more: Envoy died without mercy. They are named.
+    /// Requests that may be harmed, at most: those under way in a VM that traps.
+    pub(crate) harmed: usize,
+    /// Records that nobody has any more: Envoy or its VM died without mercy. They are named.
     pub(crate) lost: bool,
 }
 

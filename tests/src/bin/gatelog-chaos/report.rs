@@ -46,7 +46,7 @@ impl Report {
             dropped.join(", "),
         ));
         for (name, value, target) in [
-            ("harmed", json!(finding.harmed), json!(0)),
+            ("harmed", json!(finding.harmed), json!(case.allow.harmed)),
             ("duplicate", json!(finding.duplicate), json!(0)),
             (
                 "lost",
