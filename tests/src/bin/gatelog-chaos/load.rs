@@ -28,8 +28,8 @@ pub(crate) const REQUESTS: [(&str, &str, &str); 5] = [
 ];
 
 /// Headers that the filter sets, or that differ from one answer to the next.
-const OWN: [&str; 4] =
-    ["x-request-id", "x-correlation-id", "date", "x-envoy-upstream-service-time"];
+const OWN: [&str; 5] =
+    ["x-request-id", "x-correlation-id", "date", "x-envoy-upstream-service-time", "connection"];
 
 /// The load, running.
 #[derive(Debug)]

@@ -209,8 +209,10 @@ fn network_fault(fault: &NetworkFault) -> Fault {
     }
 }
 
+/// Starts the server on the data it may have already; its log, where it says its address, is new.
 async fn start_server(storage: &TempDir) -> Result<DatabaseServer> {
-    DatabaseServer::start_in(storage.path(), &storage.path().join("data")).await
+    let log = TempDir::new_in(storage.path())?.keep();
+    DatabaseServer::start_in(&log, &storage.path().join("data")).await
 }
 
 fn server_address(server: &DatabaseServer) -> Result<SocketAddr> {
