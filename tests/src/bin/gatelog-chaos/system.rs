@@ -49,6 +49,8 @@ impl System {
         let mut config = EnvoyConfig::shipped()?;
         let options: Vec<_> =
             case.filter.iter().map(|(pointer, value)| (pointer.as_str(), value.clone())).collect();
+        // Shorter than the default, so that a case ends soon after its fault.
+        config.filter_options(&[("/delivery/retry/max", json!("2s"))])?;
         config.filter_options(&options)?;
         add_bare_listener(&mut config)?;
         let mut envoy = EnvoyOptions::new(config);
