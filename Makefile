@@ -131,14 +131,6 @@ bench: wasm ## What it costs Envoy, side by side with the alternatives: target/b
 
 # --- Away with it ---
 
-# CASES="name …" for some; CHAOS_PACE=10 makes every step ten times longer.
-.PHONY: chaos
-chaos: wasm ## Faults against the running system, each audited from outside; CASES=name
-	scripts/wasm-cargo.sh wasm32-wasip1 build --profile wasm --package gatelog --features trap --target-dir target/trap
-	cp target/trap/wasm32-wasip1/wasm/gatelog.wasm target/gatelog-trap.wasm
-	cargo build --workspace --bins
-	target/debug/gatelog-chaos $(CASES)
-
 .PHONY: clean
 clean: ## Remove what was built; .tools/ stays
 	cargo clean
