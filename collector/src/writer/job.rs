@@ -99,7 +99,8 @@ impl Job {
         self.context.metrics.quarantined(kind);
     }
 
-    /// Inserts until every record is stored, a duplicate, or refused for good.
+    /// Inserts until every record is stored, a duplicate, or refused for good. After a call that
+    /// took too long fewer go into the next one: the same many would take too long again.
     async fn insert(
         &mut self,
         records: Vec<(Line, Decoded)>,
@@ -108,8 +109,9 @@ impl Job {
         let (mut lines, mut records): (Vec<_>, Vec<_>) = records.into_iter().unzip();
         let mut backoff = Backoff::default();
         while !records.is_empty() {
+            let count = self.context.pace.records().min(records.len());
             let started = Instant::now();
-            let report = self.context.store.insert(&records).await;
+            let report = self.context.store.insert(records.get(..count).unwrap_or_default()).await;
             let took = started.elapsed();
             self.context.metrics.inserted(report.stored.len(), report.duplicate.len(), took);
             self.take_up(&report, &lines, &records);
@@ -122,12 +124,14 @@ impl Job {
                 Some(error) => self.context.outage.failed(error),
                 None => self.context.outage.passed(),
             }
+            let left: Vec<_> = report.retry.iter().copied().chain(count..records.len()).collect();
+            lines = pick(lines, &left);
+            records = pick(records, &left);
             if report.retry.is_empty() {
-                return Ok(());
+                backoff = Backoff::default();
+            } else {
+                pause(&mut backoff, stop).await?;
             }
-            lines = pick(lines, &report.retry);
-            records = pick(records, &report.retry);
-            pause(&mut backoff, stop).await?;
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! MongoDB goes away and comes back, refuses, and is slow; several collectors share it.
 
+use std::time::Duration;
+
 use anyhow::ensure;
 use gatelog_record::Uuid;
 use gatelog_tests::{Client, Collector, CollectorOptions, Database, DatabaseServer, eventually};
@@ -69,6 +71,28 @@ async fn a_database_that_refuses_some_inserts_gets_them_again() {
         assert_eq!(reply.unwrap().status, 202);
         audit(&database, &[&collector], boot, 40).await;
     }
+}
+
+/// The same thousand were once tried again and again, too slow each time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_too_slow_gets_smaller_inserts_on_the_next_try() {
+    let server = DatabaseServer::start().await.unwrap();
+    let database = Database::on(&server.uri(), "slow").await.unwrap();
+    let collector = Collector::start(&database, impatient()).await.unwrap();
+    let client = mongodb::Client::with_uri_str(server.uri()).await.unwrap();
+    // Each try makes an insert into six collections: two tries are too slow.
+    let slow = doc! {
+        "configureFailPoint": "failCommand", "mode": {"times": 12},
+        "data": {"failCommands": ["insert"], "blockConnection": true, "blockTimeMS": 2_000},
+    };
+    client.database("admin").run_command(slow).await.unwrap();
+    let boot = Uuid::new_v4();
+    let body = batch(boot, 1..=1_000, 1_000);
+    let reply = post(&Client::default(), collector.address(), body).await.unwrap();
+    assert_eq!(reply.status, 202);
+    // Some seconds; with the same thousand each time it was more than a minute.
+    let soon = audit(&database, &[&collector], boot, 1_000);
+    tokio::time::timeout(Duration::from_secs(45), soon).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
