@@ -91,8 +91,8 @@ async fn a_database_that_is_too_slow_gets_smaller_inserts_on_the_next_try() {
     let reply = post(&Client::default(), collector.address(), body).await.unwrap();
     assert_eq!(reply.status, 202);
     // Some seconds; with the same thousand each time it was more than a minute.
-    let soon = audit(&database, &[&collector], boot, 1_000);
-    tokio::time::timeout(Duration::from_secs(45), soon).await.unwrap();
+    let within = Duration::from_secs(45);
+    tokio::time::timeout(within, audit(&database, &[&collector], boot, 1_000)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
