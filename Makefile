@@ -131,6 +131,13 @@ bench: wasm ## What it costs Envoy, side by side with the alternatives: target/b
 
 # --- Away with it ---
 
+# CASES="name …" for some; CHAOS_PACE=10 makes every step ten times longer.
+.PHONY: chaos
+chaos: wasm ## Faults against the running system, each audited from outside; CASES=name
+	@scripts/build-wasm.sh --features trap
+	cargo build --workspace --bins
+	target/debug/gatelog-chaos $(CASES)
+
 .PHONY: clean
 clean: ## Remove what was built; .tools/ stays
 	cargo clean
