@@ -11,6 +11,7 @@
 )]
 
 mod access_logger;
+mod capabilities;
 mod hostile;
 mod identity;
 mod load;
