@@ -61,7 +61,8 @@ pub struct Outbox {
     in_flight: Vec<InFlight>,
     /// Slow start: one batch at a time after a failure, doubled by each success.
     allowed_in_flight: usize,
-    /// Halved by each 413, doubled by each success.
+    /// Halved by each 413, an eighth more with each success: a collector whose limit stands is not
+    /// asked for twice of it again and again.
     batch_bytes: usize,
     batch_records: usize,
     backoff: Backoff,
@@ -281,9 +282,8 @@ impl Outbox {
         self.backoff.succeeded();
         self.allowed_in_flight =
             self.allowed_in_flight.saturating_mul(2).min(self.policy.max_in_flight);
-        self.batch_bytes = self.batch_bytes.saturating_mul(2).min(self.policy.batch_max_bytes);
-        self.batch_records =
-            self.batch_records.saturating_mul(2).min(self.policy.batch_max_records);
+        self.batch_bytes = grown(self.batch_bytes).min(self.policy.batch_max_bytes);
+        self.batch_records = grown(self.batch_records).min(self.policy.batch_max_records);
     }
 
     fn too_large(&mut self, host: &dyn Host, batch: InFlight, now_ns: u64, metrics: &mut Metrics) {
@@ -380,6 +380,11 @@ fn judge(status: Option<u64>) -> Verdict {
         Some(400..=499) => Verdict::Rejected,
         _ => Verdict::Retry,
     }
+}
+
+/// A bound that was halved, on its way back up.
+fn grown(bound: usize) -> usize {
+    bound.saturating_add((bound / 8).max(1))
 }
 
 fn parse_number(value: &[u8]) -> Option<u64> {

@@ -291,3 +291,23 @@ fn totals_that_changed_without_a_record_are_reported() {
     rig.answer(sent[0].token, Some(202), None);
     assert!((0..200).all(|_| rig.tick().is_empty()), "nothing new to report");
 }
+
+#[test]
+fn a_collector_whose_limit_stands_is_seldom_asked_for_more() {
+    let mut rig = Rig::new(r#"{"max_in_flight": 1}"#);
+    rig.push_many(400);
+    let (mut refused, mut accepted) = (0, 0);
+    while !rig.outbox.is_empty() {
+        let mut sent = rig.tick();
+        while let Some(batch) = sent.pop() {
+            let fits = batch.records().len() <= 20;
+            if fits {
+                accepted += 1
+            } else {
+                refused += 1
+            }
+            sent.extend(rig.answer(batch.token, Some(if fits { 202 } else { 413 }), None));
+        }
+    }
+    assert!(refused * 3 < accepted, "{refused} refused, {accepted} accepted");
+}
