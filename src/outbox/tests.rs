@@ -302,9 +302,9 @@ fn a_collector_whose_limit_stands_is_seldom_asked_for_more() {
         while let Some(batch) = sent.pop() {
             let fits = batch.records().len() <= 20;
             if fits {
-                accepted += 1
+                accepted += 1;
             } else {
-                refused += 1
+                refused += 1;
             }
             sent.extend(rig.answer(batch.token, Some(if fits { 202 } else { 413 }), None));
         }
