@@ -7,6 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::commands::dead_letters::{self, DeadLettersArgs};
+use crate::commands::health::{self, HealthArgs};
 use crate::commands::replay::{self, ReplayArgs};
 use crate::commands::trace::{self, TraceArgs};
 use crate::commands::{self, check, serve};
@@ -38,6 +39,8 @@ enum Command {
     Serve(Box<ServeArgs>),
     /// Check the configuration and every connection that serving would need
     Check(Box<ServeArgs>),
+    /// Ask a serving collector whether it lives: exit 0 if so (what a container's health check runs)
+    Health(HealthArgs),
     /// Print all records of one correlation id as a tree, with durations and errors
     ///
     /// What is part of what is told by span ids and request ids where the records have them, else
@@ -72,6 +75,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let done = match cli.command {
         Command::Serve(args) => commands::block_on(serve::run(&args)),
         Command::Check(args) => commands::block_on(check::run(&args)),
+        Command::Health(args) => commands::block_on(health::run(&args)),
         Command::Trace(args) => commands::block_on(trace::run(&args)),
         Command::Replay(args) => commands::block_on(replay::run(&args)),
         Command::DeadLetters(args) => dead_letters::run(&args),

@@ -2,8 +2,10 @@
 
 pub mod check;
 pub mod dead_letters;
+pub mod health;
 pub mod replay;
 pub mod serve;
+mod target;
 pub mod trace;
 
 use std::fmt;

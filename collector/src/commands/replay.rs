@@ -9,9 +9,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::Failure;
+use super::target::TargetArgs;
 use crate::config::Faults;
 use crate::config::units::duration;
-use crate::replay::{Client, Replay, ReplayError, Tally, Target};
+use crate::replay::{Client, Replay, ReplayError, Tally};
 
 /// How much of a journal is read at once.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -22,21 +23,11 @@ pub struct ReplayArgs {
     /// Journals: what Envoy printed, one JSON record a line among other lines; - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The collector
-    #[arg(long, value_name = "URL", env = "GATELOG_URL", default_value = "http://127.0.0.1:8686")]
-    url: String,
+    #[command(flatten)]
+    target: TargetArgs,
     /// File with a bearer token of the collector; its first line is taken
     #[arg(long, value_name = "FILE", env = "GATELOG_TOKENS_FILE")]
     token_file: Option<PathBuf>,
-    /// Certificates, PEM, that sign the collector's; needed for https
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
-    /// The own certificate, PEM, where the collector asks for one
-    #[arg(long, value_name = "FILE", requires = "key")]
-    cert: Option<PathBuf>,
-    /// The key of the own certificate, PEM
-    #[arg(long, value_name = "FILE", requires = "cert")]
-    key: Option<PathBuf>,
     /// How long to try while the collector is away or full
     #[arg(long, value_name = "TIME", default_value = "5m")]
     patience: String,
@@ -51,12 +42,7 @@ pub async fn run(args: &ReplayArgs) -> Result<(), Failure> {
     let mut faults = Faults::default();
     let patience = faults.take("--patience", &args.patience, duration(&args.patience));
     let given = |file: &Option<PathBuf>| file.clone().filter(|file| !file.as_os_str().is_empty());
-    let client = Client::new(&Target {
-        url: args.url.clone(),
-        token_file: given(&args.token_file),
-        ca: args.ca.clone(),
-        identity: args.cert.clone().zip(args.key.clone()),
-    });
+    let client = Client::new(&args.target.with_token(given(&args.token_file)));
     let client = client.map_err(|error| faults.add_rule(error)).ok();
     let (Some(client), Some(patience)) = (client, patience) else {
         return Err(faults.into());

@@ -1,0 +1,36 @@
+//! Flags of the commands that ask a collector which serves.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::replay::Target;
+
+/// Where a collector serves, and how to be let in by TLS.
+#[derive(Args, Clone, Debug)]
+pub(super) struct TargetArgs {
+    /// The collector
+    #[arg(long, value_name = "URL", env = "GATELOG_URL", default_value = "http://127.0.0.1:8686")]
+    url: String,
+    /// Certificates, PEM, that sign the collector's; needed for https
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// The own certificate, PEM, where the collector asks for one
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// The key of the own certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+}
+
+impl TargetArgs {
+    /// The target, asked with the first token of this file.
+    pub(super) fn with_token(&self, token_file: Option<PathBuf>) -> Target {
+        Target {
+            url: self.url.clone(),
+            token_file,
+            ca: self.ca.clone(),
+            identity: self.cert.clone().zip(self.key.clone()),
+        }
+    }
+}
