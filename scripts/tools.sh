@@ -57,6 +57,17 @@ venv() {
     touch "$stamp"
 }
 
+# The checker of Kubernetes manifests, beside them: its schemas need no cluster.
+checkers() {
+    local stamp
+    stamp=$stamps/checkers-$(cksum <packaging/requirements.txt | tr ' ' '-')
+    [[ -e $stamp && -x $tools/venv/bin/kubernetes-validate ]] && return
+    step "$(grep -v '^#' packaging/requirements.txt | tr '\n' ' ')"
+    rm -f "$stamps"/checkers-*
+    "$tools/venv/bin/pip" install --disable-pip-version-check --no-input --quiet -r packaging/requirements.txt
+    touch "$stamp"
+}
+
 # cargo_tool CRATE VERSION PROGRAM: a program from crates.io at .tools/bin, unless that very
 # version is on PATH. Without --locked: a crate's own lock file can name versions that a
 # registry does not serve.
@@ -77,6 +88,7 @@ scripts/wasm-toolchain.sh
 venv
 if [[ ${1:-all} == runtime ]]; then exit; fi
 check_programs
+checkers
 bindgen=$(grep -A1 '^name = "wasm-bindgen"$' Cargo.lock | sed -n 's/^version = "\(.*\)"$/\1/p')
 [[ -n $bindgen ]] || fail "Cargo.lock names no version of wasm-bindgen" "the checkout is damaged: git checkout Cargo.lock"
 cargo_tool wasm-bindgen-cli "$bindgen" wasm-bindgen-test-runner

@@ -37,7 +37,7 @@ pub use eventually::{Hopeless, eventually};
 pub use fault_proxy::{Fault, FaultProxy};
 pub use gateway::{Gateway, GatewayOptions};
 pub use journal::Journal;
-pub use paths::{filter as filter_path, root as checkout};
+pub use paths::{collector as collector_path, filter as filter_path, root as checkout};
 pub use process::{Process, Signal};
 pub use sample_service::{GatewayAddress, SampleService, unreachable_address};
 pub use sink::{Answer, Sink};

@@ -30,7 +30,7 @@ pub fn filter() -> Result<PathBuf> {
 }
 
 /// The collector: `GATELOG_COLLECTOR`, else the one of the running program's own build profile.
-pub(crate) fn collector() -> Result<PathBuf> {
+pub fn collector() -> Result<PathBuf> {
     if let Some(path) = env::var_os("GATELOG_COLLECTOR") {
         return existing(path.into(), "make collector");
     }

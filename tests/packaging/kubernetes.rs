@@ -1,0 +1,229 @@
+//! `envoy/kubernetes/`.
+
+use std::process::Command;
+
+use gatelog_tests::{EnvoyConfig, checkout, yaml_documents};
+use serde_json::Value;
+
+use crate::program::{assert_pinned, assert_variables, read};
+
+const FILES: [&str; 2] = ["envoy/kubernetes/collector.yaml", "envoy/kubernetes/gateway.yaml"];
+
+fn all() -> Vec<Value> {
+    FILES.iter().flat_map(|file| yaml_documents(file).unwrap()).collect()
+}
+
+fn of_kind(kind: &str) -> Vec<Value> {
+    let found: Vec<_> = all().into_iter().filter(|document| document["kind"] == kind).collect();
+    assert!(!found.is_empty(), "no {kind}");
+    found
+}
+
+fn named(kind: &str, name: &str) -> Value {
+    let found = of_kind(kind).into_iter().find(|document| document["metadata"]["name"] == name);
+    found.unwrap_or_else(|| panic!("no {kind} {name}"))
+}
+
+/// Pods' templates, by name.
+fn pods() -> [(&'static str, Value); 2] {
+    let collector = named("StatefulSet", "gatelog-collector");
+    let gateway = named("Deployment", "gatelog-gateway");
+    [
+        ("collector", collector["spec"]["template"].clone()),
+        ("gateway", gateway["spec"]["template"].clone()),
+    ]
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+/// Every value under this key, wherever it stands.
+fn everywhere<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a Value>) {
+    match value {
+        Value::Object(object) => {
+            for (name, value) in object {
+                if name == key {
+                    found.push(value);
+                }
+                everywhere(value, key, found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| everywhere(item, key, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_manifests_follow_the_schemas_of_kubernetes() {
+    let validator = checkout().join(".tools/venv/bin/kubernetes-validate");
+    assert!(validator.exists(), "kubernetes-validate is missing: run 'make tools'");
+    // The oldest release that knows all of it, and a recent one.
+    for version in ["1.30", "1.37"] {
+        let files = FILES.map(|file| checkout().join(file));
+        let mut command = Command::new(&validator);
+        let checked = command.args(["--strict", "-k", version]).args(files).output().unwrap();
+        let said = [checked.stdout, checked.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(checked.status.success(), "{version}:\n{said}");
+        assert_eq!(said.matches(" passed ").count(), all().len(), "{version}:\n{said}");
+    }
+}
+
+#[test]
+fn every_container_is_confined_pinned_and_bounded() {
+    for (name, pod) in pods() {
+        let spec = &pod["spec"];
+        assert_eq!(spec["automountServiceAccountToken"], false, "{name}");
+        assert_eq!(spec["securityContext"]["runAsNonRoot"], true, "{name}");
+        assert_eq!(spec["securityContext"]["seccompProfile"]["type"], "RuntimeDefault", "{name}");
+        for container in list(&spec["containers"]) {
+            assert_pinned(container["image"].as_str().unwrap());
+            let security = &container["securityContext"];
+            assert_eq!(security["readOnlyRootFilesystem"], true, "{name}");
+            assert_eq!(security["allowPrivilegeEscalation"], false, "{name}");
+            assert_eq!(security["capabilities"]["drop"][0], "ALL", "{name}");
+            assert!(container["resources"]["limits"]["memory"].is_string(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn selectors_select_and_ports_lead_to_ports() {
+    let pods = pods();
+    let mut selectors = Vec::new();
+    let all = all();
+    for document in &all {
+        for key in ["matchLabels", "selector"] {
+            everywhere(document, key, &mut selectors);
+        }
+    }
+    let labels = "app.kubernetes.io/name";
+    let wanted: Vec<_> = selectors.iter().filter_map(|selector| selector.get(labels)).collect();
+    assert!(wanted.len() > 8, "{wanted:?}");
+    for name in wanted {
+        assert!(pods.iter().any(|(_, pod)| pod["metadata"]["labels"][labels] == *name), "{name}");
+    }
+    for service in of_kind("Service") {
+        let selected = &service["spec"]["selector"][labels];
+        let (_, pod) =
+            pods.iter().find(|(_, pod)| pod["metadata"]["labels"][labels] == *selected).unwrap();
+        let container = &pod["spec"]["containers"][0];
+        for port in list(&service["spec"]["ports"]) {
+            let named = list(&container["ports"]).any(|open| open["name"] == port["targetPort"]);
+            assert!(named, "{service:#}");
+        }
+    }
+}
+
+#[test]
+fn the_collector_listens_where_its_port_and_its_probes_are_and_keeps_its_spool_on_the_volume() {
+    let settings = &named("ConfigMap", "gatelog-collector")["data"];
+    let [(_, pod), _] = pods();
+    let container = &pod["spec"]["containers"][0];
+    let own = list(&container["env"]).map(|variable| variable["name"].as_str().unwrap());
+    let shared = settings.as_object().unwrap().keys().map(String::as_str);
+    assert_variables(FILES[0], own.chain(shared));
+
+    let port = &container["ports"][0];
+    let listen = format!("0.0.0.0:{}", port["containerPort"]);
+    assert_eq!(settings["GATELOG_LISTEN"], listen);
+    for (probe, path) in
+        [("livenessProbe", "/healthz"), ("readinessProbe", "/readyz"), ("startupProbe", "/healthz")]
+    {
+        assert_eq!(container[probe]["httpGet"]["path"], path);
+        assert_eq!(container[probe]["httpGet"]["port"], port["name"]);
+    }
+
+    let mounted = |volume: &str| {
+        let mut mounts = list(&container["volumeMounts"]);
+        mounts.find(|mount| mount["name"] == volume).unwrap()["mountPath"].as_str().unwrap()
+    };
+    let set = named("StatefulSet", "gatelog-collector");
+    let volume = set["spec"]["volumeClaimTemplates"][0]["metadata"]["name"].as_str().unwrap();
+    let spool = settings["GATELOG_SPOOL_DIR"].as_str().unwrap();
+    assert!(spool.starts_with(mounted(volume)), "{spool}");
+    assert_eq!(settings["GATELOG_TOKENS_FILE"], format!("{}/tokens", mounted("tokens")));
+    let headless = named("Service", set["spec"]["serviceName"].as_str().unwrap());
+    assert_eq!(headless["spec"]["clusterIP"], "None");
+}
+
+fn seconds(text: &str) -> u64 {
+    text.strip_suffix('s').unwrap().parse().unwrap()
+}
+
+#[test]
+fn there_is_time_enough_to_stop() {
+    let [(_, collector), (_, gateway)] = pods();
+    let settings = &named("ConfigMap", "gatelog-collector")["data"];
+    let stop = seconds(settings["GATELOG_SHUTDOWN_TIMEOUT"].as_str().unwrap());
+    let pause = &collector["spec"]["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"];
+    let grace = |pod: &Value| pod["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap();
+    assert!(grace(&collector) > pause.as_u64().unwrap() + 2 * stop);
+
+    let hook = &gateway["spec"]["containers"][0]["lifecycle"]["preStop"]["exec"]["command"];
+    let [program, admin, limit, _] = hook.as_array().unwrap().as_slice() else { panic!("{hook}") };
+    let limit: u64 = limit.as_str().unwrap().parse().unwrap();
+    assert!(grace(&gateway) > limit);
+    let copied = format!("COPY --chmod=0555 envoy/drain.sh {}", program.as_str().unwrap());
+    assert!(read("packaging/filter.Dockerfile").contains(&copied), "{copied}");
+    let mut config = EnvoyConfig::file("envoy/container.yaml").unwrap();
+    let listens = config.at("/admin/address/socket_address").unwrap();
+    let listens = format!("{}:{}", listens["address"].as_str().unwrap(), listens["port_value"]);
+    assert_eq!(*admin, listens);
+}
+
+#[test]
+fn the_gateways_cluster_is_the_headless_service() {
+    let mut config = EnvoyConfig::file("envoy/container.yaml").unwrap();
+    let cluster = config.cluster("gatelog_collector").unwrap();
+    let place = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
+    let address = cluster.pointer(place).unwrap();
+    let service = named("Service", address["address"].as_str().unwrap());
+    assert_eq!(service["spec"]["ports"][0]["port"], address["port_value"]);
+    // Istio and Envoy Gateway know the other one by its name and port.
+    let port = named("Service", "gatelog-collector")["spec"]["ports"][0]["port"].to_string();
+    for other in ["envoy/istio.yaml", "envoy/envoy-gateway.yaml"] {
+        let text = read(other);
+        assert!(text.contains("gatelog-collector.gatelog") && text.contains(&port), "{other}");
+    }
+}
+
+#[test]
+fn every_key_of_the_secret_is_in_the_command_that_makes_it() {
+    let kustomization = read("envoy/kustomization.yaml");
+    let mut keys = Vec::new();
+    let all = all();
+    for document in &all {
+        let mut found = Vec::new();
+        everywhere(document, "secretKeyRef", &mut found);
+        keys.extend(found.iter().map(|reference| reference["key"].as_str().unwrap()));
+        let mut found = Vec::new();
+        everywhere(document, "secret", &mut found);
+        let items = found.iter().flat_map(|volume| list(&volume["items"]));
+        keys.extend(items.map(|item| item["key"].as_str().unwrap()));
+    }
+    assert_eq!(keys.len(), 3, "{keys:?}");
+    for key in keys {
+        assert!(kustomization.contains(&format!("--from-literal={key}=")), "{key}");
+    }
+}
+
+#[test]
+fn the_kustomization_names_every_file_and_the_version() {
+    let file = yaml_documents("envoy/kustomization.yaml").unwrap().remove(0);
+    let resources: Vec<_> =
+        list(&file["resources"]).map(|path| format!("envoy/{}", path.as_str().unwrap())).collect();
+    assert_eq!(resources, FILES);
+    for image in list(&file["images"]) {
+        let tag = image["newTag"].as_str().unwrap();
+        assert_pinned(&format!("{}:{tag}", image["name"].as_str().unwrap()));
+    }
+    let source = file["configMapGenerator"][0]["files"][0].as_str().unwrap();
+    let (name, path) = source.split_once('=').unwrap();
+    assert!(checkout().join("envoy").join(path).is_file());
+    let [_, (_, gateway)] = pods();
+    let envoy = &gateway["spec"]["containers"][0];
+    let wanted = format!("{}/{name}", envoy["volumeMounts"][0]["mountPath"].as_str().unwrap());
+    assert!(list(&envoy["args"]).any(|argument| *argument == wanted));
+}

@@ -1,0 +1,18 @@
+//! What ships around the programs, held to what the programs say: images, the systemd unit,
+//! Compose, Kubernetes, alert rules. `make test-packaging` builds the parts and runs these.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod alerts;
+mod compose;
+mod images;
+mod kubernetes;
+mod program;
+mod unit;
