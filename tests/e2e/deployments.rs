@@ -24,6 +24,31 @@ async fn the_minimal_filter_entry_is_enough() {
     exactly(&gateway.database, "info_logs", 1).await.unwrap();
 }
 
+#[tokio::test]
+async fn the_containers_configuration_delivers_with_the_token_of_its_environment() {
+    const TOKEN: &str = "a-token-of-more-than-16";
+    let service = SampleService::echo().await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let tokens = directory.path().join("tokens");
+    std::fs::write(&tokens, format!("another-token-beside-it\n{TOKEN}\n")).unwrap();
+    let tokens = tokens.to_str().unwrap().to_owned();
+    let environment = vec![("GATELOG_TOKENS_FILE".to_owned(), tokens)];
+    let database = Database::fresh().await.unwrap();
+    let collector = Collector::start(&database, CollectorOptions { environment }).await.unwrap();
+
+    let mut config = EnvoyConfig::file("envoy/container.yaml").unwrap();
+    config.cluster_at("service", service.address()).unwrap();
+    config.cluster_at("gatelog_collector", collector.address()).unwrap();
+    config.built_filter().unwrap();
+    let mut options = EnvoyOptions::new(config);
+    options.environment = vec![("GATELOG_TOKEN".to_owned(), TOKEN.to_owned())];
+    options.arguments = vec!["--service-node".to_owned(), "pod-7".to_owned()];
+    let envoy = Envoy::start(options).await.unwrap();
+    Client::default().get(envoy.address(), "/hello").await.unwrap();
+    let stored = &exactly(&database, "info_logs", 1).await.unwrap()[0];
+    assert_eq!(at(stored, "/source/gateway"), "pod-7", "{stored:#}");
+}
+
 /// A key set that an identity provider would publish. The key signs `TOKEN`, and nothing else.
 fn keys() -> Value {
     json!({ "keys": [{ "kty": "oct", "alg": "HS256", "kid": "test",

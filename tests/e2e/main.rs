@@ -17,6 +17,8 @@ mod levels;
 mod queries;
 mod records;
 mod retention;
+mod several;
 mod stdout;
 mod stored;
+mod tls;
 mod updates;
