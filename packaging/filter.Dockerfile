@@ -9,7 +9,7 @@ FROM rust:1.91.1-slim-bookworm AS build
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends make \
     && rm -rf /var/lib/apt/lists/* \
-    && rustup target add wasm32-wasip1
+    && rustup target add wasm32-wasip1 wasm32-unknown-unknown
 WORKDIR /gatelog
 COPY . .
 RUN make wasm
