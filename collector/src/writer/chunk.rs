@@ -8,8 +8,13 @@ use crate::spool::Row;
 /// Most bytes of lines in one insert: decoded and as BSON they take a few times as much.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// The number of records that the database takes in time: halved when an insert was too slow,
-/// grown by an eighth when one went well.
+/// Records of the first insert. A collector that is killed again and again leaves the database with
+/// inserts under way that nobody waits for any more, and sends the same records again: small first
+/// inserts keep that from piling up.
+const FIRST_RECORDS: usize = 100;
+
+/// The number of records that the database takes in time: few at first, halved when an insert was
+/// too slow, grown by an eighth when one went well.
 pub(super) struct Pace {
     records: AtomicUsize,
     most: usize,
@@ -17,7 +22,7 @@ pub(super) struct Pace {
 
 impl Pace {
     pub(super) fn new(most: usize) -> Self {
-        Self { records: AtomicUsize::new(most), most }
+        Self { records: AtomicUsize::new(FIRST_RECORDS.min(most)), most }
     }
 
     pub(super) fn records(&self) -> usize {
@@ -107,8 +112,10 @@ mod tests {
     #[test]
     fn the_pace_halves_and_grows_within_its_bounds() {
         let pace = Pace::new(1_000);
+        assert_eq!(pace.records(), 100);
+        assert_eq!(Pace::new(7).records(), 7);
         pace.slower();
-        assert_eq!(pace.records(), 500);
+        assert_eq!(pace.records(), 50);
         for _ in 0..20 {
             pace.slower();
         }

@@ -33,7 +33,7 @@ async fn a_document_holds_the_record_as_plain_values() {
         "INFO",
         &json!({
             "trace": {"execution_time_ms": 45},
-            "extra": {"when": {"$date": "2026-01-26"}, "id": {"$oid": "x"}, "$where": "1", "a.b": 1,
+            "extra": {"when": {"$date": "2096-01-26"}, "id": {"$oid": "x"}, "$where": "1", "a.b": 1,
                       "": 2, "small": 7, "large": 5_000_000_000_i64, "nul": "a\u{0}b",
                       "list": [1, null]},
         }),
@@ -45,13 +45,13 @@ async fn a_document_holds_the_record_as_plain_values() {
         _ => None,
     });
     assert_eq!(id.map(mongodb::bson::Uuid::bytes), Some(given.id.into_bytes()));
-    assert_eq!(found.get_str("timestamp").unwrap(), "2026-01-26T02:11:57.469652+00:00");
-    assert_eq!(found.get_datetime("created_at").unwrap().timestamp_millis(), 1_769_393_517_469);
+    assert_eq!(found.get_str("timestamp").unwrap(), "2096-01-26T02:11:57.469652+00:00");
+    assert_eq!(found.get_datetime("created_at").unwrap().timestamp_millis(), 3_978_382_317_469);
     assert_eq!(found.get_document("trace").unwrap(), &doc! { "execution_time_ms": 45.0 });
     assert_eq!(
         found.get_document("extra").unwrap(),
         &doc! {
-            "when": { "$date": "2026-01-26" }, "id": { "$oid": "x" }, "$where": "1", "a.b": 1,
+            "when": { "$date": "2096-01-26" }, "id": { "$oid": "x" }, "$where": "1", "a.b": 1,
             "": 2, "small": 7_i32, "large": 5_000_000_000_i64, "nul": "a\0b",
             "list": [1, Bson::Null],
         }
@@ -89,7 +89,7 @@ async fn a_flow_s_document_holds_what_a_tree_is_drawn_from_and_no_more() {
         found,
         [
             doc! {
-                "timestamp": "2026-01-26T02:11:57.469652+00:00", "level": "ERROR",
+                "timestamp": "2096-01-26T02:11:57.469652+00:00", "level": "ERROR",
                 "logger_name": "gateway.edge", "function_name": "orders",
                 "context": { "request_id": "r", "correlation_id": &long, "user_id": "u" },
                 "trace": { "execution_time_ms": 1.0, "status": "error", "span_id": "s" },
@@ -97,7 +97,7 @@ async fn a_flow_s_document_holds_what_a_tree_is_drawn_from_and_no_more() {
                 "error": { "details": "d", "flags": ["UF"] },
             },
             doc! {
-                "timestamp": "2026-01-26T02:11:57.469652+00:00", "level": "INFO",
+                "timestamp": "2096-01-26T02:11:57.469652+00:00", "level": "INFO",
                 "logger_name": "gateway.edge", "message": &cut,
                 "context": { "correlation_id": "c" },
             },

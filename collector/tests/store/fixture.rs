@@ -96,7 +96,8 @@ fn with_app_name(uri: &str, app_name: &str) -> String {
 /// A record of this level, with these top-level keys set.
 pub(crate) fn record(level: &str, change: &Value) -> Decoded {
     let mut record = json!({
-        "timestamp": "2026-01-26T02:11:57.469652+00:00", "level": level, "message": "m",
+        // Far ahead: what is older than its retention would be removed by the server, once a minute.
+        "timestamp": "2096-01-26T02:11:57.469652+00:00", "level": level, "message": "m",
         "logger_name": "gateway.edge",
     });
     record.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());

@@ -12,7 +12,7 @@ async fn a_flow_is_drawn_from_what_was_stored() {
     let fixture = Fixture::new().await;
     let exchange = |at: &str, path: &str, took: f64, status: u16, more: serde_json::Value| {
         let mut change = json!({
-            "timestamp": format!("2026-01-26T02:11:57.{at}Z"), "function_name": "r",
+            "timestamp": format!("2096-01-26T02:11:57.{at}Z"), "function_name": "r",
             "context": {"correlation_id": "corr_456", "request_id": path},
             "trace": {"execution_time_ms": took, "status": if status < 500 { "success" } else { "error" }},
             "http": {"method": "GET", "path": path, "status": status},
@@ -32,7 +32,7 @@ async fn a_flow_is_drawn_from_what_was_stored() {
         record(
             "WARNING",
             &json!({
-                "timestamp": "2026-01-26T02:11:57.13Z", "message": "again", "logger_name": "app.stock",
+                "timestamp": "2096-01-26T02:11:57.13Z", "message": "again", "logger_name": "app.stock",
                 "context": {"correlation_id": "corr_456", "request_id": "/stock"},
                 "error": {"type": "Retry", "message": "now"},
             }),
@@ -44,7 +44,7 @@ async fn a_flow_is_drawn_from_what_was_stored() {
     assert_eq!(
         drawn,
         "\
-corr_456: 3 records, 1 error, 80.3 ms from 2026-01-26T02:11:57.100000+00:00
+corr_456: 3 records, 1 error, 80.3 ms from 2096-01-26T02:11:57.100000+00:00
      +0.0 ms └─ GET /orders  → 200  80.3 ms  [gateway.edge r]
     +20.0 ms    └─ GET /stock  → 503  20.0 ms  [gateway.edge r]  ✗ UH no_healthy_upstream
     +30.0 ms       └─ WARNING  again  [app.stock]
@@ -58,7 +58,7 @@ corr_456: 3 records, 1 error, 80.3 ms from 2026-01-26T02:11:57.100000+00:00
 async fn only_the_earliest_records_of_a_huge_flow_are_read() {
     let fixture = Fixture::new().await;
     let at = |second: usize| {
-        let timestamp = format!("2026-01-26T02:11:{second:02}Z");
+        let timestamp = format!("2096-01-26T02:11:{second:02}Z");
         let context = json!({"correlation_id": "c"});
         record(
             "INFO",
@@ -98,7 +98,7 @@ async fn the_command_prints_a_flow_or_says_that_there_is_none() {
     assert_eq!(
         String::from_utf8(plain.stdout).unwrap(),
         "\
-corr_456: 1 record, 1 error, 0.0 ms from 2026-01-26T02:11:57.469652+00:00
+corr_456: 1 record, 1 error, 0.0 ms from 2096-01-26T02:11:57.469652+00:00
      +0.0 ms └─ ERROR  boom  [gateway.edge]  ✗
 "
     );

@@ -12,7 +12,7 @@ async fn filled() -> Fixture {
     let mut records = Vec::new();
     for (number, level) in ["INFO", "ERROR"].into_iter().cycle().take(400).enumerate() {
         let change = json!({
-            "timestamp": format!("2026-01-{:02}T02:11:57Z", 1 + number % 28),
+            "timestamp": format!("2096-01-{:02}T02:11:57Z", 1 + number % 28),
             "context": {
                 "organization_id": format!("org_{}", number % 7),
                 "conversation_id": if number % 3 == 0 { json!(null) } else { json!(format!("conv_{}", number % 5)) },
@@ -89,7 +89,7 @@ async fn a_flow_comes_in_order_by_its_index() {
 async fn a_conversation_is_counted_by_its_index() {
     let fixture = filled().await;
     let pipeline = vec![
-        doc! { "$match": { "context.conversation_id": "conv_1", "timestamp": { "$gte": "2026-01-25" } } },
+        doc! { "$match": { "context.conversation_id": "conv_1", "timestamp": { "$gte": "2096-01-25" } } },
         doc! { "$group": { "_id": "$level", "count": { "$sum": 1 } } },
     ];
     let expected = fixture
@@ -99,7 +99,7 @@ async fn a_conversation_is_counted_by_its_index() {
         .filter(|document| {
             let context = document.get_document("context").unwrap();
             context.get_str("conversation_id").is_ok_and(|id| id == "conv_1")
-                && document.get_str("timestamp").unwrap() >= "2026-01-25"
+                && document.get_str("timestamp").unwrap() >= "2096-01-25"
         })
         .count();
     let mut cursor =
