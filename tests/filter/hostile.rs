@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use axum::Router;
 use axum::extract::Request;
 use axum::routing::any;
@@ -214,17 +214,6 @@ fn comparable(answer: &[u8]) -> String {
     text.lines().filter(|line| !own(line)).collect::<Vec<_>>().join("\n")
 }
 
-/// Where the second listener, without the filter, listens.
-async fn bare_listener(rig: &Rig) -> SocketAddr {
-    let listening = rig.client.get(rig.envoy.admin(), "/listeners?format=json").await.unwrap();
-    let listening = listening.json().unwrap();
-    let statuses = listening["listener_statuses"].as_array().unwrap();
-    let bare = statuses.iter().find(|status| status["name"] == "bare").unwrap();
-    let address = &bare["local_address"]["socket_address"];
-    let port = address["port_value"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap();
-    SocketAddr::from(([127, 0, 0, 1], port))
-}
-
 /// Answers with all that came, so that a request that was altered on its way shows in the answer.
 async fn mirror() -> SampleService {
     let app = Router::new().fallback(any(async |request: Request| {
@@ -255,16 +244,7 @@ async fn rig(mirror: SocketAddr) -> Rig {
         let route =
             json!({"name": "mirror", "match": {"prefix": "/"}, "route": {"cluster": "mirror"}});
         *options.config.routes()? = vec![route];
-        let mut bare = options.config.at("/static_resources/listeners/0")?.clone();
-        bare["name"] = json!("bare");
-        bare["address"]["socket_address"]["port_value"] = json!(0);
-        let manager =
-            bare.pointer_mut("/filter_chains/0/filters/0/typed_config").context("manager")?;
-        manager["access_log"] = json!([]);
-        manager["http_filters"].as_array_mut().context("filters")?.remove(0);
-        let listeners = options.config.at("/static_resources/listeners")?;
-        listeners.as_array_mut().context("listeners")?.push(bare);
-        Ok(())
+        options.config.add_bare_listener("bare")
     })
     .await
     .unwrap()
@@ -274,7 +254,7 @@ async fn rig(mirror: SocketAddr) -> Rig {
 async fn no_bytes_a_client_can_send_change_an_answer_or_break_a_record() {
     let mirror = mirror().await;
     let rig = rig(mirror.address()).await;
-    let bare = bare_listener(&rig).await;
+    let bare = rig.envoy.address_of("bare").await.unwrap();
     let requests = setting("GATELOG_HOSTILE_REQUESTS", REQUESTS);
     let seed = setting("GATELOG_HOSTILE_SEED", 1);
     let clients: Vec<_> = (0..4)

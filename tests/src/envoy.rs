@@ -72,6 +72,14 @@ fn any_port() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
+/// Where a listener listens, as the administration interface tells it.
+fn socket_address(status: &Value) -> Result<SocketAddr> {
+    let at = status.pointer("/local_address/socket_address").context("no address yet")?;
+    let ip = at.get("address").and_then(Value::as_str).context("no address")?;
+    let port = at.get("port_value").and_then(Value::as_u64).context("no port")?;
+    Ok(SocketAddr::new(ip.parse()?, u16::try_from(port)?))
+}
+
 impl Envoy {
     /// Starts Envoy and waits until it serves.
     pub async fn start(options: EnvoyOptions) -> Result<Self> {
@@ -107,11 +115,8 @@ impl Envoy {
             let ready = client.get(admin, "/ready").await?;
             ensure!(ready.status.is_success(), "not ready: {}", ready.text().trim());
             let listening = client.get(admin, "/listeners?format=json").await?.json()?;
-            let at = listening.pointer("/listener_statuses/0/local_address/socket_address");
-            let at = at.context("no listener yet")?;
-            let ip = at.get("address").and_then(Value::as_str).context("no address")?;
-            let port = at.get("port_value").and_then(Value::as_u64).context("no port")?;
-            anyhow::Ok((admin, SocketAddr::new(ip.parse()?, u16::try_from(port)?)))
+            let first = listening.pointer("/listener_statuses/0").context("no listener yet")?;
+            anyhow::Ok((admin, socket_address(first)?))
         })
         .await?;
         Ok(Self {
@@ -129,6 +134,17 @@ impl Envoy {
     /// Where its first listener listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its listener of this name listens.
+    pub async fn address_of(&self, listener: &str) -> Result<SocketAddr> {
+        let listening = self.client.get(self.admin, "/listeners?format=json").await?.json()?;
+        let statuses = listening.get("listener_statuses").and_then(Value::as_array);
+        let own = statuses
+            .context("no listeners")?
+            .iter()
+            .find(|status| status.get("name").and_then(Value::as_str) == Some(listener));
+        socket_address(own.with_context(|| format!("no listener \"{listener}\""))?)
     }
 
     /// Where its administration interface listens.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::paths;
 
+const LISTENERS: &str = "/static_resources/listeners";
 const LISTENER: &str = "/static_resources/listeners/0";
 const MANAGER: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
 const CLUSTERS: &str = "/static_resources/clusters";
@@ -120,6 +121,20 @@ impl EnvoyConfig {
             ] }] }
         });
         self.at(CLUSTERS)?.as_array_mut().context("not a list")?.push(cluster);
+        Ok(())
+    }
+
+    /// One more listener, on a port that the system chooses: the first one without its first HTTP
+    /// filter and its access log. What Envoy does by itself can be seen there.
+    pub fn add_bare_listener(&mut self, name: &str) -> Result<()> {
+        let mut bare = self.at(LISTENER)?.clone();
+        let manager = MANAGER.strip_prefix(LISTENER).unwrap_or_default();
+        *place(&mut bare, "/name")? = json!(name);
+        *place(&mut bare, "/address/socket_address/port_value")? = json!(0);
+        let manager = place(&mut bare, manager)?;
+        *place(manager, "/access_log")? = json!([]);
+        place(manager, "/http_filters")?.as_array_mut().context("not a list")?.remove(0);
+        self.at(LISTENERS)?.as_array_mut().context("not a list")?.push(bare);
         Ok(())
     }
 

@@ -52,7 +52,7 @@ impl System {
         // Shorter than the default, so that a case ends soon after its fault.
         config.filter_options(&[("/delivery/retry/max", json!("2s"))])?;
         config.filter_options(&options)?;
-        add_bare_listener(&mut config)?;
+        config.add_bare_listener("bare")?;
         let mut envoy = EnvoyOptions::new(config);
         envoy.watch_listeners = true;
         envoy.arguments =
@@ -70,7 +70,7 @@ impl System {
             collector_via: Some(via),
         };
         let gateway = Gateway::start_with(options).await?;
-        let load = Load::start(gateway.address(), bare_address(&gateway).await?).await?;
+        let load = Load::start(gateway.address(), gateway.envoy.address_of("bare").await?).await?;
         Ok(Self {
             gateway,
             database,
@@ -221,40 +221,6 @@ fn server_address(server: &DatabaseServer) -> Result<SocketAddr> {
     let uri = server.uri();
     let address = uri.trim_start_matches("mongodb://").trim_end_matches('/');
     address.parse().with_context(|| uri.clone())
-}
-
-/// The same listener without the filter and its log, beside the shipped one.
-fn add_bare_listener(config: &mut EnvoyConfig) -> Result<()> {
-    let mut bare = config.at("/static_resources/listeners/0")?.clone();
-    let set =
-        |value: &mut serde_json::Value, pointer: &str, new: serde_json::Value| -> Result<()> {
-            *value.pointer_mut(pointer).with_context(|| pointer.to_owned())? = new;
-            Ok(())
-        };
-    let manager = "/filter_chains/0/filters/0/typed_config";
-    set(&mut bare, "/name", json!("bare"))?;
-    set(&mut bare, "/address/socket_address/port_value", json!(0))?;
-    set(&mut bare, &format!("{manager}/access_log"), json!([]))?;
-    let filters = bare
-        .pointer_mut(&format!("{manager}/http_filters"))
-        .and_then(|filters| filters.as_array_mut());
-    filters.context("http_filters")?.remove(0);
-    let listeners = config.at("/static_resources/listeners")?.as_array_mut();
-    listeners.context("listeners")?.push(bare);
-    Ok(())
-}
-
-async fn bare_address(gateway: &Gateway) -> Result<SocketAddr> {
-    let listening =
-        gateway.client.get(gateway.envoy.admin(), "/listeners?format=json").await?.json()?;
-    let statuses = listening.pointer("/listener_statuses").and_then(|statuses| statuses.as_array());
-    let bare = statuses
-        .context("no listeners")?
-        .iter()
-        .find(|status| status.get("name") == Some(&json!("bare")));
-    let port =
-        bare.and_then(|bare| bare.pointer("/local_address/socket_address/port_value")?.as_u64());
-    Ok(SocketAddr::from(([127, 0, 0, 1], u16::try_from(port.context("no port")?)?)))
 }
 
 /// Overwrites what lies in the middle of the spool's file.
