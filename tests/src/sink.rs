@@ -1,7 +1,7 @@
 //! A collector that keeps what it gets in memory and answers as it is told: for what a real one
 //! cannot be brought to do, and for loads that no test database would take.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -78,10 +78,13 @@ impl Sink {
         lock(&self.shared).requests
     }
 
-    /// Records of the accepted batches, as often as they came.
+    /// Records of the accepted batches, each once, as a collector keeps them: a batch whose answer
+    /// came too late for the filter comes again, with the same ids.
     pub fn records(&self) -> Vec<Value> {
         let shared = lock(&self.shared);
-        shared.batches.iter().flat_map(|(_, records)| records.clone()).collect()
+        let mut seen = HashSet::new();
+        let records = shared.batches.iter().flat_map(|(_, records)| records);
+        records.filter(|record| seen.insert(record["id"].to_string())).cloned().collect()
     }
 
     /// The newest totals of each boot that has made a record.
