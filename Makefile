@@ -49,7 +49,7 @@ collector-static: ## Build the collector as one static program, for any Linux (n
 # Always `--workspace`: features of dependencies are then the same in every command, and each is
 # compiled once. So that `cargo test --workspace` runs what needs no built filter, these test
 # targets of tests/Cargo.toml are run only by name.
-NAMED_TESTS := --test artifact --test e2e --test filter --test packaging
+NAMED_TESTS := --test artifact --test clients --test e2e --test filter --test packaging
 
 # --- To see it work ---
 # GATEWAY_PORT (8080), MONGODB_URI and GATELOG_DATABASE (pytake_logs) are heeded.
@@ -103,7 +103,7 @@ unit: ## Unit tests of all crates
 # --- The tests ---
 
 .PHONY: test
-test: tools test-native test-node test-artifact test-e2e test-packaging ## Every test: native, Node, artifact, end to end
+test: tools test-native test-node test-artifact test-e2e test-clients test-packaging ## Every test: native, Node, artifact, end to end
 
 .PHONY: test-native
 test-native: ## Unit, integration and documentation tests of the crates
@@ -126,6 +126,11 @@ E2E_THREADS ?= 2
 test-e2e: wasm ## Real Envoy, collector and database; FILTER=name for some of them
 	cargo build --workspace --bins
 	cargo test --workspace --test e2e --test filter $(FILTER) -- --test-threads=$(E2E_THREADS)
+
+.PHONY: test-clients
+test-clients: wasm ## The gateway driven by other people's clients; FILTER=name for some of them
+	cargo build --workspace --bins
+	cargo test --workspace --test clients $(FILTER) -- --test-threads=$(E2E_THREADS)
 
 .PHONY: test-packaging
 test-packaging: wasm ## Images, unit, Compose, Kubernetes and alerts against what the programs say

@@ -37,7 +37,8 @@ check_programs() {
     need_command node nodejs "the wasm unit tests run under Node"
     need_command jq jq "the end-to-end tests run the documented jq filters"
     need_command c++ g++ "the engine of the fuzzer is compiled from C++"
-    need_command curl curl "the end-to-end tests run the drain recipe"
+    need_command curl curl "the end-to-end tests run the drain recipe, the tests of clients drive the gateway with it"
+    need_command h2load nghttp2-client "the tests of clients drive the gateway with it"
 }
 
 # Envoy and the MongoDB-compatible server, at .tools/venv/bin.

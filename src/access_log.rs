@@ -12,7 +12,7 @@ use crate::headers::Headers;
 use crate::host::{HeaderMap, Host};
 use crate::identity::Ids;
 use crate::metrics::Metric;
-use crate::outcome::{Outcome, parse_grpc_status};
+use crate::outcome::{Outcome, final_status, parse_grpc_status};
 use crate::property;
 use crate::response_flags::ResponseFlags;
 use crate::rules::{Subject, judge};
@@ -100,9 +100,8 @@ fn gather(
             (current, None, ids, start, duration, None)
         }
     };
-    let status = uint(property::RESPONSE_CODE).and_then(|code| u16::try_from(code).ok());
     let mut outcome = Outcome {
-        status: status.filter(|status| *status != 0),
+        status: uint(property::RESPONSE_CODE).and_then(final_status),
         flags: ResponseFlags(uint(property::RESPONSE_FLAGS).unwrap_or(0)),
         grpc_status: is_grpc(&received).then(|| grpc_status(host)).flatten(),
         wasm_failure: false,

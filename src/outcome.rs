@@ -95,6 +95,12 @@ fn grpc_server_fault(code: u32) -> bool {
     matches!(code, 2 | 4 | 12..=15) || code > 16
 }
 
+/// The status of a response, of what the host gives as its code: none where that is 0 or an interim
+/// response (100 to an upload that was then broken off), which does not say how it ended. 101 does.
+pub fn final_status(code: u64) -> Option<u16> {
+    u16::try_from(code).ok().filter(|status| *status == 101 || *status >= 200)
+}
+
 /// The gRPC status as its header or trailer spells it.
 pub fn parse_grpc_status(value: &[u8]) -> Option<u32> {
     str::from_utf8(value.trim_ascii()).ok()?.parse().ok()
@@ -187,6 +193,16 @@ mod tests {
     fn a_failed_wasm_filter_is_critical() {
         let outcome = Outcome { status: Some(503), wasm_failure: true, ..Outcome::default() };
         assert_eq!(outcome.level(), Level::Critical);
+    }
+
+    #[test]
+    fn an_interim_response_is_no_response() {
+        for code in [0, 100, 102, 103, 65_536] {
+            assert_eq!(final_status(code), None);
+        }
+        for status in [101, 200, 204, 499, 503] {
+            assert_eq!(final_status(u64::from(status)), Some(status));
+        }
     }
 
     #[test]

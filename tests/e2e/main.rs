@@ -19,6 +19,7 @@ mod records;
 mod retention;
 mod several;
 mod stdout;
-mod stored;
 mod tls;
 mod updates;
+
+use gatelog_tests::stored;

@@ -9,7 +9,7 @@
 //! - [`FaultProxy`], a network that fails as it is told
 //! - [`Gateway`]: all of them wired as `envoy/envoy.yaml` says
 //! - [`mock_host`]: a strict proxy-wasm host for the shipped module
-//! - [`Client`], and [`eventually`] for waits on conditions
+//! - [`Client`], [`eventually`] for waits on conditions, and [`stored`] for what became of it all
 
 #![allow(clippy::arithmetic_side_effects, reason = "counts of tests stay small")]
 
@@ -27,6 +27,7 @@ mod paths;
 mod process;
 mod sample_service;
 mod sink;
+pub mod stored;
 
 pub use client::{Client, Reply, raw_exchange};
 pub use collector::{Collector, CollectorOptions};
@@ -37,7 +38,9 @@ pub use eventually::{Hopeless, eventually};
 pub use fault_proxy::{Fault, FaultProxy};
 pub use gateway::{Gateway, GatewayOptions};
 pub use journal::Journal;
-pub use paths::{collector as collector_path, filter as filter_path, root as checkout};
+pub use paths::{
+    collector as collector_path, filter as filter_path, root as checkout, tool as tool_path,
+};
 pub use process::{Process, Signal};
 pub use sample_service::{GatewayAddress, SampleService, unreachable_address};
 pub use sink::{Answer, Sink};

@@ -16,8 +16,8 @@ fn existing(path: PathBuf, remedy: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// A program of `make tools`.
-pub(crate) fn tool(name: &str) -> Result<PathBuf> {
+/// A program of the Python environment that `make tools` made.
+pub fn tool(name: &str) -> Result<PathBuf> {
     existing(root().join(".tools/venv/bin").join(name), "make tools")
 }
 

@@ -1,0 +1,17 @@
+//! The gateway of `envoy/envoy.yaml`, driven by programs that people use and that nobody here
+//! wrote: what each of them sees, and the records it leaves. `make test-clients` builds the parts
+//! and runs these.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod contains;
+mod curl;
+mod h2load;
+mod program;
