@@ -5,8 +5,9 @@ use std::rc::Rc;
 use gatelog_record::Level;
 
 use crate::assemble::{self, Decided};
+use crate::attributes::{Attribute, Attributes};
 use crate::config::Config;
-use crate::exchange::{Begun, peer};
+use crate::exchange::Begun;
 use crate::facts::{Facts, Request};
 use crate::headers::Headers;
 use crate::host::{HeaderMap, Host};
@@ -72,15 +73,18 @@ pub fn observe(
     worker: &mut Worker,
     host: &dyn Host,
 ) -> Vec<u8> {
-    let exchange = gather(begun, responded_ns, worker, host);
+    let list = worker.attributes.read(host);
+    let attributes = Attributes::of(&list);
+    let exchange = gather(begun, responded_ns, &attributes, worker, host);
     let mut lines = Vec::new();
-    record(&exchange, worker, host, &mut lines);
+    record(&exchange, &attributes, worker, host, &mut lines);
     lines
 }
 
 fn gather(
     begun: Option<Begun>,
     responded_ns: Option<u64>,
+    attributes: &Attributes<'_>,
     worker: &mut Worker,
     host: &dyn Host,
 ) -> Finished {
@@ -96,13 +100,14 @@ fn gather(
             let start = uint(property::REQUEST_TIME).unwrap_or_else(|| host.unix_nanos());
             let duration = uint(property::REQUEST_DURATION).unwrap_or(0);
             let fresh = || worker.uuids.fresh(host, start).to_string();
-            let ids = worker.settings.config.identity.resolve(&current, || peer(host), fresh).ids;
+            let peer = || property::ip(attributes.bytes(Attribute::Source)?);
+            let ids = worker.settings.config.identity.resolve(&current, peer, fresh).ids;
             (current, None, ids, start, duration, None)
         }
     };
     let mut outcome = Outcome {
-        status: uint(property::RESPONSE_CODE).and_then(final_status),
-        flags: ResponseFlags(uint(property::RESPONSE_FLAGS).unwrap_or(0)),
+        status: attributes.uint(Attribute::Status).and_then(final_status),
+        flags: ResponseFlags(attributes.uint(Attribute::Flags).unwrap_or(0)),
         grpc_status: is_grpc(&received).then(|| grpc_status(host)).flatten(),
         wasm_failure: false,
     };
@@ -124,7 +129,13 @@ fn grpc_status(host: &dyn Host) -> Option<u32> {
 }
 
 /// Decides upon the record, and makes it.
-fn record(exchange: &Finished, worker: &mut Worker, host: &dyn Host, lines: &mut Vec<u8>) {
+fn record(
+    exchange: &Finished,
+    attributes: &Attributes<'_>,
+    worker: &mut Worker,
+    host: &dyn Host,
+    lines: &mut Vec<u8>,
+) {
     let request = Request::read(&exchange.received);
     let (outcome, duration_ns) = (&exchange.outcome, exchange.duration_ns);
     let settings = Rc::clone(&worker.settings);
@@ -162,8 +173,8 @@ fn record(exchange: &Finished, worker: &mut Worker, host: &dyn Host, lines: &mut
         }
     };
     let decided = Decided { level, audit, slow, weight };
-    let facts =
-        Facts::read(exchange.current(), &request, &verdict, exchange.failed(), config, host);
+    let (current, failed) = (exchange.current(), exchange.failed());
+    let facts = Facts::read(current, &request, &verdict, failed, attributes, config, host);
     assemble::record(exchange, &request, &facts, &decided, worker, host, lines);
     if config.level == Level::Debug {
         assemble::debug_record(exchange, &request, &facts, &decided, worker, host, lines);

@@ -39,7 +39,7 @@ struct Details {
 pub fn record(
     exchange: &Finished,
     request: &Request<'_>,
-    facts: &Facts,
+    facts: &Facts<'_>,
     decided: &Decided,
     worker: &mut Worker,
     host: &dyn Host,
@@ -52,7 +52,7 @@ pub fn record(
 pub fn debug_record(
     exchange: &Finished,
     request: &Request<'_>,
-    facts: &Facts,
+    facts: &Facts<'_>,
     decided: &Decided,
     worker: &mut Worker,
     host: &dyn Host,
@@ -77,7 +77,7 @@ pub fn debug_record(
 fn write(
     exchange: &Finished,
     request: &Request<'_>,
-    facts: &Facts,
+    facts: &Facts<'_>,
     decided: &Decided,
     details: Option<&Details>,
     worker: &mut Worker,
@@ -138,7 +138,7 @@ fn write(
             status: outcome.status,
             protocol: facts.protocol.as_deref(),
             user_agent: request.user_agent.as_deref(),
-            client_ip: facts.client_ip.as_deref(),
+            client_ip: facts.client_ip,
             route: facts.route.as_deref(),
             cluster: facts.cluster.as_deref(),
             upstream: facts.upstream.as_deref(),
@@ -171,9 +171,13 @@ fn message(method: &str, path: &str, status: Option<u16>, duration_us: u64) -> S
         Some(cut) => (cut, "…"),
         None => (path, ""),
     };
-    let status = status.map_or_else(|| "no response".to_owned(), |status| status.to_string());
-    let hundredths = duration_us / 10 % 100;
-    format!("{method} {path}{mark} -> {status} in {}.{hundredths:02} ms", duration_us / 1_000)
+    let (mut code, mut whole, mut rest) =
+        (itoa::Buffer::new(), itoa::Buffer::new(), itoa::Buffer::new());
+    let status = status.map_or("no response", |status| code.format(status));
+    let (whole, hundredths) = (whole.format(duration_us / 1_000), duration_us / 10 % 100);
+    let point = if hundredths < 10 { ".0" } else { "." };
+    [method, " ", path, mark, " -> ", status, " in ", whole, point, rest.format(hundredths), " ms"]
+        .concat()
 }
 
 fn non_empty(text: &str) -> Option<&str> {

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::attributes::{Attribute, Attributes};
 use crate::config::Config;
-use crate::exchange::peer;
 use crate::headers::Headers;
 use crate::host::{HeaderMap, Host};
 use crate::property;
@@ -52,19 +52,19 @@ impl<'a> Request<'a> {
 }
 
 /// What else is known.
-pub struct Facts {
+pub struct Facts<'a> {
     /// Tenant values, in the order of [`Field::ALL`].
     pub tenant: [Option<String>; 3],
     /// The client's address.
-    pub client_ip: Option<String>,
+    pub client_ip: Option<&'a str>,
     /// The protocol's name.
-    pub protocol: Option<String>,
+    pub protocol: Option<Cow<'a, str>>,
     /// The route's name.
-    pub route: Option<String>,
+    pub route: Option<Cow<'a, str>>,
     /// The upstream cluster's name.
-    pub cluster: Option<String>,
+    pub cluster: Option<Cow<'a, str>>,
     /// The upstream host.
-    pub upstream: Option<String>,
+    pub upstream: Option<Cow<'a, str>>,
     /// Time the upstream took, in nanoseconds.
     pub upstream_ns: Option<u64>,
     /// How many times the upstream was tried.
@@ -83,19 +83,19 @@ pub struct Facts {
     pub response_headers: OwnedPairs,
 }
 
-impl Facts {
+impl<'a> Facts<'a> {
     /// Reads them.
     pub fn read(
         current: &Headers,
         request: &Request<'_>,
         verdict: &Verdict<'_>,
         failed: bool,
+        attributes: &Attributes<'a>,
         config: &Config,
         host: &dyn Host,
     ) -> Self {
         let property = |path: &str| host.property(path).filter(|bytes| !bytes.is_empty());
-        let uint = |path| property(path).and_then(|bytes| property::uint(&bytes));
-        let text = |path| property(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let transport_failure = || property(property::UPSTREAM_TRANSPORT_FAILURE);
         let evidence = Evidence { headers: current, path: &request.path, property: &property };
         let tenant = Field::ALL.map(|field| match verdict.tenant(field) {
             Some(fixed) => Some(fixed.to_owned()),
@@ -111,16 +111,19 @@ impl Facts {
         };
         Self {
             tenant,
-            client_ip: peer(host).map(|address| address.to_string()),
-            protocol: text(property::REQUEST_PROTOCOL),
-            route: text(property::ROUTE_NAME),
-            cluster: text(property::CLUSTER_NAME),
-            upstream: text(property::UPSTREAM_ADDRESS),
-            upstream_ns: uint(property::RESPONSE_BACKEND_LATENCY),
-            attempts: uint(property::UPSTREAM_ATTEMPTS).filter(|attempts| *attempts > 0),
-            request_bytes: uint(property::REQUEST_TOTAL_SIZE),
-            response_bytes: uint(property::RESPONSE_TOTAL_SIZE),
-            transport_failure: failed.then(|| text(property::UPSTREAM_TRANSPORT_FAILURE)).flatten(),
+            client_ip: attributes.bytes(Attribute::Source).and_then(property::ip_text),
+            protocol: attributes.text(Attribute::Protocol),
+            route: attributes.text(Attribute::Route),
+            cluster: attributes.text(Attribute::Cluster),
+            upstream: attributes.text(Attribute::Upstream),
+            upstream_ns: attributes.uint(Attribute::UpstreamTime),
+            attempts: attributes.uint(Attribute::Attempts).filter(|attempts| *attempts > 0),
+            request_bytes: attributes.uint(Attribute::RequestSize),
+            response_bytes: attributes.uint(Attribute::ResponseSize),
+            transport_failure: failed
+                .then(transport_failure)
+                .flatten()
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
             metrics: timing.map(|value| server_timing::parse(&value)).unwrap_or_default(),
             request_headers: chosen(current, &policy.request_headers, &config.redaction),
             response_headers: response

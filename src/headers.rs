@@ -4,6 +4,7 @@
 //! pairs; for each the lengths of name and value; then for each the name, NUL, the value, NUL.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// A map of header names (lower case, as the proxy keeps them) and values (any bytes), in order.
 ///
@@ -57,12 +58,13 @@ impl Headers {
 
     /// Values of one header, in order.
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.iter().filter(move |(n, _)| *n == name.as_bytes()).map(|(_, value)| value)
+        let mut pairs = self.iter();
+        std::iter::from_fn(move || pairs.next_named(name.as_bytes()))
     }
 
     /// The first value of a header.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.iter().find(|(n, _)| *n == name.as_bytes()).map(|(_, value)| value)
+        self.iter().next_named(name.as_bytes())
     }
 
     /// The first value of a header as text; bytes that are no UTF-8 are replaced.
@@ -91,20 +93,39 @@ pub struct Iter<'a> {
     data: usize,
 }
 
-impl<'a> Iterator for Iter<'a> {
-    type Item = (&'a [u8], &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
+impl<'a> Iter<'a> {
+    /// Where the next pair's name and value stand; not yet whether they lie within the map.
+    fn advance(&mut self) -> Option<(Range<usize>, Range<usize>)> {
         self.left = self.left.checked_sub(1)?;
         let name_length = read_u32(self.map, self.lengths)?;
         let value_length = read_u32(self.map, self.lengths.checked_add(4)?)?;
         let name_end = self.data.checked_add(name_length)?;
         let value_start = name_end.checked_add(1)?;
         let value_end = value_start.checked_add(value_length)?;
-        let pair = (self.map.get(self.data..name_end)?, self.map.get(value_start..value_end)?);
+        let places = (self.data..name_end, value_start..value_end);
         self.lengths = self.lengths.checked_add(8)?;
         self.data = value_end.checked_add(1)?;
-        Some(pair)
+        Some(places)
+    }
+
+    /// The next value under a name. Names of another length are passed over unread: a request is
+    /// asked for a dozen names, and Envoy hands over a dozen more.
+    fn next_named(&mut self, wanted: &[u8]) -> Option<&'a [u8]> {
+        loop {
+            let (name, value) = self.advance()?;
+            if name.len() == wanted.len() && self.map.get(name)? == wanted {
+                return self.map.get(value);
+            }
+        }
+    }
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (name, value) = self.advance()?;
+        Some((self.map.get(name)?, self.map.get(value)?))
     }
 }
 

@@ -91,6 +91,18 @@ pub trait Host {
     /// A property of the exchange or the proxy. Path segments are joined by NUL.
     fn property(&self, path: &str) -> Option<Vec<u8>>;
 
+    /// Compiles an expression over properties, for [`Host::evaluate`]; none where the host knows no
+    /// expressions. It lives as long as the root context.
+    fn compile(&self, _expression: &str) -> Option<u32> {
+        None
+    }
+
+    /// The elements of the list that a compiled expression gives for this exchange, as the names of
+    /// a map; none where it has no value.
+    fn evaluate(&self, _expression: u32) -> Option<Headers> {
+        None
+    }
+
     /// Keeps a value with the exchange, for the proxy's own access loggers.
     fn set_filter_state(&self, name: &str, value: &[u8]) -> Result<(), Refused>;
 

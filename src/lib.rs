@@ -10,6 +10,7 @@
 
 pub mod access_log;
 pub mod assemble;
+pub mod attributes;
 pub mod backoff;
 pub mod config;
 pub mod exchange;

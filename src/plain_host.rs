@@ -42,6 +42,11 @@ pub(crate) struct PlainHost {
     pub(crate) refuse_changes: Cell<bool>,
     pub(crate) metrics: RefCell<Vec<(String, i64)>>,
     pub(crate) log: RefCell<Vec<String>>,
+    /// A host that compiles no expressions.
+    pub(crate) no_expressions: Cell<bool>,
+    compiled: RefCell<Vec<String>>,
+    /// How many were evaluated.
+    pub(crate) expressions: Cell<usize>,
     random: Cell<u64>,
     tokens: Cell<u32>,
 }
@@ -129,6 +134,29 @@ impl Host for PlainHost {
 
     fn property(&self, path: &str) -> Option<Vec<u8>> {
         self.properties.borrow().get(path).cloned()
+    }
+
+    fn compile(&self, expression: &str) -> Option<u32> {
+        let mut compiled = self.compiled.borrow_mut();
+        compiled.push(expression.to_owned());
+        u32::try_from(compiled.len()).ok().filter(|_| !self.no_expressions.get())
+    }
+
+    fn evaluate(&self, expression: u32) -> Option<Headers> {
+        self.expressions.set(self.expressions.get() + 1);
+        let compiled = self.compiled.borrow();
+        let list = compiled[expression as usize - 1].trim_matches(['[', ']']);
+        // Either the name, or `has(name) ? name : ''`.
+        let value = |item: &str| {
+            let (name, guarded) = match item.split_once(" ? ") {
+                Some((_, rest)) => (rest.strip_suffix(" : ''")?, true),
+                None => (item, false),
+            };
+            let found = self.property(&name.replace('.', "\0"));
+            found.or_else(|| guarded.then(Vec::new)).map(|value| (value, ""))
+        };
+        let values: Option<Vec<_>> = list.split(", ").map(value).collect();
+        values.map(|values| Headers::from_pairs(&values))
     }
 
     fn set_filter_state(&self, name: &str, value: &[u8]) -> Result<(), Refused> {

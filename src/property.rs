@@ -44,13 +44,18 @@ pub fn uint(bytes: &[u8]) -> Option<u64> {
     Some(u64::try_from(number).unwrap_or(0))
 }
 
-/// The IP of an `ip:port`; a pipe or an internal address has none.
-pub fn ip(bytes: &[u8]) -> Option<IpAddr> {
+/// The IP of an `ip:port`, as text; a pipe or an internal address has none.
+pub fn ip_text(bytes: &[u8]) -> Option<&str> {
     let text = str::from_utf8(bytes).ok()?;
     match text.parse::<SocketAddr>() {
-        Ok(address) => Some(address.ip()),
-        Err(_) => text.parse().ok(),
+        Ok(_) => Some(text.rsplit_once(':')?.0.trim_matches(['[', ']'])),
+        Err(_) => text.parse::<IpAddr>().ok().map(|_| text),
     }
+}
+
+/// The IP of an `ip:port`; a pipe or an internal address has none.
+pub fn ip(bytes: &[u8]) -> Option<IpAddr> {
+    ip_text(bytes)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -69,9 +74,12 @@ mod tests {
 
     #[test]
     fn an_address_loses_its_port() {
-        assert_eq!(ip(b"10.0.0.1:80").unwrap().to_string(), "10.0.0.1");
-        assert_eq!(ip(b"[::1]:80").unwrap().to_string(), "::1");
-        assert_eq!(ip(b"::1").unwrap().to_string(), "::1");
+        for (address, expected) in
+            [("10.0.0.1:80", "10.0.0.1"), ("[::1]:80", "::1"), ("::1", "::1")]
+        {
+            assert_eq!(ip_text(address.as_bytes()), Some(expected));
+            assert_eq!(ip(address.as_bytes()).unwrap().to_string(), expected);
+        }
         assert_eq!(ip(b"/tmp/socket"), None);
         assert_eq!(ip(b"\xff"), None);
     }

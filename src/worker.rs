@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use gatelog_record::{DropReason, Encoder, Level, Record, Source, Uuid};
 
+use crate::attributes::Reader;
 use crate::config::Config;
 use crate::host::{Host, Severity};
 use crate::metrics::{Metric, Metrics};
@@ -48,6 +49,8 @@ pub struct Worker {
     pub settings: Rc<Settings>,
     /// The filter's stats.
     pub metrics: Metrics,
+    /// Reads the attributes of a finished exchange.
+    pub attributes: Reader,
     /// Makes ids.
     pub uuids: Uuids,
     encoder: Encoder,
@@ -85,6 +88,7 @@ impl Worker {
         Self {
             encoder: Encoder::new(config.record.limits),
             metrics: Metrics::define(host),
+            attributes: Reader::compile(host),
             settings: Rc::new(Settings { config, gateway, boot }),
             uuids,
             outbox,

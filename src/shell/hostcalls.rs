@@ -59,6 +59,14 @@ unsafe extern "C" {
         value: *const u8,
         value_size: usize,
     ) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_size: usize,
+        argument: *const u8,
+        argument_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
     fn proxy_http_call(
         cluster: *const u8,
         cluster_size: usize,
@@ -173,6 +181,15 @@ impl Host for Proxy {
         owned(|data, size| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) })
     }
 
+    fn compile(&self, expression: &str) -> Option<u32> {
+        let token = foreign("expr_create", expression.as_bytes())?;
+        Some(u32::from_le_bytes(token.try_into().ok()?))
+    }
+
+    fn evaluate(&self, expression: u32) -> Option<Headers> {
+        foreign("expr_evaluate", &expression.to_le_bytes()).map(Headers::from_serialized)
+    }
+
     fn set_filter_state(&self, name: &str, value: &[u8]) -> Result<(), Refused> {
         // SAFETY: name and value are read only.
         result(unsafe {
@@ -257,6 +274,21 @@ fn owned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8>> 
     // SAFETY: `data` came from `proxy_on_memory_allocate(size)`, which leaks a `Box<[u8]>` of
     // `size` bytes; nobody else owns it.
     Some(unsafe { Box::from_raw(slice_from_raw_parts_mut(data, size)) }.into_vec())
+}
+
+/// What one of the host's foreign functions gives for an argument.
+fn foreign(name: &str, argument: &[u8]) -> Option<Vec<u8>> {
+    // SAFETY: see `owned`; name and argument are read only.
+    owned(|data, size| unsafe {
+        proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            argument.as_ptr(),
+            argument.len(),
+            data,
+            size,
+        )
+    })
 }
 
 fn result(status: u32) -> Result<(), Refused> {

@@ -61,6 +61,7 @@ fn all_calls_of_one_name_fail_with_any_status() {
     for name in [
         "proxy_log",
         "proxy_get_property",
+        "proxy_call_foreign_function",
         "proxy_set_property",
         "proxy_get_header_map_pairs",
         "proxy_get_header_map_value",

@@ -53,25 +53,10 @@ impl Headers {
         self.0.is_empty()
     }
 
-    /// The form on the ABI: the count, each pair's two lengths, then the pairs, each name and
-    /// value followed by a NUL; numbers are 32 bits, little endian.
+    /// The form on the ABI.
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        let number = |out: &mut Vec<u8>, value: usize| {
-            out.extend_from_slice(&u32::try_from(value).unwrap_or(u32::MAX).to_le_bytes());
-        };
-        number(&mut out, self.len());
-        for (name, value) in self.iter() {
-            number(&mut out, name.len());
-            number(&mut out, value.len());
-        }
-        for (name, value) in self.iter() {
-            out.extend_from_slice(name.as_bytes());
-            out.push(0);
-            out.extend_from_slice(value);
-            out.push(0);
-        }
-        out
+        let pairs = self.iter().map(|(name, value)| (name.as_bytes(), value));
+        encode(&pairs.collect::<Vec<_>>())
     }
 
     /// Reads the form on the ABI; the error says what is wrong with it.
@@ -96,6 +81,27 @@ impl Headers {
             Err(format!("{} bytes follow the last pair", rest.len()))
         }
     }
+}
+
+/// Pairs in their form on the ABI: the count, each pair's two lengths, then the pairs, each name
+/// and value followed by a NUL; numbers are 32 bits, little endian. A list is the names of a map.
+pub(super) fn encode(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let number = |out: &mut Vec<u8>, value: usize| {
+        out.extend_from_slice(&u32::try_from(value).unwrap_or(u32::MAX).to_le_bytes());
+    };
+    number(&mut out, pairs.len());
+    for (name, value) in pairs {
+        number(&mut out, name.len());
+        number(&mut out, value.len());
+    }
+    for (name, value) in pairs {
+        out.extend_from_slice(name);
+        out.push(0);
+        out.extend_from_slice(value);
+        out.push(0);
+    }
+    out
 }
 
 fn number(rest: &mut &[u8]) -> Result<u32, String> {

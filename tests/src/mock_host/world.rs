@@ -191,6 +191,10 @@ pub struct World {
     pub plugin_configuration: Vec<u8>,
     /// Properties that every context sees, such as `xds.node.id`.
     pub properties: BTreeMap<String, Vec<u8>>,
+    /// A host that knows no expressions.
+    pub no_expressions: bool,
+    /// Every expression the module had compiled; its token is its place.
+    pub expressions: Vec<String>,
     /// The streams, by context id.
     pub streams: BTreeMap<u32, Stream>,
     /// The clusters that Envoy knows.

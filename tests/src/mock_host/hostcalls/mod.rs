@@ -1,6 +1,7 @@
 //! The imports of module `env`.
 
 mod callouts;
+mod foreign;
 mod headers;
 mod metrics;
 mod properties;
@@ -16,12 +17,13 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<(), LinkerError> {
     properties::link(linker)?;
     metrics::link(linker)?;
     callouts::link(linker)?;
+    foreign::link(linker)?;
     runtime::link(linker)
 }
 
 /// Hostcalls that Envoy has and this host does not model: making one fails the test.
 /// Source: proxy-wasm-cpp-host, `include/proxy-wasm/exports.h`, for ABI 0.2.1.
-pub(super) const NOT_MODELLED: [&str; 19] = [
+pub(super) const NOT_MODELLED: [&str; 18] = [
     "proxy_get_status",
     "proxy_get_shared_data",
     "proxy_set_shared_data",
@@ -36,7 +38,6 @@ pub(super) const NOT_MODELLED: [&str; 19] = [
     "proxy_grpc_close",
     "proxy_grpc_cancel",
     "proxy_grpc_send",
-    "proxy_call_foreign_function",
     "proxy_close_stream",
     "proxy_continue_stream",
     "proxy_send_local_response",

@@ -1,0 +1,179 @@
+//! What the proxy knows of an exchange, its attributes, read in one hostcall.
+//!
+//! A hostcall for each property is most of what a record costs Envoy. Its foreign functions
+//! `expr_create` and `expr_evaluate` take a CEL expression once, and then give a whole list in
+//! one call for the price of three. A list with an attribute that an exchange lacks has no value:
+//! then the same list is asked for with each attribute guarded by `has`, which costs a little
+//! more. A host that knows no expressions is asked for each property.
+//!
+//! Source: Envoy, "Attributes", and `source/extensions/common/wasm/foreign.cc`.
+
+use std::borrow::Cow;
+
+use crate::headers::Headers;
+use crate::host::Host;
+use crate::property;
+
+/// An attribute of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attribute {
+    /// The status; absent when there was no response.
+    Status,
+    /// Response flags, a bit each.
+    Flags,
+    /// The client's address and port.
+    Source,
+    /// The protocol's name.
+    Protocol,
+    /// The route's name.
+    Route,
+    /// The upstream cluster's name.
+    Cluster,
+    /// The upstream host's address and port.
+    Upstream,
+    /// Nanoseconds the upstream took; absent for local replies and aborts.
+    UpstreamTime,
+    /// How many times the upstream was tried.
+    Attempts,
+    /// Bytes received.
+    RequestSize,
+    /// Bytes sent.
+    ResponseSize,
+}
+
+/// The properties, in the order of [`Attribute`].
+const PATHS: [&str; 11] = [
+    property::RESPONSE_CODE,
+    property::RESPONSE_FLAGS,
+    property::SOURCE_ADDRESS,
+    property::REQUEST_PROTOCOL,
+    property::ROUTE_NAME,
+    property::CLUSTER_NAME,
+    property::UPSTREAM_ADDRESS,
+    property::RESPONSE_BACKEND_LATENCY,
+    property::UPSTREAM_ATTEMPTS,
+    property::REQUEST_TOTAL_SIZE,
+    property::RESPONSE_TOTAL_SIZE,
+];
+
+/// How the list is asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reader {
+    /// Gives the list where all attributes are there.
+    whole: Option<u32>,
+    /// Gives the list with an empty text for each attribute that is not there.
+    guarded: Option<u32>,
+}
+
+impl Reader {
+    /// Has the host compile the expressions; they live as long as the root context.
+    pub fn compile(host: &dyn Host) -> Self {
+        let list = |item: &dyn Fn(String) -> String| {
+            let items: Vec<String> =
+                PATHS.iter().map(|path| item(path.replace('\0', "."))).collect();
+            host.compile(&format!("[{}]", items.join(", ")))
+        };
+        Self {
+            whole: list(&|name| name),
+            guarded: list(&|name| format!("has({name}) ? {name} : ''")),
+        }
+    }
+
+    /// The list, in the host's own form.
+    pub fn read(&self, host: &dyn Host) -> Headers {
+        let mut expressions = [self.whole, self.guarded].into_iter().flatten();
+        expressions.find_map(|expression| host.evaluate(expression)).unwrap_or_else(|| {
+            let values = PATHS.map(|path| (host.property(path).unwrap_or_default(), ""));
+            Headers::from_pairs(&values)
+        })
+    }
+}
+
+/// The attributes of one exchange, as its list has them.
+#[derive(Clone, Copy, Debug)]
+pub struct Attributes<'a> {
+    values: [&'a [u8]; PATHS.len()],
+}
+
+impl<'a> Attributes<'a> {
+    /// Reads a list; attributes that it lacks are absent.
+    pub fn of(list: &'a Headers) -> Self {
+        let mut values = [&[][..]; PATHS.len()];
+        for (value, (element, _)) in values.iter_mut().zip(list) {
+            *value = element;
+        }
+        Self { values }
+    }
+
+    /// The bytes of an attribute, where there are any.
+    pub fn bytes(&self, attribute: Attribute) -> Option<&'a [u8]> {
+        self.values.get(attribute as usize).copied().filter(|value| !value.is_empty())
+    }
+
+    /// An integer, or a duration in nanoseconds.
+    pub fn uint(&self, attribute: Attribute) -> Option<u64> {
+        property::uint(self.bytes(attribute)?)
+    }
+
+    /// Text; bytes that are no UTF-8 are replaced.
+    pub fn text(&self, attribute: Attribute) -> Option<Cow<'a, str>> {
+        self.bytes(attribute).map(String::from_utf8_lossy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use crate::plain_host::PlainHost;
+
+    fn answered() -> PlainHost {
+        let host = PlainHost::default();
+        for path in PATHS {
+            host.set_bytes(path, path.as_bytes());
+        }
+        host.set_uint(property::RESPONSE_CODE, 200);
+        host
+    }
+
+    fn told(host: &PlainHost) -> Vec<String> {
+        let list = Reader::compile(host).read(host);
+        let attributes = Attributes::of(&list);
+        assert_eq!(attributes.uint(Attribute::Status), Some(200));
+        let texts = attributes.values.iter().skip(1);
+        texts.map(|value| String::from_utf8(value.to_vec()).unwrap()).collect()
+    }
+
+    #[test]
+    fn each_attribute_stands_in_its_place_however_it_was_read() {
+        let host = answered();
+        assert_eq!(told(&host), PATHS[1..]);
+        assert_eq!(host.expressions.get(), 1);
+        host.no_expressions.set(true);
+        assert_eq!(told(&host), PATHS[1..]);
+        let last = Attribute::ResponseSize as usize;
+        assert_eq!((last, PATHS[last]), (PATHS.len() - 1, property::RESPONSE_TOTAL_SIZE));
+    }
+
+    #[test]
+    fn an_attribute_that_is_not_there_leaves_the_others_where_they_are() {
+        let host = answered();
+        host.properties.borrow_mut().remove(property::UPSTREAM_ADDRESS);
+        let mut without = PATHS[1..].to_vec();
+        without[Attribute::Upstream as usize - 1] = "";
+        assert_eq!(told(&host), without);
+        assert_eq!(host.expressions.get(), 2);
+        host.no_expressions.set(true);
+        assert_eq!(told(&host), without);
+    }
+
+    #[test]
+    fn a_list_cut_short_or_too_long_is_no_fault() {
+        for list in [Headers::default(), Headers::from_pairs(&[("x", ""); 64])] {
+            let attributes = Attributes::of(&list);
+            assert_eq!(attributes.uint(Attribute::Status), None);
+        }
+    }
+}
