@@ -51,21 +51,21 @@ venv() {
         fail "python3 is $(python3 -V 2>&1), 3.10 or later is needed"
     python3 -c 'import ensurepip, venv' 2>/dev/null ||
         debian_packages "python3 cannot make virtual environments" python3-venv
-    rm -f "$stamps"/venv-*
+    rm -f "$stamps"/venv-* "$stamps"/python-*
     python3 -m venv --clear "$tools/venv"
     "$tools/venv/bin/pip" install --disable-pip-version-check --no-input --progress-bar off -r scripts/requirements.txt |
         sed -n 's/^\(Downloading\|Installing\|Successfully\)/    \1/p'
     touch "$stamp"
 }
 
-# The checker of Kubernetes manifests, beside them: its schemas need no cluster.
-checkers() {
+# python_packages FILE: what a list of requirements names, beside them; for the tests only.
+python_packages() {
     local stamp
-    stamp=$stamps/checkers-$(cksum <packaging/requirements.txt | tr ' ' '-')
-    [[ -e $stamp && -x $tools/venv/bin/kubernetes-validate ]] && return
-    step "$(grep -v '^#' packaging/requirements.txt | tr '\n' ' ')"
-    rm -f "$stamps"/checkers-*
-    "$tools/venv/bin/pip" install --disable-pip-version-check --no-input --quiet -r packaging/requirements.txt
+    stamp=$stamps/python-$(dirname "$1" | tr / -)-$(cksum <"$1" | tr ' ' '-')
+    [[ -e $stamp ]] && return
+    step "$(grep -v '^#' "$1" | tr '\n' ' ')"
+    rm -f "${stamp%-*-*}"-*
+    "$tools/venv/bin/pip" install --disable-pip-version-check --no-input --quiet -r "$1"
     touch "$stamp"
 }
 
@@ -89,7 +89,8 @@ scripts/wasm-toolchain.sh
 venv
 if [[ ${1:-all} == runtime ]]; then exit; fi
 check_programs
-checkers
+python_packages packaging/requirements.txt
+python_packages tests/clients/requirements.txt
 bindgen=$(grep -A1 '^name = "wasm-bindgen"$' Cargo.lock | sed -n 's/^version = "\(.*\)"$/\1/p')
 [[ -n $bindgen ]] || fail "Cargo.lock names no version of wasm-bindgen" "the checkout is damaged: git checkout Cargo.lock"
 cargo_tool wasm-bindgen-cli "$bindgen" wasm-bindgen-test-runner

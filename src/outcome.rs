@@ -45,7 +45,7 @@ impl Outcome {
         let failed = self.failed();
         if self.wasm_failure || (failed && self.flags.intersects(PLATFORM)) {
             Level::Critical
-        } else if failed || (self.flags.intersects(UPSTREAM_ABORT) && !self.client_left()) {
+        } else if failed || (self.upstream_aborted() && !self.client_left()) {
             Level::Error
         } else if self.client_fault() {
             Level::Warning
@@ -59,8 +59,15 @@ impl Outcome {
         self.status.is_none()
             || self.client_left()
             || self.flags.intersects(ResponseFlags::STREAM_IDLE_TIMEOUT)
-            || (self.flags.intersects(UPSTREAM_ABORT)
-                && self.status.is_some_and(|status| status < 500))
+            || (self.upstream_aborted() && self.status.is_some_and(|status| status < 500))
+    }
+
+    /// Whether the upstream broke off. The end of its connection is how a tunnel ends in order: of a
+    /// WebSocket the server closes first (RFC 6455, section 7.1.1).
+    fn upstream_aborted(&self) -> bool {
+        let tunnel_ended = self.status == Some(101)
+            && self.flags == ResponseFlags::UPSTREAM_CONNECTION_TERMINATION;
+        self.flags.intersects(UPSTREAM_ABORT) && !tunnel_ended
     }
 
     /// Whether the server's side failed it: a 5xx, a server-fault gRPC code, or no answer though
@@ -124,6 +131,9 @@ mod tests {
         for (status, flags, level, aborted) in [
             (200, none, Level::Info, false),
             (101, none, Level::Info, false),
+            (101, F::UPSTREAM_CONNECTION_TERMINATION, Level::Info, false),
+            (101, F::UPSTREAM_REMOTE_RESET, Level::Error, true),
+            (101, F::DOWNSTREAM_CONNECTION_TERMINATION, Level::Warning, true),
             (304, none, Level::Info, false),
             (400, F::DOWNSTREAM_PROTOCOL_ERROR, Level::Warning, false),
             (200, F::DOWNSTREAM_PROTOCOL_ERROR, Level::Warning, true),

@@ -36,7 +36,8 @@ impl Exchange {
 
 fn curl(gateway: &Gateway, path: &str, arguments: &[&str]) -> Command {
     let mut command = command("curl");
-    command.args(["--silent", "--show-error", "--dump-header", "-", "--output", "/dev/null"]);
+    command.args(["--noproxy", "*", "--silent", "--show-error"]);
+    command.args(["--dump-header", "-", "--output", "/dev/null"]);
     command.args(arguments).arg(format!("http://{}{path}", gateway.address()));
     command
 }

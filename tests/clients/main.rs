@@ -13,5 +13,7 @@
 
 mod contains;
 mod curl;
+mod grpc;
 mod h2load;
 mod program;
+mod websocket;

@@ -1,13 +1,17 @@
 //! Programs of others, as processes that end with the test.
 
 use std::ffi::OsStr;
+use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use gatelog_tests::{checkout, tool_path};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-/// Longest that a client may take.
+/// Longest that a client may take, and a service until it listens.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What a program that has ended left behind.
@@ -47,4 +51,44 @@ pub(crate) async fn output_of(command: Command) -> String {
     let ended = run(command).await;
     assert!(ended.status.success(), "{what}: {}\n{}{}", ended.status, ended.stdout, ended.stderr);
     ended.stdout
+}
+
+/// A script of this directory, for the Python that has the clients' libraries.
+fn script(name: &str) -> Command {
+    let mut command = command(tool_path("python3").unwrap());
+    command.arg(checkout().join("tests/clients").join(name));
+    command
+}
+
+/// Runs a script of this directory, and gives what it tells of its exchange.
+pub(crate) async fn told_by(name: &str, arguments: &[&str]) -> Value {
+    let mut command = script(name);
+    command.args(arguments);
+    let told = output_of(command).await;
+    serde_json::from_str(&told).unwrap_or_else(|error| panic!("{name}: {error}: {told}"))
+}
+
+/// A service that ends with its value: its script ends when its input does.
+pub(crate) struct Service {
+    address: SocketAddr,
+    _process: Child,
+}
+
+impl Service {
+    /// Starts a script of this directory that prints the port it listens on.
+    pub(crate) async fn start(name: &str) -> Self {
+        let mut command = script(name);
+        command.stdin(Stdio::piped()).stderr(Stdio::inherit());
+        let mut process = start(command);
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let line = timeout(PATIENCE, lines.next_line()).await;
+        let line = line.unwrap_or_else(|_| panic!("{name}: no port within {PATIENCE:?}"));
+        let port = line.unwrap().unwrap_or_else(|| panic!("{name} ended without a port"));
+        let address = SocketAddr::from(([127, 0, 0, 1], port.trim().parse().unwrap()));
+        Self { address, _process: process }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
 }

@@ -1,0 +1,75 @@
+//! The protocol of web sockets, by the Python library `websockets`.
+
+use gatelog_tests::stored::{exactly, one};
+use gatelog_tests::{Gateway, GatewayOptions};
+use serde_json::{Value, json};
+
+use crate::contains::assert_contains;
+use crate::program::{Service, told_by};
+
+/// The gateway with a route that may be upgraded.
+async fn start() -> (Gateway, Service) {
+    let service = Service::start("websocket_service.py").await;
+    let mut options = GatewayOptions::shipped().unwrap();
+    let config = &mut options.envoy.config;
+    config.add_cluster("chat", service.address()).unwrap();
+    let upgrades = json!([{"upgrade_type": "websocket"}]);
+    let route = json!({
+        "name": "chat", "match": {"path": "/chat"},
+        "route": {"cluster": "chat", "upgrade_configs": upgrades},
+    });
+    config.routes().unwrap().insert(0, route);
+    (Gateway::start_with(options).await.unwrap(), service)
+}
+
+/// Opens a WebSocket and has it ended; gives what the client tells of it, and its record.
+async fn talk(gateway: &Gateway, path: &str, ending: &str) -> (Value, Value) {
+    let url = format!("ws://{}{path}", gateway.address());
+    let told = told_by("websocket_client.py", &[&url, ending, ending]).await;
+    let record = one(&gateway.database, "context.correlation_id", ending).await.unwrap();
+    (told, record)
+}
+
+#[tokio::test]
+async fn a_websocket_carries_every_message_and_is_one_record_of_its_whole_life() {
+    let (gateway, _service) = start().await;
+    let in_order = json!({"level": "INFO", "trace": {"status": "success"}, "error": null});
+    let broken =
+        json!({"level": "WARNING", "trace": {"status": "error"}, "error": {"flags": ["DC"]}});
+    let endings = [
+        ("close", Some(1000), &in_order),
+        ("service-close", Some(1001), &in_order),
+        // To Envoy this looks the same: it does not read close frames.
+        ("service-break", Some(1006), &in_order),
+        ("break", None, &broken),
+    ];
+    for (ending, code, expected) in endings {
+        let (told, record) = talk(&gateway, "/chat", ending).await;
+        assert_contains(&told, &json!({"status": 101, "lost": 0, "close_code": code}));
+        assert_eq!(told["headers"]["x-correlation-id"], ending);
+        assert_eq!(told["headers"]["x-request-id"], record["context"]["request_id"]);
+        assert_contains(&record, expected);
+        let expected = json!({
+            "method": "GET", "path": "/chat", "status": 101, "protocol": "HTTP/1.1",
+            "route": "chat", "attempts": 1,
+        });
+        assert_contains(&record["http"], &expected);
+        let lasted = record["trace"]["execution_time_ms"].as_f64().unwrap();
+        let open = told["open_ms"].as_f64().unwrap();
+        assert!(lasted >= open, "{lasted} ms, though it was open for {open} ms");
+    }
+    exactly(&gateway.database, "trace_logs", endings.len()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_upgrade_that_no_route_allows_is_refused_before_the_filters_and_recorded() {
+    let gateway = Gateway::start().await.unwrap();
+    let (told, record) = talk(&gateway, "/api/v1/messages", "close").await;
+    assert_eq!(told["status"], 403);
+    let expected = json!({
+        "level": "WARNING", "audit": true, "http": {"status": 403},
+        "error": {"details": "upgrade_failed"},
+    });
+    assert_contains(&record, &expected);
+    assert_eq!(told["headers"]["x-request-id"], Value::Null, "no filter saw it");
+}
