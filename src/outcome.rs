@@ -62,12 +62,21 @@ impl Outcome {
             || (self.upstream_aborted() && self.status.is_some_and(|status| status < 500))
     }
 
-    /// Whether the upstream broke off. The end of its connection is how a tunnel ends in order: of a
-    /// WebSocket the server closes first (RFC 6455, section 7.1.1).
+    /// Whether the upstream broke off.
     fn upstream_aborted(&self) -> bool {
-        let tunnel_ended = self.status == Some(101)
-            && self.flags == ResponseFlags::UPSTREAM_CONNECTION_TERMINATION;
-        self.flags.intersects(UPSTREAM_ABORT) && !tunnel_ended
+        self.flags.intersects(UPSTREAM_ABORT) && !self.tunnel_ended()
+    }
+
+    /// Whether this was a tunnel, a WebSocket, and one side ended its connection. That is how one
+    /// ends: the server closes first (RFC 6455, section 7.1.1), a browser whose page is left does not
+    /// wait for that. Frames are not read, so what was closed in order looks like what was not.
+    fn tunnel_ended(&self) -> bool {
+        self.status == Some(101)
+            && [
+                ResponseFlags::UPSTREAM_CONNECTION_TERMINATION,
+                ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION,
+            ]
+            .contains(&self.flags)
     }
 
     /// Whether the server's side failed it: a 5xx, a server-fault gRPC code, or no answer though
@@ -83,7 +92,7 @@ impl Outcome {
     /// Whether the client went away, or broke the protocol of a response that had begun.
     fn client_left(&self) -> bool {
         let begun = self.status.is_none_or(|status| status < 400);
-        self.flags.intersects(CLIENT_GONE)
+        (self.flags.intersects(CLIENT_GONE) && !self.tunnel_ended())
             || (begun && self.flags.intersects(ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR))
     }
 
@@ -133,7 +142,8 @@ mod tests {
             (101, none, Level::Info, false),
             (101, F::UPSTREAM_CONNECTION_TERMINATION, Level::Info, false),
             (101, F::UPSTREAM_REMOTE_RESET, Level::Error, true),
-            (101, F::DOWNSTREAM_CONNECTION_TERMINATION, Level::Warning, true),
+            (101, F::DOWNSTREAM_CONNECTION_TERMINATION, Level::Info, false),
+            (101, F::DOWNSTREAM_REMOTE_RESET, Level::Warning, true),
             (304, none, Level::Info, false),
             (400, F::DOWNSTREAM_PROTOCOL_ERROR, Level::Warning, false),
             (200, F::DOWNSTREAM_PROTOCOL_ERROR, Level::Warning, true),

@@ -22,7 +22,7 @@ fn flag(name: &str) -> ResponseFlags {
 #[test]
 fn every_row_has_the_level_that_the_code_gives() {
     let rows = rows(PAGE, &["level", "when", "status", "flags", "gRPC status"]);
-    assert_eq!(rows.len(), 12);
+    assert_eq!(rows.len(), 13);
     for row in rows {
         for status in codes(&row[2]) {
             for flags in codes(&row[3]) {

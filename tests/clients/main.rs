@@ -11,6 +11,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod browser;
 mod contains;
 mod curl;
 mod grpc;
