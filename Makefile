@@ -144,9 +144,9 @@ fuzz: ## Bad input, by coverage-guided fuzzing; FUZZ_SECONDS=10 for each target
 	@scripts/fuzz.sh
 
 .PHONY: bench
-bench: wasm ## What it costs Envoy, side by side with the alternatives: target/bench/report.json
-	cargo build --workspace --bins
-	target/debug/gatelog-bench
+bench: runtime wasm ## What it costs, side by side with the alternatives; PARTS="envoy collector"
+	cargo build --release --workspace --bins
+	target/release/gatelog-bench $(PARTS)
 
 # --- Away with it ---
 

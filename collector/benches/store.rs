@@ -17,11 +17,8 @@
 use std::time::{Duration, Instant};
 
 use gatelog_collector::store::{LogCollection, Store, StoreOptions};
-use gatelog_record::{
-    Context, DecodeLimits, Decoded, Encoder, Http, Level, Outcome, Record, RecordLimits, Source,
-    Status, Timestamp, Trace, Uuid, decode_record,
-};
-use gatelog_tests::Database;
+use gatelog_record::{DecodeLimits, Decoded, Uuid, decode_record};
+use gatelog_tests::{Database, SampleRecords};
 use mongodb::bson::{Document, RawDocumentBuf, doc};
 use mongodb::options::{Acknowledgment, CollectionOptions, WriteConcern};
 use serde_json::json;
@@ -34,7 +31,7 @@ async fn main() {
     // `cargo bench` itself adds `--bench`.
     let records = std::env::args().find_map(|argument| argument.parse().ok());
     let records: usize = records.unwrap_or(5_000);
-    let lines = lines(records);
+    let lines = SampleRecords::default().lines(records).unwrap();
     let line_bytes = lines.iter().map(Vec::len).sum::<usize>() as f64 / records as f64;
     print(&json!({"name": "line", "value": line_bytes.round(), "unit": "bytes/record"}));
 
@@ -179,90 +176,4 @@ async fn sizes(database: &Database) {
             );
         }
     }
-}
-
-/// Lines as the filter writes them: a tenant's traffic on a few routes, of which 2 % fail, 1 % are
-/// the client's fault, 10 % write and so are audited, 5 % are slower than 100 ms, and 30 % belong
-/// to a conversation.
-fn lines(records: usize) -> Vec<Vec<u8>> {
-    let start = 1_769_393_517_469_652_i64;
-    let boot = Uuid::now_v7();
-    (0..records)
-        .map(|number| {
-            let (level, status) = match number % 100 {
-                7 | 57 => (Level::Error, 503),
-                13 => (Level::Warning, 404),
-                _ => (Level::Info, 200),
-            };
-            let method = if number % 10 == 3 { "POST" } else { "GET" };
-            let took = if number % 20 == 4 { 250_000 } else { 8_000 + 37 * (number as u64 % 900) };
-            let id = Uuid::now_v7();
-            let [request, correlation] = [id, Uuid::now_v7()].map(|id| id.to_string());
-            let organization = format!("org_{}", number % 50);
-            let user = format!("user_{}", number % 5_000);
-            let conversation = format!("conv_{}", number % 2_000);
-            let path = format!("/api/v1/conversations/{}/messages", number % 2_000);
-            let message = format!("{method} {path} -> {status} in {}.00 ms", took / 1_000);
-            let record = Record {
-                timestamp: Timestamp::from_unix_micros(
-                    start + 1_000 * i64::try_from(number).unwrap(),
-                ),
-                level,
-                logger_name: "gateway.edge",
-                function_name: "conversations",
-                message: &message,
-                context: Context {
-                    request_id: Some(&request),
-                    correlation_id: Some(&correlation),
-                    organization_id: Some(&organization),
-                    user_id: Some(&user),
-                    conversation_id: (number % 10 < 3).then_some(&conversation),
-                    ..Context::default()
-                },
-                trace: Trace {
-                    execution_time_us: took,
-                    status: if status < 500 { Status::Success } else { Status::Error },
-                    slow: false,
-                    trace_id: None,
-                    parent_span_id: None,
-                    upstream_us: Some(took - 500),
-                    metrics: &[],
-                    phases: &[],
-                },
-                http: Http {
-                    method: Some(method),
-                    scheme: Some("https"),
-                    host: Some("api.example.com"),
-                    path: Some(&path),
-                    query: None,
-                    status: Some(status),
-                    protocol: Some("HTTP/2"),
-                    user_agent: Some(
-                        "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/140.0",
-                    ),
-                    client_ip: Some("203.0.113.7"),
-                    route: Some("conversations"),
-                    cluster: Some("conversations"),
-                    upstream: Some("10.0.3.17:8080"),
-                    attempts: Some(1),
-                    request_bytes: Some(512),
-                    response_bytes: Some(4_096),
-                    ..Http::default()
-                },
-                error: (status >= 500).then_some(Outcome {
-                    details: Some("upstream_reset_before_response_started{connection_failure}"),
-                    flags: &["UF"],
-                    ..Outcome::default()
-                }),
-                audit: method == "POST",
-                weight: None,
-                extra: &[],
-                id,
-                source: Source { gateway: "edge-7", boot, seq: number as u64 + 1 },
-            };
-            let mut line = Vec::new();
-            Encoder::new(RecordLimits::default()).encode(&record, &mut line).unwrap();
-            line
-        })
-        .collect()
 }

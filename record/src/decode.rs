@@ -12,8 +12,11 @@
 //! - top-level keys that the format does not know stand under `extra`;
 //! - of a key that stands twice in one object, the last value counts.
 
+mod quick;
 mod scan;
 mod shape;
+
+pub use quick::{Checked, check_record};
 
 use std::fmt;
 

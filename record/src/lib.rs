@@ -21,7 +21,9 @@ mod record;
 mod timestamp;
 
 pub use batch::{BATCH_VERSION, BatchHeader, DropReason, Dropped, HeaderError};
-pub use decode::{DecodeError, DecodeLimits, Decoded, Fault, OwnedSource, decode_record};
+pub use decode::{
+    Checked, DecodeError, DecodeLimits, Decoded, Fault, OwnedSource, check_record, decode_record,
+};
 pub use encode::{EncodeError, Encoded, Encoder};
 pub use json::acts_on_display;
 pub use level::{Level, ParseLevelError};

@@ -25,6 +25,7 @@ mod journal;
 pub mod mock_host;
 mod paths;
 mod process;
+mod sample_records;
 mod sample_service;
 mod sink;
 pub mod stored;
@@ -42,5 +43,6 @@ pub use paths::{
     collector as collector_path, filter as filter_path, root as checkout, tool as tool_path,
 };
 pub use process::{Process, Signal};
+pub use sample_records::SampleRecords;
 pub use sample_service::{GatewayAddress, SampleService, unreachable_address};
 pub use sink::{Answer, Sink};

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use gatelog_record::{BatchHeader, DecodeLimits, HeaderError, Uuid, decode_record};
+use gatelog_record::{BatchHeader, DecodeLimits, HeaderError, Uuid, check_record, decode_record};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -112,6 +112,15 @@ fn header(batch: &mut Append, line: &[u8]) -> Result<(), BatchError> {
 }
 
 fn add(batch: &mut Append, line: &[u8], limits: &DecodeLimits) {
+    // A gateway's record as it should be, which is nearly every one, costs a fifth of decoding.
+    if let Some(checked) = check_record(line, limits) {
+        if let Some(source) = &checked.source {
+            batch.seqs.add(&source.gateway, source.boot, source.seq);
+        }
+        write_line(line, None, &mut batch.body);
+        batch.records = batch.records.saturating_add(1);
+        return;
+    }
     let fresh = Uuid::now_v7();
     match decode_record(line, limits, fresh) {
         Ok(record) => {

@@ -4,34 +4,46 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::load::Load;
 use crate::summary::Summary;
+
+/// What a value is held against.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Target {
+    AtMost(f64),
+    AtLeast(f64),
+}
 
 /// Collects rows.
 pub(crate) struct Report {
-    machine: Value,
-    rows: Vec<(String, f64, String)>,
+    machine: Map<String, Value>,
+    rows: Vec<Value>,
 }
 
 impl Report {
-    pub(crate) fn new(load: &Load, rounds: u64) -> Self {
+    pub(crate) fn new() -> Self {
         let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-        let machine = json!({
-            "processor": model.map_or("unknown", |(_, name)| name),
-            "envoy": "1.40.0, one core; load, upstream and collector on another",
-            "rounds": rounds,
-            "requests_a_round": load.requests,
-            "latency_rps": load.rps,
-        });
-        Self { machine, rows: Vec::new() }
+        let mut report = Self { machine: Map::new(), rows: Vec::new() };
+        report.about("processor", json!(model.map_or("unknown", |(_, name)| name)));
+        report.about("cores", json!(std::thread::available_parallelism().map_or(0, usize::from)));
+        report
     }
 
-    /// One value. What is measured here has no target: it is compared, not passed.
+    /// Something that was given.
+    pub(crate) fn about(&mut self, name: &str, value: Value) {
+        self.machine.insert(name.to_owned(), value);
+    }
+
+    /// One value that is compared, not passed.
     pub(crate) fn row(&mut self, name: &str, value: f64, unit: &str) {
-        self.rows.push((name.to_owned(), value, unit.to_owned()));
+        self.add(name, value, unit, None);
+    }
+
+    /// One value that is held against a target.
+    pub(crate) fn target(&mut self, name: &str, value: f64, unit: &str, target: Target) {
+        self.add(name, value, unit, Some(target));
     }
 
     /// Minimum, quartiles and median.
@@ -46,23 +58,28 @@ impl Report {
         }
     }
 
-    /// Prints the table and writes the file.
+    /// Adds a row, and prints it.
+    fn add(&mut self, name: &str, value: f64, unit: &str, target: Option<Target>) {
+        let rounded = (value * 100.0).round() / 100.0;
+        let (target, pass, told) = match target {
+            None => (Value::Null, true, String::new()),
+            Some(Target::AtMost(bound)) => (json!(bound), value <= bound, format!("<= {bound}")),
+            Some(Target::AtLeast(bound)) => (json!(bound), value >= bound, format!(">= {bound}")),
+        };
+        let verdict = if told.is_empty() || pass { "" } else { "not reached" };
+        println!("{name:<48} {rounded:>12.2} {unit:<16} {told:<12} {verdict}");
+        self.rows.push(
+            json!({"name": name, "value": rounded, "unit": unit, "target": target, "pass": pass}),
+        );
+    }
+
+    /// Writes the file.
     pub(crate) fn finish(self) -> Result<()> {
-        println!("\n{}", self.machine);
-        let rows: Vec<Value> = self
-            .rows
-            .iter()
-            .map(|(name, value, unit)| {
-                let rounded = (value * 100.0).round() / 100.0;
-                println!("{name:<44} {rounded:>12.2} {unit}");
-                json!({"name": name, "value": rounded, "unit": unit, "target": null, "pass": true})
-            })
-            .collect();
         let directory = Path::new("target/bench");
         fs::create_dir_all(directory)?;
-        let report = json!({"machine": self.machine, "rows": rows});
+        let report = json!({"machine": self.machine, "rows": self.rows});
         fs::write(directory.join("report.json"), serde_json::to_string_pretty(&report)?)?;
-        println!("\nwritten: target/bench/report.json");
+        println!("\n{}\nwritten: target/bench/report.json", Value::Object(self.machine));
         Ok(())
     }
 }
