@@ -68,11 +68,13 @@ check: fmt-check lint lint-wasm doc deny unit ## Formatting, lints, docs, licenc
 fmt: ## Format all code
 	cargo fmt --all
 	cargo fmt --manifest-path fuzz/Cargo.toml
+	cargo fmt --manifest-path tests/conformance/Cargo.toml
 
 .PHONY: fmt-check
 fmt-check:
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
+	cargo fmt --manifest-path tests/conformance/Cargo.toml --check
 
 .PHONY: lint
 lint: ## Clippy for the native targets, warnings are errors
@@ -103,7 +105,7 @@ unit: ## Unit tests of all crates
 # --- The tests ---
 
 .PHONY: test
-test: tools test-native test-node test-artifact test-e2e test-clients test-packaging ## Every test: native, Node, artifact, end to end
+test: tools test-native test-node test-artifact test-conformance test-e2e test-clients test-packaging ## Every test: native, Node, artifact, end to end
 
 .PHONY: test-native
 test-native: ## Unit, integration and documentation tests of the crates
@@ -118,6 +120,12 @@ test-node: ## The rules of filter and record as wasm, under Node
 .PHONY: test-artifact
 test-artifact: wasm ## The shipped .wasm on a strict mock host
 	cargo test --workspace --test artifact
+
+# The host declares Rust 1.96; it compiles with 1.95.
+.PHONY: test-conformance
+test-conformance: wasm ## The shipped .wasm on a second proxy-wasm host, on Wasmtime
+	CARGO_TARGET_DIR=target/conformance cargo test --manifest-path tests/conformance/Cargo.toml \
+		--locked --ignore-rust-version
 
 # Each test runs an Envoy, a collector and services of its own: more at once only slow each other.
 E2E_THREADS ?= 2
