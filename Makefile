@@ -153,8 +153,9 @@ fuzz: ## Bad input, by coverage-guided fuzzing; FUZZ_SECONDS=10 for each target
 
 .PHONY: bench
 bench: runtime wasm ## What it costs, side by side with the alternatives; PARTS="envoy collector"
-	cargo build --release --workspace --bins
-	target/release/gatelog-bench $(PARTS)
+	cargo build --release --package gatelog-collector
+	cargo build --workspace --bins
+	GATELOG_COLLECTOR=target/release/gatelog-collector target/debug/gatelog-bench $(PARTS)
 
 # --- Away with it ---
 

@@ -10,7 +10,7 @@ use crate::cpu;
 use crate::load::setting;
 use crate::post::post;
 use crate::report::{Report, Target};
-use crate::stored::{Corpus, corpus, fill, stored_in};
+use crate::stored::{Corpus, corpus, fill, stored_by};
 use crate::summary::{Summary, quantile};
 
 /// Bytes of a record.
@@ -60,18 +60,19 @@ pub(crate) fn bodies(records: usize, bytes: usize, batch: usize) -> Result<Vec<V
 async fn accept(report: &mut Report, rounds: u64, records: usize) -> Result<()> {
     let (mut rates, mut cpus, mut residents) = (Vec::new(), Vec::new(), Vec::new());
     let (mut p50, mut p99) = (Vec::new(), Vec::new());
+    let all = bodies(records, RECORD_BYTES, BATCH)?;
+    let paced = bodies(RATE * 4, RECORD_BYTES, BATCH)?;
     for _ in 0..rounds {
         let mut collector = alone(cpu::ENVOY_CORE).await?;
         let to = collector.address();
         post(to, CONNECTIONS, bodies(records / 10, RECORD_BYTES, BATCH)?, None).await?;
         let before = cpu::used(collector.process().id())?;
-        let posted = post(to, CONNECTIONS, bodies(records, RECORD_BYTES, BATCH)?, None).await?;
+        let posted = post(to, CONNECTIONS, all.clone(), None).await?;
         let used = cpu::used(collector.process().id())? - before;
         rates.push(count(records) / posted.took.as_secs_f64());
         cpus.push(used.as_secs_f64() * 1e6 / count(records));
         let interval = Duration::from_secs(1) * u32::try_from(BATCH)? / u32::try_from(RATE)?;
-        let paced = bodies(RATE * 4, RECORD_BYTES, BATCH)?;
-        let posted = post(to, 4 * CONNECTIONS, paced, Some(interval)).await?;
+        let posted = post(to, 4 * CONNECTIONS, paced.clone(), Some(interval)).await?;
         p50.push(quantile(&posted.acks, 0.5));
         p99.push(quantile(&posted.acks, 0.99));
         residents.push(mebibytes(collector.process().resident_bytes()?));
@@ -86,23 +87,31 @@ async fn accept(report: &mut Report, rounds: u64, records: usize) -> Result<()> 
 }
 
 async fn store(report: &mut Report, rounds: u64) -> Result<()> {
-    let records = usize::try_from(setting("BENCH_STORED", 5_000)?)?;
+    let records = usize::try_from(setting("BENCH_STORED", 10_000)?)?;
+    // The first inserts after a start are small on purpose: the pace is found before time counts.
+    let warm = 10_000;
     let (mut through, mut bare, mut cpus) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
         let database = Database::fresh().await?;
         let mut collector = Collector::start(&database, CollectorOptions::default()).await?;
-        let bodies = bodies(records, RECORD_BYTES, BATCH)?;
+        let mut made = SampleRecords::of_bytes(RECORD_BYTES);
+        let mut bodies = |records: usize| -> Result<Vec<Vec<u8>>> {
+            (0..records / BATCH).map(|_| made.body(BATCH)).collect()
+        };
+        let (first, counted) = (bodies(warm)?, bodies(records)?);
+        post(collector.address(), CONNECTIONS, first, None).await?;
+        stored_by(&collector, made.boot(), warm).await?;
         let before = cpu::used(collector.process().id())?;
         let begun = Instant::now();
-        post(collector.address(), CONNECTIONS, bodies, None).await?;
-        stored_in(&database, records).await?;
+        post(collector.address(), CONNECTIONS, counted, None).await?;
+        stored_by(&collector, made.boot(), warm + records).await?;
         through.push(count(records) / begun.elapsed().as_secs_f64());
         let used = cpu::used(collector.process().id())? - before;
         cpus.push(used.as_secs_f64() * 1e6 / count(records));
         let Corpus { documents, indexed } = corpus(&database, collector).await?;
         let begun = Instant::now();
         fill(&indexed, &documents).await?;
-        bare.push(count(records) / begun.elapsed().as_secs_f64());
+        bare.push(count(warm + records) / begun.elapsed().as_secs_f64());
     }
     let (through, bare) = (Summary::of(&through), Summary::of(&bare));
     report.row("collector.stored", through.median, "records/s");

@@ -16,6 +16,7 @@
 mod collector;
 mod cpu;
 mod envoy;
+mod growth;
 mod load;
 mod post;
 mod report;
@@ -30,7 +31,7 @@ use anyhow::{Result, ensure};
 use crate::report::Report;
 
 /// What can be measured.
-const PARTS: [&str; 2] = ["envoy", "collector"];
+const PARTS: [&str; 3] = ["envoy", "collector", "growth"];
 
 fn main() -> ExitCode {
     let run = || -> Result<()> {
@@ -60,6 +61,7 @@ async fn bench() -> Result<()> {
     for part in &wanted {
         match part.as_str() {
             "collector" => collector::bench(&mut report).await?,
+            "growth" => growth::bench(&mut report).await?,
             _ => envoy::bench(&mut report).await?,
         }
     }

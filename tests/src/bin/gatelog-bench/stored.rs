@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use gatelog_record::Uuid;
 use gatelog_tests::{Collector, CollectorOptions, Database, eventually};
 use mongodb::bson::{Document, doc};
 use mongodb::options::{Acknowledgment, CollectionOptions, WriteConcern};
@@ -23,16 +24,15 @@ pub(crate) struct Corpus {
     pub(crate) indexed: Database,
 }
 
-/// Waits until all records are stored, each with its document for its flow.
-pub(crate) async fn stored_in(database: &Database, records: usize) -> Result<()> {
-    let records = u64::try_from(records)?;
+/// Waits until so many records of a boot are stored, by the collector's own account: to ask the
+/// database would keep it from storing.
+pub(crate) async fn stored_by(collector: &Collector, boot: Uuid, records: usize) -> Result<()> {
+    let (boot, records) = (boot.to_string(), u64::try_from(records)?);
     eventually("all records are stored", PATIENCE, async || {
-        let flows = database.collection("trace_logs").estimated_document_count().await?;
-        ensure!(flows >= records, "{flows} of {records}");
-        let mut stored = 0;
-        for level in ["info_logs", "warning_logs", "error_logs"] {
-            stored += database.collection(level).estimated_document_count().await?;
-        }
+        let accounting = collector.accounting().await?;
+        let boots = accounting["boots"].as_array().into_iter().flatten();
+        let own = boots.filter(|account| account["boot"] == boot.as_str());
+        let stored: u64 = own.filter_map(|account| account["stored"].as_u64()).sum();
         ensure!(stored >= records, "{stored} of {records}");
         Ok(())
     })
@@ -60,31 +60,20 @@ pub(crate) async fn corpus(database: &Database, mut collector: Collector) -> Res
     Ok(Corpus { documents, indexed })
 }
 
-/// Inserts the documents, a thousand at a time, all collections at once: what a program without
-/// spool, retries and accounts would do.
+/// Inserts the documents, a thousand at a time: what a program without spool, retries and accounts
+/// would do.
 pub(crate) async fn fill(
     database: &Database,
     documents: &[(&'static str, Vec<Document>)],
 ) -> Result<()> {
     let durable = WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
     let options = CollectionOptions::builder().write_concern(durable).build();
-    let mut running = tokio::task::JoinSet::new();
     for (name, documents) in documents {
-        let collection = database.collection(name).clone_with_type::<Document>();
-        let collection = collection
-            .client()
-            .database(database.name())
-            .collection_with_options::<Document>(name, options.clone());
-        let documents = documents.clone();
-        running.spawn(async move {
-            for part in documents.chunks(INSERT) {
-                collection.insert_many(part).ordered(false).await?;
-            }
-            anyhow::Ok(())
-        });
-    }
-    while let Some(done) = running.join_next().await {
-        done??;
+        let database = database.collection(name).client().database(database.name());
+        let collection = database.collection_with_options::<Document>(name, options.clone());
+        for part in documents.chunks(INSERT) {
+            collection.insert_many(part).ordered(false).await?;
+        }
     }
     Ok(())
 }

@@ -1,0 +1,183 @@
+//! How it goes on when something grows: records, workers, collectors, the spool, the collections.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use gatelog_tests::{Collector, CollectorOptions, Database, DatabaseServer, SampleRecords};
+use mongodb::bson::{Document, doc};
+use serde_json::json;
+
+use crate::collector::{alone, bodies, count, mebibytes};
+use crate::cpu;
+use crate::load::setting;
+use crate::post::post;
+use crate::report::Report;
+use crate::stored::stored_by;
+use crate::summary::quantile;
+
+/// Connections of the load.
+const CONNECTIONS: usize = 4;
+/// Bytes of a batch: what the filter sends at most by default.
+const BATCH_BYTES: usize = 256 * 1_024;
+
+/// Measures all of it.
+pub(crate) async fn bench(report: &mut Report) -> Result<()> {
+    let spool = setting("BENCH_SPOOL_MEGABYTES", 2_000)?;
+    let documents = usize::try_from(setting("BENCH_DOCUMENTS", 200_000)?)?;
+    report.about("growth", json!({"spool_megabytes": spool, "documents": documents}));
+    println!("==> larger records");
+    for bytes in [512, 1_024, 4_096, 16_000] {
+        sizes(report, bytes).await?;
+    }
+    println!("==> more collectors, one database");
+    for collectors in 1..=3 {
+        fleet(report, collectors).await?;
+    }
+    println!("==> a spool of up to {spool} MB");
+    a_full_spool(report, spool).await?;
+    println!("==> collections of up to {documents} documents");
+    full_collections(report, documents).await
+}
+
+/// Accepting and storing records of one size.
+async fn sizes(report: &mut Report, bytes: usize) -> Result<()> {
+    let batch = BATCH_BYTES / bytes;
+    let accepted = 100_000_000 / bytes / batch * batch;
+    let mut collector = alone(cpu::ENVOY_CORE).await?;
+    let to = collector.address();
+    let bodies_of = bodies(accepted, bytes, batch)?;
+    post(to, CONNECTIONS, bodies(10 * batch, bytes, batch)?, None).await?;
+    let before = cpu::used(collector.process().id())?;
+    let posted = post(to, CONNECTIONS, bodies_of, None).await?;
+    let used = cpu::used(collector.process().id())? - before;
+    let rate = count(accepted) / posted.took.as_secs_f64();
+    report.row(&format!("growth.record_{bytes}.accepted"), rate, "records/s");
+    let cpu = used.as_secs_f64() * 1e6 / count(accepted);
+    report.row(&format!("growth.record_{bytes}.accept_cpu"), cpu, "us/record");
+    let database = Database::fresh().await?;
+    let collector = Collector::start(&database, CollectorOptions::default()).await?;
+    let stored = store(&collector, bytes, 3_000 / batch * batch + batch).await?;
+    report.row(&format!("growth.record_{bytes}.stored"), stored, "records/s");
+    Ok(())
+}
+
+/// Posts some records, and gives how many were stored a second.
+async fn store(collector: &Collector, bytes: usize, records: usize) -> Result<f64> {
+    let batch = (BATCH_BYTES / bytes).min(records);
+    let mut made = SampleRecords::of_bytes(bytes);
+    // The first inserts are small on purpose.
+    let warm: Vec<_> = (0..2).map(|_| made.body(batch)).collect::<Result<_>>()?;
+    post(collector.address(), CONNECTIONS, warm, None).await?;
+    stored_by(collector, made.boot(), 2 * batch).await?;
+    let bodies: Vec<_> = (0..records / batch).map(|_| made.body(batch)).collect::<Result<_>>()?;
+    let records = bodies.len() * batch;
+    let begun = Instant::now();
+    post(collector.address(), CONNECTIONS, bodies, None).await?;
+    stored_by(collector, made.boot(), 2 * batch + records).await?;
+    Ok(count(records) / begun.elapsed().as_secs_f64())
+}
+
+/// Several collectors that store into one database.
+async fn fleet(report: &mut Report, collectors: usize) -> Result<()> {
+    let database = Database::fresh().await?;
+    let mut fleet = Vec::new();
+    for _ in 0..collectors {
+        fleet.push(Collector::start(&database, CollectorOptions::default()).await?);
+    }
+    let begun = Instant::now();
+    let stored = futures_util::future::try_join_all(
+        fleet.iter().map(|collector| store(collector, 600, 6_000 / collectors)),
+    )
+    .await?;
+    let rate: f64 = stored.iter().sum();
+    report.row(&format!("growth.collectors_{collectors}.stored"), rate, "records/s");
+    println!("    in {:.1} s, the first inserts counted", begun.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// A database that is away for long: what the spool's size does to accepting and to a start.
+async fn a_full_spool(report: &mut Report, megabytes: u64) -> Result<()> {
+    let mut collector = alone(cpu::ENVOY_CORE).await?;
+    let bodies = bodies(100_000, 600, 250)?;
+    let posted: usize = bodies.iter().map(Vec::len).sum();
+    let rounds = usize::try_from(megabytes)? * 1_000_000 / posted + 1;
+    for round in 0..rounds {
+        let last = post(collector.address(), CONNECTIONS, bodies.clone(), None).await?;
+        if round % (rounds / 4).max(1) != 0 && round + 1 != rounds {
+            continue;
+        }
+        let name = format!("growth.spool_{}_mb", (round + 1) * posted / 1_000_000);
+        let rate = 100_000.0 / last.took.as_secs_f64();
+        report.row(&format!("{name}.accepted"), rate, "records/s");
+        report.row(&format!("{name}.ack_p99"), quantile(&last.acks, 0.99), "ms");
+        let resident = mebibytes(collector.process().resident_bytes()?);
+        report.row(&format!("{name}.resident"), resident, "MiB");
+    }
+    collector.kill()?;
+    let begun = Instant::now();
+    collector.restart().await?;
+    report.row("growth.spool_full.start", begun.elapsed().as_secs_f64() * 1e3, "ms");
+    Ok(())
+}
+
+/// Collections that fill up: what storing and the documented queries cost then.
+async fn full_collections(report: &mut Report, documents: usize) -> Result<()> {
+    let server = DatabaseServer::start().await?;
+    let database = Database::on(&server.uri(), "growth").await?;
+    let collector = Collector::start(&database, CollectorOptions::default()).await?;
+    for step in 0..=4 {
+        let wanted = u64::try_from(documents * step / 4)?;
+        loop {
+            let there = database.collection("trace_logs").estimated_document_count().await?;
+            if there >= wanted {
+                break;
+            }
+            store(&collector, 600, 10_000).await?;
+        }
+        let rate = store(&collector, 600, 6_000).await?;
+        let there = database.collection("trace_logs").estimated_document_count().await?;
+        println!("    {there} records");
+        let name = format!("growth.documents_{wanted}");
+        report.row(&format!("{name}.stored"), rate, "records/s");
+        for (query, took) in queries(&database).await? {
+            report.row(&format!("{name}.{query}"), took.as_secs_f64() * 1e3, "ms");
+        }
+    }
+    Ok(())
+}
+
+/// Documented queries, the fastest of five.
+async fn queries(database: &Database) -> Result<Vec<(&'static str, Duration)>> {
+    let newest = doc! {"timestamp": -1};
+    let asked: [(&str, &str, Document, Document, i64); 3] = [
+        (
+            "errors_of_organization",
+            "error_logs",
+            doc! {"context.organization_id": "org_7"},
+            newest.clone(),
+            100,
+        ),
+        (
+            "flow",
+            "trace_logs",
+            doc! {"context.correlation_id": "c-4000"},
+            doc! {"timestamp": 1},
+            100,
+        ),
+        ("last_errors", "error_logs", doc! {}, newest, 10),
+    ];
+    let mut told = Vec::new();
+    for (name, collection, filter, sort, limit) in asked {
+        let mut best = Duration::MAX;
+        for _ in 0..5 {
+            let begun = Instant::now();
+            let collection = database.collection(collection);
+            let found = collection.find(filter.clone()).sort(sort.clone()).limit(limit);
+            let mut cursor = found.await?;
+            while cursor.advance().await? {}
+            best = best.min(begun.elapsed());
+        }
+        told.push((name, best));
+    }
+    Ok(told)
+}
