@@ -70,10 +70,10 @@ async fn start(pages: &SampleService, chat: &Service, expose: bool) -> Gateway {
 
 /// What the browser tells of its visit.
 async fn visit(gateway: &Gateway, pages: &SampleService) -> Value {
-    let directory = checkout().join("tests/clients");
+    let modules = checkout().join(".tools/clients/node_modules");
+    assert!(modules.exists(), "{} is missing: run 'make tools'", modules.display());
     let mut browser = command("node");
-    browser.env("NODE_PATH", checkout().join(".tools/clients/node_modules"));
-    browser.arg(directory.join("browser.js"));
+    browser.env("NODE_PATH", modules).arg(checkout().join("tests/clients/browser.js"));
     browser.args([gateway.address(), pages.address()].map(|address| format!("http://{address}")));
     let told = output_of(browser).await;
     serde_json::from_str(&told).unwrap_or_else(|error| panic!("{error}: {told}"))
