@@ -154,8 +154,8 @@ fuzz: ## Bad input, by coverage-guided fuzzing; FUZZ_SECONDS=10 for each target
 .PHONY: bench
 bench: runtime wasm ## What it costs, side by side with the alternatives; PARTS="envoy collector"
 	cargo build --release --package gatelog-collector
-	cargo build --workspace --bins
-	GATELOG_COLLECTOR=target/release/gatelog-collector target/debug/gatelog-bench $(PARTS)
+	cargo build --profile load --package gatelog-tests --bin gatelog-bench
+	GATELOG_COLLECTOR=target/release/gatelog-collector target/load/gatelog-bench $(PARTS)
 
 # --- Away with it ---
 

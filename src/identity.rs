@@ -5,7 +5,7 @@
 //! - `X-Correlation-ID` is shared by a flow: the peer's when trusted and valid, else the trace id
 //!   of a valid `traceparent`, else the request id.
 //!
-//! What a peer sent and was not adopted is kept, bounded, for the record.
+//! What a peer sent and was not adopted is kept for the record, whose bound for texts it has.
 
 use std::net::IpAddr;
 
@@ -16,9 +16,6 @@ use crate::traceparent::Traceparent;
 
 /// Longest valid id, in bytes.
 pub const ID_BYTES_MAX: usize = 128;
-
-/// Most bytes kept of an id that was not adopted.
-pub const REFUSED_ID_BYTES_MAX: usize = 256;
 
 /// Where the shipped Envoy configuration's early header mutation moves a client's request id.
 pub const CLIENT_REQUEST_ID: &str = "x-client-request-id";
@@ -126,13 +123,13 @@ impl Identity {
 
         // An early header mutation has moved the client's id aside before this filter ran.
         let moved = headers.get(CLIENT_REQUEST_ID).filter(|id| *id != request_id.as_bytes());
-        let client_request_id = moved.map(bounded).or_else(|| refused.map(bounded));
+        let client_request_id = moved.map(readable).or_else(|| refused.map(readable));
         Resolved {
             ids: Ids {
                 request_id,
                 correlation_id,
                 client_request_id,
-                client_correlation_id: client_correlation_id.map(bounded),
+                client_correlation_id: client_correlation_id.map(readable),
                 trace: trace.map(|trace| (trace.trace_id.to_owned(), trace.parent_id.to_owned())),
             },
             write_request_id,
@@ -178,9 +175,8 @@ fn single<'a>(headers: &'a Headers, name: &'a str) -> Option<&'a [u8]> {
     sent.first.filter(|_| !sent.repeated)
 }
 
-fn bounded(value: &[u8]) -> String {
-    let cut = value.get(..REFUSED_ID_BYTES_MAX).unwrap_or(value);
-    String::from_utf8_lossy(cut).into_owned()
+fn readable(value: &[u8]) -> String {
+    String::from_utf8_lossy(value).into_owned()
 }
 
 #[cfg(test)]
@@ -329,13 +325,10 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_id_is_bounded_and_never_fatal() {
+    fn a_refused_id_is_never_fatal() {
         let always = identity(Trust::Always, Trust::Always);
         let headers = Headers::from_pairs(&[("x-request-id", vec![0xff; 5_000])]);
         let resolved = always.resolve(&headers, || None, || "fresh".into());
-        assert_eq!(
-            resolved.ids.client_request_id.unwrap(),
-            "\u{fffd}".repeat(REFUSED_ID_BYTES_MAX)
-        );
+        assert_eq!(resolved.ids.client_request_id.unwrap(), "\u{fffd}".repeat(5_000));
     }
 }

@@ -3,8 +3,11 @@
 //! Source: W3C Server Timing, §3 "The Server-Timing Header Field": a list of metrics, each a token
 //! with `;name=value` parameters; `dur` is a number of milliseconds.
 
-/// Most metrics taken from one response.
-pub const METRICS_MAX: usize = 16;
+use gatelog_record::limits::PAIRS;
+
+/// Most metrics taken from one response: one more than a record holds, so that the encoder sees, and
+/// counts, that some are left out.
+pub const METRICS_MAX: usize = PAIRS + 1;
 
 /// Most bytes of a metric's name; a longer one is passed over.
 pub const NAME_BYTES_MAX: usize = 64;

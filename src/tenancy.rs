@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use crate::headers::Headers;
 use crate::path_template::PathTemplate;
 
-/// Most bytes kept of a tenant value.
+/// Most bytes of a configured tenant value. One that a request brings has the bound of every text
+/// of a record.
 pub const VALUE_BYTES_MAX: usize = 256;
 
 /// Where a value may come from. The first source that has one wins.
@@ -70,10 +71,10 @@ impl Tenancy {
     pub fn resolve<'a>(&'a self, field: Field, evidence: &Evidence<'a>) -> Option<Cow<'a, str>> {
         let sources = self.sources.get(field as usize)?;
         sources.iter().find_map(|source| match source {
-            Source::Header(name) => text(evidence.headers.get(name)?).map(bounded),
+            Source::Header(name) => text(evidence.headers.get(name)?),
             Source::JwtClaim(path) => claim(&(evidence.property)(path)?),
             Source::Path(template) => {
-                template.capture(evidence.path, field.as_str()).map(Cow::Borrowed).map(bounded)
+                template.capture(evidence.path, field.as_str()).map(Cow::Borrowed)
             }
             Source::Fixed(value) => Some(Cow::Borrowed(value.as_str())),
         })
@@ -93,14 +94,6 @@ fn text(value: &[u8]) -> Option<Cow<'_, str>> {
     (!value.is_empty()).then(|| String::from_utf8_lossy(value))
 }
 
-fn bounded(value: Cow<'_, str>) -> Cow<'_, str> {
-    if value.len() <= VALUE_BYTES_MAX {
-        return value;
-    }
-    let end = (0..=VALUE_BYTES_MAX).rev().find(|&at| value.is_char_boundary(at)).unwrap_or(0);
-    Cow::Owned(value.get(..end).unwrap_or_default().to_owned())
-}
-
 /// A claim as Envoy hands it over: text as it is, a number as the 8 bytes of a double.
 ///
 /// The two cannot be told apart by their length alone, but a whole number below 2^44 has a zero
@@ -112,7 +105,7 @@ fn claim<'a>(value: &[u8]) -> Option<Cow<'a, str>> {
         let whole = number.is_finite() && number.fract() == 0.0;
         return whole.then(|| Cow::Owned(format!("{number:.0}")));
     }
-    text(value).map(|value| Cow::Owned(bounded(value).into_owned()))
+    text(value).map(|value| Cow::Owned(value.into_owned()))
 }
 
 #[cfg(test)]
@@ -166,10 +159,8 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_bounded_on_a_character_boundary_and_may_be_any_bytes() {
+    fn a_value_may_be_any_bytes() {
         let header = tenancy(vec![Source::Header("x-organization-id".into())]);
         assert_eq!(organization(&header, Some(b"a\xffb"), None).unwrap(), "a\u{fffd}b");
-        let long = "é".repeat(500);
-        assert_eq!(organization(&header, Some(long.as_bytes()), None).unwrap(), "é".repeat(128));
     }
 }

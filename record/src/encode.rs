@@ -165,6 +165,7 @@ fn write_trace(json: &mut Json<'_>, trace: &Trace<'_>, short: bool) {
             json.float(*value);
         }
         json.close();
+        count_left_out(json, trace.metrics.len());
     }
     if !trace.phases.is_empty() {
         json.key("phases");
@@ -270,7 +271,12 @@ fn write_pairs(json: &mut Json<'_>, key: &'static str, pairs: Pairs<'_>) {
         json.string(value);
     }
     json.close();
-    let left_out = pairs.len().saturating_sub(PAIRS);
+    count_left_out(json, pairs.len());
+}
+
+/// Counts the pairs past the bound.
+fn count_left_out(json: &mut Json<'_>, pairs: usize) {
+    let left_out = pairs.saturating_sub(PAIRS);
     json.cut = json.cut.saturating_add(u32::try_from(left_out).unwrap_or(u32::MAX));
 }
 

@@ -232,10 +232,7 @@ fn the_bounds_are_the_codes_own() {
         TIGHT_VALUE_BYTES,
         PAIRS,
         identity::ID_BYTES_MAX,
-        identity::REFUSED_ID_BYTES_MAX,
-        tenancy::VALUE_BYTES_MAX,
         assemble::MESSAGE_PATH_CHARS,
-        server_timing::METRICS_MAX,
         server_timing::NAME_BYTES_MAX,
         worker::GATEWAY_BYTES_MAX,
     ];

@@ -458,3 +458,21 @@ fn methods_of_the_audit_trail_are_matched_in_any_case() {
     let mut rig = Rig::new(&json!({"audit": {"methods": ["get"]}}));
     assert_eq!(rig.one(&get("/a"))["audit"], true);
 }
+
+#[test]
+fn whatever_of_a_request_is_cut_is_marked_and_counted() {
+    let mut rig = Rig::new(&json!({"request_id": {"trust": "never"}}));
+    let long = "é".repeat(2_000);
+    let timing: Vec<String> = (0..70).map(|number| format!("m{number};dur={number}")).collect();
+    let request = with("/", &[("x-organization-id", &long), ("x-request-id", &long)]);
+    let records =
+        rig.exchange_of(&request, &[(":status", "200"), ("server-timing", &timing.join(","))]);
+    let context = &records[0]["context"];
+    for key in ["organization_id", "client_request_id"] {
+        let text = context[key].as_str().unwrap();
+        assert!(text.len() <= 2_048 && text.ends_with('…'), "{key}: {text}");
+    }
+    assert_eq!(records[0]["trace"]["metrics"].as_object().unwrap().len(), 64);
+    rig.worker.tick(&rig.host);
+    assert_eq!(rig.host.metric("values_cut"), 3);
+}

@@ -3,18 +3,19 @@
 //! Envoy runs on one core, load and upstream on another. The variants take turns, round by round;
 //! the report has minimum, quartiles and median of each.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::{any, post};
-use gatelog_tests::{Envoy, EnvoyOptions, SampleService};
+use gatelog_tests::{Envoy, EnvoyOptions, Fault, FaultProxy, SampleService, eventually};
 use serde_json::json;
 
+use crate::collector::mebibytes;
 use crate::cpu;
 use crate::load::{self, Load, Protocol};
-use crate::report::Report;
+use crate::report::{Report, Target};
 use crate::summary::{self, Summary};
 use crate::variants::{self, Addresses, Variant};
 
@@ -45,7 +46,13 @@ pub(crate) async fn bench(report: &mut Report) -> Result<()> {
     // Acknowledges and forgets: what a collector does with batches is not Envoy's time.
     let accept = || async { StatusCode::ACCEPTED };
     let collector = SampleService::serve(Router::new().route("/v1/records", post(accept))).await?;
-    let addresses = Addresses { upstream: upstream.address(), collector: collector.address() };
+    let away = FaultProxy::start(collector.address()).await?;
+    away.fault(Fault::Cut);
+    let addresses = Addresses {
+        upstream: upstream.address(),
+        collector: collector.address(),
+        away: away.address(),
+    };
 
     let mut running = Vec::new();
     for variant in variants::all()? {
@@ -70,10 +77,14 @@ pub(crate) async fn bench(report: &mut Report) -> Result<()> {
             }
         }
     }
+    let rps = match load.rps {
+        0 => half_of_saturation(&running),
+        given => given,
+    };
     for round in 1..=LATENCY_ROUNDS {
-        println!("==> latency at {} requests/s, round {round} of {LATENCY_ROUNDS}", load.rps);
+        println!("==> latency at {rps} requests/s, round {round} of {LATENCY_ROUNDS}");
         for one in &mut running {
-            let mut micros = load.latencies(one.envoy.address(), LATENCY_SECONDS).await?;
+            let mut micros = load.latencies(one.envoy.address(), rps, LATENCY_SECONDS).await?;
             micros.sort_by(f64::total_cmp);
             one.p50.push(summary::quantile(&micros, 0.5));
             one.p99.push(summary::quantile(&micros, 0.99));
@@ -85,14 +96,48 @@ pub(crate) async fn bench(report: &mut Report) -> Result<()> {
             "version": "1.40.0, one core; load, upstream and collector on another",
             "rounds": rounds,
             "requests_a_round": load.requests,
-            "latency_rps": load.rps,
+            "latency_rps": rps,
         }),
     );
     tell(report, &mut running).await?;
+    full_queue(report, &mut running, &away).await?;
     drop(running);
     starts(report, &addresses).await
 }
 
+/// Half the requests a second that Envoy's core can do with the whole of gatelog.
+fn half_of_saturation(running: &[Running]) -> u64 {
+    let whole = running.iter().find(|one| one.variant.name == "gatelog").unwrap_or(&running[0]);
+    let micros = Summary::of(&whole.cpu[0]).median.max(1.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 500,000")]
+    let half = (1e6 / micros / 2.0) as u64;
+    half
+}
+
+/// Envoy's memory with a queue that is full, and after it has drained.
+async fn full_queue(report: &mut Report, running: &mut [Running], away: &FaultProxy) -> Result<()> {
+    let base = running[0].envoy.process().resident_bytes()?;
+    let Some(one) = running.iter_mut().find(|one| one.variant.name == variants::AWAY) else {
+        return Ok(());
+    };
+    let added = |resident: u64| mebibytes(resident.saturating_sub(base));
+    let queued: u64 = one.envoy.stats("gatelog.queue_bytes").await?.values().sum();
+    report.row("gatelog-away.queue", mebibytes(queued), "MiB");
+    let resident = one.envoy.process().resident_bytes()?;
+    report.target("gatelog-away.resident_added", added(resident), "MiB", Target::AtMost(50.0));
+    away.fault(Fault::None);
+    eventually("the queue drains", Duration::from_mins(2), async || {
+        let left: u64 = one.envoy.stats("gatelog.queue_records").await?.values().sum();
+        ensure!(left == 0, "{left} records wait");
+        Ok(())
+    })
+    .await?;
+    let resident = one.envoy.process().resident_bytes()?;
+    report.row("gatelog-away.resident_added_drained", added(resident), "MiB");
+    Ok(())
+}
+
+/// Starts a variant on Envoy's core.
 async fn start(variant: Variant, addresses: &Addresses) -> Result<Running> {
     let options = EnvoyOptions::new(variant.config(addresses)?);
     let mut envoy = Envoy::start(options).await.with_context(|| variant.name.to_owned())?;
@@ -102,6 +147,9 @@ async fn start(variant: Variant, addresses: &Addresses) -> Result<Running> {
 
 async fn tell(report: &mut Report, running: &mut [Running]) -> Result<()> {
     let base: Vec<Summary> = running[0].cpu.iter().map(|samples| Summary::of(samples)).collect();
+    let lua = running.iter().find(|one| one.variant.name == "lua");
+    let lua: Option<Vec<f64>> =
+        lua.map(|lua| lua.cpu.iter().map(|samples| Summary::of(samples).median).collect());
     let (base_p50, base_p99) = (Summary::of(&running[0].p50), Summary::of(&running[0].p99));
     for one in running {
         let name = one.variant.name;
@@ -119,22 +167,27 @@ async fn tell(report: &mut Report, running: &mut [Running]) -> Result<()> {
                 "us/request",
             );
         }
-        report.row(
-            &format!("{name}.latency_p50_added"),
-            Summary::of(&one.p50).median - base_p50.median,
-            "us",
-        );
-        report.row(
-            &format!("{name}.latency_p99_added"),
-            Summary::of(&one.p99).median - base_p99.median,
-            "us",
-        );
+        let p50 = Summary::of(&one.p50).median - base_p50.median;
+        let p99 = Summary::of(&one.p99).median - base_p99.median;
+        let held = ["gatelog", variants::AWAY].contains(&name);
+        for (row, value, most) in [("p50", p50, 100.0), ("p99", p99, 300.0)] {
+            let row = format!("{name}.latency_{row}_added");
+            if held {
+                report.target(&row, value, "us", Target::AtMost(most));
+            } else {
+                report.row(&row, value, "us");
+            }
+        }
+        if let (true, Some(lua)) = (name == "gatelog", &lua) {
+            for (at, protocol) in ["http1", "http2"].iter().enumerate() {
+                let own = Summary::of(&one.cpu[at]).median - base[at].median;
+                let ratio = own / (lua[at] - base[at].median).max(0.1);
+                let row = format!("gatelog.{protocol}.cpu_added_to_lua");
+                report.target(&row, ratio, "ratio", Target::AtMost(1.4));
+            }
+        }
         let resident = one.envoy.process().resident_bytes()?;
-        report.row(
-            &format!("{name}.resident"),
-            f64::from(u32::try_from(resident / 1024)?) / 1024.0,
-            "MiB",
-        );
+        report.row(&format!("{name}.resident"), mebibytes(resident), "MiB");
         if let Some(callouts) = one.envoy.stats("gatelog.callouts.accepted").await?.values().next()
         {
             report.row(

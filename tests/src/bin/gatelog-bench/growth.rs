@@ -2,18 +2,25 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
-use gatelog_tests::{Collector, CollectorOptions, Database, DatabaseServer, SampleRecords};
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::{any, post as accepted};
+use gatelog_tests::{
+    Collector, CollectorOptions, Database, DatabaseServer, Envoy, EnvoyOptions, SampleRecords,
+    SampleService,
+};
 use mongodb::bson::{Document, doc};
 use serde_json::json;
 
 use crate::collector::{alone, bodies, count, mebibytes};
 use crate::cpu;
-use crate::load::setting;
+use crate::load::{Load, Protocol, setting};
 use crate::post::post;
 use crate::report::Report;
 use crate::stored::stored_by;
-use crate::summary::quantile;
+use crate::summary::{Summary, quantile};
+use crate::variants::{self, Addresses};
 
 /// Connections of the load.
 const CONNECTIONS: usize = 4;
@@ -25,6 +32,10 @@ pub(crate) async fn bench(report: &mut Report) -> Result<()> {
     let spool = setting("BENCH_SPOOL_MEGABYTES", 2_000)?;
     let documents = usize::try_from(setting("BENCH_DOCUMENTS", 200_000)?)?;
     report.about("growth", json!({"spool_megabytes": spool, "documents": documents}));
+    println!("==> more workers");
+    for workers in [1, 2] {
+        workers_of_one_core(report, workers).await?;
+    }
     println!("==> larger records");
     for bytes in [512, 1_024, 4_096, 16_000] {
         sizes(report, bytes).await?;
@@ -37,6 +48,36 @@ pub(crate) async fn bench(report: &mut Report) -> Result<()> {
     a_full_spool(report, spool).await?;
     println!("==> collections of up to {documents} documents");
     full_collections(report, documents).await
+}
+
+/// What more workers cost, on one core: each has its VM, its queue and its batches.
+async fn workers_of_one_core(report: &mut Report, workers: u32) -> Result<()> {
+    let load = Load::from_environment()?;
+    let upstream = SampleService::serve(Router::new().fallback(any(async || "ok\n"))).await?;
+    let accept = || async { StatusCode::ACCEPTED };
+    let collector =
+        SampleService::serve(Router::new().route("/v1/records", accepted(accept))).await?;
+    let (upstream, collector) = (upstream.address(), collector.address());
+    let addresses = Addresses { upstream, collector, away: collector };
+    let variant = variants::all()?.into_iter().find(|variant| variant.name == "gatelog");
+    let variant = variant.context("BENCH_VARIANTS leaves out gatelog")?;
+    let mut options = EnvoyOptions::new(variant.config(&addresses)?);
+    options.concurrency = workers;
+    let mut envoy = Envoy::start(options).await?;
+    cpu::pin(envoy.process().id(), cpu::ENVOY_CORE)?;
+    load.run(envoy.address(), Protocol::Http1).await?;
+    let mut samples = Vec::new();
+    for _ in 0..5 {
+        let before = cpu::used(envoy.process().id())?;
+        load.run(envoy.address(), Protocol::Http1).await?;
+        let used = cpu::used(envoy.process().id())? - before;
+        samples.push(used.as_secs_f64() * 1e6 / load.requests_f64());
+    }
+    let name = format!("growth.workers_{workers}");
+    report.row(&format!("{name}.cpu"), Summary::of(&samples).median, "us/request");
+    let resident = mebibytes(envoy.process().resident_bytes()?);
+    report.row(&format!("{name}.resident"), resident, "MiB");
+    Ok(())
 }
 
 /// Accepting and storing records of one size.

@@ -21,7 +21,7 @@ pub(crate) enum Protocol {
 pub(crate) struct Load {
     /// Requests of one round.
     pub(crate) requests: u64,
-    /// Requests a second of the latency runs.
+    /// Requests a second of the latency runs; 0: half of what Envoy's core can do.
     pub(crate) rps: u64,
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn setting(name: &str, default: u64) -> Result<u64> {
 
 impl Load {
     pub(crate) fn from_environment() -> Result<Self> {
-        Ok(Self { requests: setting("BENCH_REQUESTS", 10_000)?, rps: setting("BENCH_RPS", 1_500)? })
+        Ok(Self { requests: setting("BENCH_REQUESTS", 10_000)?, rps: setting("BENCH_RPS", 0)? })
     }
 
     pub(crate) fn requests_f64(&self) -> f64 {
@@ -48,10 +48,15 @@ impl Load {
     }
 
     /// Latencies of single requests at a fixed rate over HTTP/1, in microseconds.
-    pub(crate) async fn latencies(&self, address: SocketAddr, seconds: u64) -> Result<Vec<f64>> {
+    pub(crate) async fn latencies(
+        &self,
+        address: SocketAddr,
+        rps: u64,
+        seconds: u64,
+    ) -> Result<Vec<f64>> {
         let log = tempfile::NamedTempFile::new()?;
         let path = log.path().to_str().context("no UTF-8 path")?;
-        let rps = (self.rps / CLIENTS).max(1);
+        let rps = (rps / CLIENTS).max(1);
         let (requests, rps) = ((rps * CLIENTS * seconds).to_string(), rps.to_string());
         h2load(address, Protocol::Http1, &["-n", &requests, "--rps", &rps, "--log-file", path])
             .await?;

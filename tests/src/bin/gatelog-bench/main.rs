@@ -1,10 +1,13 @@
 //! `make bench`: what gatelog costs, side by side with what one would use instead. See
 //! docs/performance.md.
 //!
-//! Arguments choose parts: `envoy` (the filter), `collector`; all of them by default.
+//! Arguments choose parts: `envoy` (the filter), `collector`, `growth`; all of them by default.
 //!
-//! `BENCH_ROUNDS` (15), `BENCH_REQUESTS` of a round (10000), `BENCH_RPS` of the latency runs
-//! (1500), `BENCH_PEER_WASM` and `BENCH_PEER_CONFIG`: another plugin's file and configuration.
+//! `BENCH_ROUNDS` (15). Of `envoy`: `BENCH_REQUESTS` of a round (10000), `BENCH_RPS` of the latency
+//! runs (half of what the core can do), `BENCH_VARIANTS` (all; the first is always there),
+//! `BENCH_PEER_WASM` and `BENCH_PEER_CONFIG`: another plugin's file and configuration. Of
+//! `collector`: `BENCH_RECORDS` accepted a round (200000), `BENCH_STORED` (10000). Of `growth`:
+//! `BENCH_SPOOL_MEGABYTES` (2000), `BENCH_DOCUMENTS` (200000).
 
 #![allow(
     clippy::arithmetic_side_effects,

@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 pub(crate) struct Addresses {
     pub(crate) upstream: SocketAddr,
     pub(crate) collector: SocketAddr,
+    /// A collector that is away.
+    pub(crate) away: SocketAddr,
 }
 
 /// One way to log.
@@ -24,11 +26,19 @@ enum Change {
     Nothing,
     NativeLog,
     Lua,
-    Module { file: PathBuf, configuration: String },
+    Module {
+        file: PathBuf,
+        configuration: String,
+    },
     Gatelog(&'static [(&'static str, f64)], bool),
+    /// The same with the collector away.
+    Away,
 }
 
-/// All of them; the first is what the others are compared to.
+/// The variant whose collector is away.
+pub(crate) const AWAY: &str = "gatelog-away";
+
+/// All of them, or those of `BENCH_VARIANTS`; the first is what the others are compared to.
 pub(crate) fn all() -> Result<Vec<Variant>> {
     let empty = tempfile::Builder::new().suffix(".wasm").tempfile()?.keep()?.1;
     std::fs::write(&empty, wat::parse_str(include_str!("empty.wat"))?)?;
@@ -49,6 +59,7 @@ pub(crate) fn all() -> Result<Vec<Variant>> {
             "the same at a sampling rate of 10 %",
             Change::Gatelog(&[("/sampling/rate", 0.1)], true),
         ),
+        variant(AWAY, "the same with the collector away", Change::Away),
     ];
     if let Some(file) = std::env::var_os("BENCH_PEER_WASM") {
         let configuration = std::env::var("BENCH_PEER_CONFIG").unwrap_or_default();
@@ -57,6 +68,10 @@ pub(crate) fn all() -> Result<Vec<Variant>> {
             "BENCH_PEER_WASM",
             Change::Module { file: file.into(), configuration },
         ));
+    }
+    if let Ok(wanted) = std::env::var("BENCH_VARIANTS") {
+        let wanted: Vec<&str> = wanted.split_whitespace().collect();
+        variants.retain(|variant| variant.name == "none" || wanted.contains(&variant.name));
     }
     Ok(variants)
 }
@@ -87,6 +102,7 @@ impl Variant {
                 plugin["configuration"]["value"] = json!(configuration);
                 config.http_filters()?.insert(0, filter);
             }
+            Change::Away => config.cluster_at("gatelog_collector", addresses.away)?,
             Change::Gatelog(options, stdout) => {
                 for (pointer, value) in *options {
                     config.filter_options(&[(pointer, json!(value))])?;
