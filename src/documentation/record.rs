@@ -10,7 +10,7 @@ use gatelog_record::{
 use serde_json::{Map, Value, json};
 
 use super::page::{blocks, code, rows};
-use crate::{assemble, identity, server_timing, tenancy, worker};
+use crate::{assemble, identity, server_timing, worker};
 
 const PAGE: &str = include_str!("../../docs/record.md");
 
