@@ -127,10 +127,22 @@ impl Outbox {
         self.queue.records()
     }
 
-    /// Sends what may be sent now. Called by the root context's tick.
-    pub fn flush(&mut self, host: &dyn Host, now_ns: u64, random: u32, metrics: &mut Metrics) {
+    /// Sends one batch of what waits, or `all` that may be sent now. Called by the root context's
+    /// tick.
+    ///
+    /// Batches made one after the other would keep the worker's requests waiting: each is some
+    /// 200 µs. A backlog goes on with each answer, and by one more batch at once with each tick.
+    pub fn flush(
+        &mut self,
+        host: &dyn Host,
+        now_ns: u64,
+        random: u32,
+        all: bool,
+        metrics: &mut Metrics,
+    ) {
         self.give_up_on_lost_answers(host, now_ns, random, metrics);
-        self.send(host, now_ns, random, 1, metrics);
+        let at_most = if all { self.policy.max_in_flight } else { 1 };
+        self.send(host, now_ns, random, 1, at_most, metrics);
         if self.report_is_due(now_ns) {
             self.send_batch(Vec::new(), host, now_ns, random, metrics);
         }
@@ -177,19 +189,22 @@ impl Outbox {
             }
         }
         // A backlog does not wait for the next tick.
-        self.send(host, now_ns, random, self.batch_bytes, metrics);
+        self.send(host, now_ns, random, self.batch_bytes, 1, metrics);
     }
 
-    /// Sends batches while the bounds allow it and `at_least` bytes wait.
+    /// Sends up to `at_most` batches while the bounds allow it and `at_least` bytes wait.
     fn send(
         &mut self,
         host: &dyn Host,
         now_ns: u64,
         random: u32,
         at_least: usize,
+        at_most: usize,
         metrics: &mut Metrics,
     ) {
-        while self.backoff.ready(now_ns)
+        let mut left = at_most;
+        while left > 0
+            && self.backoff.ready(now_ns)
             && self.in_flight.len() < self.allowed_in_flight
             && self.queue.waiting_bytes() >= at_least.max(1)
         {
@@ -197,6 +212,7 @@ impl Outbox {
             if !self.send_batch(entries, host, now_ns, random, metrics) {
                 return;
             }
+            left = left.saturating_sub(1);
         }
     }
 

@@ -149,7 +149,8 @@ impl Worker {
         let now = host.monotonic_nanos();
         let random = self.uuids.bits(host);
         if let Some(outbox) = &mut self.outbox {
-            outbox.flush(host, now, random, &mut self.metrics);
+            let all = self.drain_until_ns.is_some();
+            outbox.flush(host, now, random, all, &mut self.metrics);
         }
         let drained = self.drained(host, now);
         self.metrics.hand_over(host);

@@ -35,10 +35,15 @@ impl Rig {
         }
     }
 
+    /// A tick of a configuration that is being replaced: it sends all it may.
     fn tick(&mut self) -> Vec<crate::plain_host::Sent> {
+        self.flush(true)
+    }
+
+    fn flush(&mut self, all: bool) -> Vec<crate::plain_host::Sent> {
         self.host.advance_ms(200);
         let now = self.host.monotonic_nanos();
-        self.outbox.flush(&self.host, now, 0, &mut self.metrics);
+        self.outbox.flush(&self.host, now, 0, all, &mut self.metrics);
         self.metrics.hand_over(&self.host);
         self.host.take_sent()
     }
@@ -186,6 +191,22 @@ fn batches_in_flight_are_bounded() {
     assert_eq!(sent.len(), 2);
     assert!(rig.tick().is_empty());
     assert_eq!(sent[0].header().queued, 95);
+}
+
+#[test]
+fn a_tick_makes_one_batch_and_a_backlog_goes_on_with_each_answer() {
+    let mut rig =
+        Rig::new(r#"{"batch_max_records": 10, "batch_max_bytes": 1024, "max_in_flight": 4}"#);
+    for _ in 0..40 {
+        rig.push(Level::Info, 200);
+    }
+    let first = rig.flush(false);
+    assert_eq!(first.len(), 1);
+    let second = rig.answer(first[0].token, Some(202), None);
+    assert_eq!(second.len(), 1);
+    let third = rig.flush(false);
+    assert_eq!(third.len(), 1, "one more under way at once with each tick");
+    assert_eq!(rig.flush(true).len(), 2, "all that may be, where the end is near");
 }
 
 #[test]

@@ -164,8 +164,11 @@ fn a_cluster_that_is_unknown_or_empty_keeps_the_records_waiting() {
 #[test]
 fn no_more_batches_are_under_way_than_allowed() {
     let configuration = r#"{"delivery": {"max_in_flight": 3, "batch_max_bytes": 16384}}"#;
-    let gateway = sent(configuration, 200);
-    assert_eq!(gateway.callouts().len(), 3);
+    let mut gateway = sent(configuration, 200);
+    for under_way in [1, 2, 3, 3] {
+        assert_eq!(gateway.callouts().len(), under_way);
+        gateway.tick_after(TICK);
+    }
     for callout in gateway.callouts() {
         assert!(callout.body.len() <= 16_384 + 2_048, "{}", callout.body.len());
     }

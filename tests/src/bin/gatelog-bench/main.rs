@@ -38,10 +38,11 @@ const PARTS: [&str; 3] = ["envoy", "collector", "growth"];
 
 fn main() -> ExitCode {
     let run = || -> Result<()> {
+        let report = Report::new();
         cpu::pin_this_process(cpu::LOAD_CORE)?;
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        runtime.block_on(bench())
+        runtime.block_on(bench(report))
     };
     match run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -52,7 +53,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn bench() -> Result<()> {
+async fn bench(mut report: Report) -> Result<()> {
     let mut wanted: Vec<String> = std::env::args().skip(1).collect();
     for part in &wanted {
         ensure!(PARTS.contains(&part.as_str()), "no part {part:?}: there are {PARTS:?}");
@@ -60,7 +61,6 @@ async fn bench() -> Result<()> {
     if wanted.is_empty() {
         wanted = PARTS.map(str::to_owned).to_vec();
     }
-    let mut report = Report::new();
     for part in &wanted {
         match part.as_str() {
             "collector" => collector::bench(&mut report).await?,
