@@ -152,7 +152,8 @@ fuzz: ## Bad input, by coverage-guided fuzzing; FUZZ_SECONDS=10 for each target
 	@scripts/fuzz.sh
 
 .PHONY: bench
-bench: runtime wasm ## What it costs, side by side with the alternatives; PARTS="envoy collector"
+bench: runtime wasm ## What it costs, side by side with the alternatives; PARTS="envoy collector growth peers"
+	$(if $(filter peers,$(PARTS)),@scripts/peers.sh)
 	cargo build --release --package gatelog-collector
 	cargo build --profile load --package gatelog-tests --bin gatelog-bench
 	GATELOG_COLLECTOR=target/release/gatelog-collector target/load/gatelog-bench $(PARTS)

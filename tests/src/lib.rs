@@ -42,7 +42,7 @@ pub use journal::Journal;
 pub use paths::{
     collector as collector_path, filter as filter_path, root as checkout, tool as tool_path,
 };
-pub use process::{Process, Signal};
+pub use process::{Process, Signal, bound_command};
 pub use sample_records::SampleRecords;
 pub use sample_service::{GatewayAddress, SampleService, unreachable_address};
 pub use sink::{Answer, Sink};

@@ -53,7 +53,7 @@ fn spawn(command: Command) -> Result<Child> {
 }
 
 /// The command that runs `program` bound to this process's life, where the system can do that.
-pub(crate) fn bound_command(program: &Path) -> Command {
+pub fn bound_command(program: &Path) -> Command {
     let setpriv = Path::new("/usr/bin/setpriv");
     let mut command = if setpriv.exists() {
         let mut command = Command::new(setpriv);
@@ -70,7 +70,7 @@ pub(crate) fn bound_command(program: &Path) -> Command {
 impl Process {
     /// Starts `command`, made by [`bound_command`], with its output appended to `NAME.stdout` and
     /// `NAME.stderr` in `directory`.
-    pub(crate) fn start(name: &str, mut command: Command, directory: &Path) -> Result<Self> {
+    pub fn start(name: &str, mut command: Command, directory: &Path) -> Result<Self> {
         let stdout = directory.join(format!("{name}.stdout"));
         let stderr = directory.join(format!("{name}.stderr"));
         let append = |path: &Path| {

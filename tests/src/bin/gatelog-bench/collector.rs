@@ -10,7 +10,7 @@ use crate::cpu;
 use crate::load::setting;
 use crate::post::post;
 use crate::report::{Report, Target};
-use crate::stored::{Corpus, corpus, fill, stored_by};
+use crate::stored::{documents, fill, make_indexes, stored_by};
 use crate::summary::{Summary, quantile};
 
 /// Bytes of a record.
@@ -108,7 +108,9 @@ async fn store(report: &mut Report, rounds: u64) -> Result<()> {
         through.push(count(records) / begun.elapsed().as_secs_f64());
         let used = cpu::used(collector.process().id())? - before;
         cpus.push(used.as_secs_f64() * 1e6 / count(records));
-        let Corpus { documents, indexed } = corpus(&database, collector).await?;
+        let documents = documents(&database, collector).await?;
+        let indexed = Database::fresh().await?;
+        make_indexes(&indexed).await?;
         let begun = Instant::now();
         fill(&indexed, &documents).await?;
         bare.push(count(warm + records) / begun.elapsed().as_secs_f64());

@@ -1,13 +1,16 @@
 //! `make bench`: what gatelog costs, side by side with what one would use instead. See
 //! docs/performance.md.
 //!
-//! Arguments choose parts: `envoy` (the filter), `collector`, `growth`; all of them by default.
+//! Arguments choose parts: `envoy` (the filter), `collector`, `growth`; these by default. And
+//! `peers`, by name only: storing beside syslog-ng, rsyslog and one insert a record. Its programs
+//! come from `scripts/peers.sh`; one that is not there is told as not measured.
 //!
 //! `BENCH_ROUNDS` (15). Of `envoy`: `BENCH_REQUESTS` of a round (10000), `BENCH_RPS` of the latency
 //! runs (half of what the core can do), `BENCH_VARIANTS` (all; the first is always there),
 //! `BENCH_PEER_WASM` and `BENCH_PEER_CONFIG`: another plugin's file and configuration. Of
 //! `collector`: `BENCH_RECORDS` accepted a round (200000), `BENCH_STORED` (10000). Of `growth`:
-//! `BENCH_SPOOL_MEGABYTES` (2000), `BENCH_DOCUMENTS` (200000).
+//! `BENCH_SPOOL_MEGABYTES` (2000), `BENCH_DOCUMENTS` (200000). Of `peers`: `BENCH_ROUNDS` (3),
+//! `BENCH_STORED` of gatelog a round (10000), `BENCH_PEER_RECORDS` of each other (3000).
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -21,6 +24,7 @@ mod cpu;
 mod envoy;
 mod growth;
 mod load;
+mod peers;
 mod post;
 mod report;
 mod stored;
@@ -34,7 +38,10 @@ use anyhow::{Result, ensure};
 use crate::report::Report;
 
 /// What can be measured.
-const PARTS: [&str; 3] = ["envoy", "collector", "growth"];
+const PARTS: [&str; 4] = ["envoy", "collector", "growth", "peers"];
+
+/// How many of them are measured when none is named.
+const BY_DEFAULT: usize = 3;
 
 fn main() -> ExitCode {
     let run = || -> Result<()> {
@@ -59,11 +66,12 @@ async fn bench(mut report: Report) -> Result<()> {
         ensure!(PARTS.contains(&part.as_str()), "no part {part:?}: there are {PARTS:?}");
     }
     if wanted.is_empty() {
-        wanted = PARTS.map(str::to_owned).to_vec();
+        wanted = PARTS.iter().take(BY_DEFAULT).map(ToString::to_string).collect();
     }
     for part in &wanted {
         match part.as_str() {
             "collector" => collector::bench(&mut report).await?,
+            "peers" => peers::bench(&mut report).await?,
             "growth" => growth::bench(&mut report).await?,
             _ => envoy::bench(&mut report).await?,
         }

@@ -58,6 +58,13 @@ impl Report {
         }
     }
 
+    /// One value that could not be had, and why: it does not pass.
+    pub(crate) fn not_measured(&mut self, name: &str, why: &str) {
+        println!("{name:<48} not measured: {why}");
+        let row = json!({"name": name, "value": null, "not_measured": why, "pass": false});
+        self.rows.push(row);
+    }
+
     /// Adds a row, and prints it.
     fn add(&mut self, name: &str, value: f64, unit: &str, target: Option<Target>) {
         let rounded = (value * 100.0).round() / 100.0;

@@ -18,11 +18,8 @@ const INSERT: usize = 1_000;
 /// How long storing may take.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// Documents by collection, and a database with the same indexes and nothing in them.
-pub(crate) struct Corpus {
-    pub(crate) documents: Vec<(&'static str, Vec<Document>)>,
-    pub(crate) indexed: Database,
-}
+/// Documents by collection.
+pub(crate) type Documents = Vec<(&'static str, Vec<Document>)>;
 
 /// Waits until so many records of a boot are stored, by the collector's own account: to ask the
 /// database would keep it from storing.
@@ -39,33 +36,33 @@ pub(crate) async fn stored_by(collector: &Collector, boot: Uuid, records: usize)
     .await
 }
 
-/// Reads what a collector stored, and has it make the indexes of another database.
-pub(crate) async fn corpus(database: &Database, mut collector: Collector) -> Result<Corpus> {
+/// Ends a collector, and reads what it stored.
+pub(crate) async fn documents(database: &Database, mut collector: Collector) -> Result<Documents> {
     collector.stop()?;
     let mut documents = Vec::new();
     for collection in COLLECTIONS {
         documents.push((collection, database.find(collection, doc! {}).await?));
     }
-    let indexed = Database::fresh().await?;
-    let mut other = Collector::start(&indexed, CollectorOptions::default()).await?;
+    Ok(documents)
+}
+
+/// Has a collector make its indexes, and no more.
+pub(crate) async fn make_indexes(database: &Database) -> Result<()> {
+    let mut collector = Collector::start(database, CollectorOptions::default()).await?;
     eventually("the indexes are there", PATIENCE, async || {
-        let names = indexed.collection("trace_logs").list_index_names().await?;
+        let names = database.collection("trace_logs").list_index_names().await?;
         ensure!(names.len() > 1, "{names:?}");
-        let ready: serde_json::Value = other.get("/readyz").await?.json()?;
+        let ready: serde_json::Value = collector.get("/readyz").await?.json()?;
         ensure!(ready["mongodb"] == "up", "{ready}");
         Ok(())
     })
     .await?;
-    other.stop()?;
-    Ok(Corpus { documents, indexed })
+    collector.stop()
 }
 
 /// Inserts the documents, a thousand at a time: what a program without spool, retries and accounts
 /// would do.
-pub(crate) async fn fill(
-    database: &Database,
-    documents: &[(&'static str, Vec<Document>)],
-) -> Result<()> {
+pub(crate) async fn fill(database: &Database, documents: &Documents) -> Result<()> {
     let durable = WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
     let options = CollectionOptions::builder().write_concern(durable).build();
     for (name, documents) in documents {
