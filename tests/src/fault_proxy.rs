@@ -28,6 +28,12 @@ pub enum Fault {
     ClosedAfter(usize),
     /// Once a request has begun they get these bytes as their answer, and are closed.
     Answer(Vec<u8>),
+    /// The same, and are reset (TCP RST) instead of closed.
+    Reset(Vec<u8>),
+    /// What the server sends takes so much longer.
+    LateAnswer(Duration),
+    /// What the server sends comes byte by byte, with so long a pause after each.
+    Dribble(Duration),
 }
 
 #[derive(Clone, Debug)]
@@ -90,56 +96,87 @@ impl FaultProxy {
 
 async fn pass(mut client: TcpStream, setting: Setting) -> Result<()> {
     match setting.fault {
-        Fault::Cut => return Ok(()),
+        Fault::Cut => Ok(()),
         Fault::Silent => {
             let mut bytes = [0; 4096];
             while client.read(&mut bytes).await? > 0 {}
-            return Ok(());
+            Ok(())
         }
-        Fault::Answer(answer) => {
-            let mut bytes = [0; 4096];
-            if client.read(&mut bytes).await? > 0 {
-                client.write_all(&answer).await?;
-            }
-            return Ok(());
+        Fault::Answer(answer) => answer_with(&mut client, &answer).await,
+        Fault::Reset(answer) => {
+            answer_with(&mut client, &answer).await?;
+            // What was written must have left before the reset takes it away.
+            sleep(Duration::from_millis(20)).await;
+            client.set_zero_linger()?;
+            Ok(())
         }
-        Fault::None | Fault::Delay(_) | Fault::Throttle(_) | Fault::ClosedAfter(_) => {}
-    }
-    let server = TcpStream::connect(setting.target).await?;
-    let (from_client, to_client) = client.into_split();
-    let (from_server, to_server) = server.into_split();
-    let there = copy(from_client, to_server, &setting.fault, usize::MAX);
-    let allowance = if let Fault::ClosedAfter(bytes) = setting.fault { bytes } else { usize::MAX };
-    let back = copy(from_server, to_client, &setting.fault, allowance);
-    tokio::select! {
-        done = there => done,
-        done = back => done,
+        fault => relay(client, setting.target, &fault).await,
     }
 }
 
-/// Copies until the end, or until `allowance` bytes have passed.
+async fn answer_with(client: &mut TcpStream, answer: &[u8]) -> Result<()> {
+    let mut bytes = [0; 4096];
+    if client.read(&mut bytes).await? > 0 {
+        client.write_all(answer).await?;
+    }
+    Ok(())
+}
+
+/// How bytes are copied in one direction.
+#[derive(Clone, Copy)]
+struct Pace {
+    /// Most bytes at once.
+    piece: usize,
+    /// Before each piece.
+    pause: Duration,
+    /// Most bytes in all.
+    allowance: usize,
+}
+
+/// Most bytes that are copied at once.
+const PIECE: usize = 16 * 1024;
+
+/// Copies both ways, as the fault says, until one side ends.
+async fn relay(client: TcpStream, target: SocketAddr, fault: &Fault) -> Result<()> {
+    let free = Pace { piece: PIECE, pause: Duration::ZERO, allowance: usize::MAX };
+    let (there, back) = match *fault {
+        Fault::Delay(pause) => (Pace { pause, ..free }, Pace { pause, ..free }),
+        Fault::Throttle(bytes_a_second) => {
+            let piece = (bytes_a_second / 10).clamp(1, PIECE);
+            let slow = Pace { piece, pause: Duration::from_millis(100), ..free };
+            (slow, slow)
+        }
+        Fault::ClosedAfter(allowance) => (free, Pace { allowance, ..free }),
+        Fault::LateAnswer(pause) => (free, Pace { pause, ..free }),
+        Fault::Dribble(pause) => (free, Pace { piece: 1, pause, ..free }),
+        _ => (free, free),
+    };
+    let server = TcpStream::connect(target).await?;
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    tokio::select! {
+        done = copy(from_client, to_server, there) => done,
+        done = copy(from_server, to_client, back) => done,
+    }
+}
+
 async fn copy(
     mut from: impl AsyncReadExt + Unpin,
     mut to: impl AsyncWriteExt + Unpin,
-    fault: &Fault,
-    mut allowance: usize,
+    mut pace: Pace,
 ) -> Result<()> {
-    let mut bytes = vec![0; 16 * 1024];
-    while allowance > 0 {
-        let most = if let Fault::Throttle(rate) = fault { (rate / 10).max(1) } else { bytes.len() };
-        let window = bytes.get_mut(..most.min(16 * 1024)).unwrap_or_default();
-        let read = from.read(window).await?;
+    let mut bytes = vec![0; pace.piece];
+    while pace.allowance > 0 {
+        let read = from.read(&mut bytes).await?;
         if read == 0 {
             return Ok(());
         }
-        match fault {
-            Fault::Delay(delay) => sleep(*delay).await,
-            Fault::Throttle(_) => sleep(Duration::from_millis(100)).await,
-            _ => {}
+        if !pace.pause.is_zero() {
+            sleep(pace.pause).await;
         }
-        let passed = read.min(allowance);
-        to.write_all(window.get(..passed).unwrap_or_default()).await?;
-        allowance -= passed;
+        let passed = read.min(pace.allowance);
+        to.write_all(bytes.get(..passed).unwrap_or_default()).await?;
+        pace.allowance -= passed;
     }
     Ok(())
 }

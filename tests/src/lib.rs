@@ -4,9 +4,11 @@
 //! - [`Envoy`], configured by [`EnvoyConfig`] from the files under `envoy/`
 //! - [`Collector`], the binary built beside the test
 //! - [`Database`], on a MongoDB-compatible server or on `MONGODB_URI`
+//! - [`InsertRefusals`], a server that refuses documents one by one
 //! - [`SampleService`], an upstream
 //! - [`Sink`], a collector that answers as it is told
-//! - [`FaultProxy`], a network that fails as it is told
+//! - [`FaultProxy`], a network that fails as it is told; [`PacketLoss`], one that loses packets
+//! - [`NameServer`], [`Disk`], [`ShiftedClock`]: names, disks and clocks that fail as they are told
 //! - [`Gateway`]: all of them wired as `envoy/envoy.yaml` says
 //! - [`mock_host`]: a strict proxy-wasm host for the shipped module
 //! - [`Client`], [`eventually`] for waits on conditions, and [`stored`] for what became of it all
@@ -16,33 +18,43 @@
 mod client;
 mod collector;
 mod database;
+mod disk;
 mod envoy;
 mod envoy_config;
 mod eventually;
 mod fault_proxy;
 mod gateway;
+mod insert_refusals;
 mod journal;
 pub mod mock_host;
+mod name_server;
+mod packet_loss;
 mod paths;
 mod process;
 mod sample_records;
 mod sample_service;
+mod shifted_clock;
 mod sink;
 pub mod stored;
 
 pub use client::{Client, Reply, raw_exchange};
 pub use collector::{Collector, CollectorOptions};
 pub use database::{Database, DatabaseServer};
+pub use disk::{Disk, DiskKind};
 pub use envoy::{Envoy, EnvoyOptions};
 pub use envoy_config::{EnvoyConfig, yaml_documents};
 pub use eventually::{Hopeless, eventually};
 pub use fault_proxy::{Fault, FaultProxy};
 pub use gateway::{Gateway, GatewayOptions};
+pub use insert_refusals::InsertRefusals;
 pub use journal::Journal;
+pub use name_server::{NameServer, Resolution};
+pub use packet_loss::PacketLoss;
 pub use paths::{
     collector as collector_path, filter as filter_path, root as checkout, tool as tool_path,
 };
 pub use process::{Process, Signal, bound_command};
 pub use sample_records::SampleRecords;
 pub use sample_service::{GatewayAddress, SampleService, unreachable_address};
+pub use shifted_clock::ShiftedClock;
 pub use sink::{Answer, Sink};

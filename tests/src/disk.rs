@@ -1,0 +1,137 @@
+//! A small disk of a test's own, real to the program that writes on it: it can be full, and it can
+//! turn read-only as a disk does that fails. Mounting needs root, or a user namespace in which one
+//! is: `scripts/chaos.sh` makes one.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use tempfile::TempDir;
+
+/// What lies under the mount point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiskKind {
+    /// A tmpfs of so many bytes.
+    Memory(u64),
+    /// An ext4 file system of so many bytes in a file, mounted with `errors=remount-ro`. Needs root
+    /// and loop devices.
+    Ext4(u64),
+}
+
+/// A mounted disk. Nothing on it may be open any more when it is dropped.
+#[derive(Debug)]
+pub struct Disk {
+    kind: DiskKind,
+    directory: TempDir,
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // A mount that is gone is no fault here.
+        drop(run("umount", &["-l".as_ref(), self.path().as_os_str()]));
+    }
+}
+
+impl Disk {
+    /// Makes and mounts one.
+    pub fn mount(kind: DiskKind) -> Result<Self> {
+        let directory = TempDir::new()?;
+        let disk = Self { kind, directory };
+        fs::create_dir(disk.path())?;
+        match kind {
+            DiskKind::Memory(bytes) => {
+                let size = format!("size={bytes}");
+                let options = ["-t", "tmpfs", "-o", &size, "gatelog-test"].map(AsRef::as_ref);
+                run("mount", &[&options[..], &[disk.path().as_os_str()]].concat())
+                    .context("a disk of a test's own needs root, or 'make chaos'")?;
+            }
+            DiskKind::Ext4(bytes) => {
+                File::create(disk.image())?.set_len(bytes)?;
+                run("mkfs.ext4", &["-q".as_ref(), disk.image().as_os_str()])?;
+                disk.mount_image().context("a disk in a file needs root and loop devices")?;
+            }
+        }
+        Ok(disk)
+    }
+
+    /// Where it is mounted.
+    pub fn path(&self) -> PathBuf {
+        self.directory.path().join("disk")
+    }
+
+    /// Writes a file until nothing more fits.
+    pub fn fill(&self) -> Result<()> {
+        let mut ballast = File::create(self.ballast())?;
+        let mut piece = vec![0xa5; 64 << 10];
+        while !piece.is_empty() {
+            match ballast.write_all(&piece) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::StorageFull => {
+                    piece.truncate(piece.len() / 2);
+                }
+                Err(error) => return Err(error).context("filling a disk"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what [`fill`](Self::fill) wrote.
+    pub fn free(&self) -> Result<()> {
+        fs::remove_file(self.ballast()).context("freeing a disk")
+    }
+
+    /// The file system meets an error, and turns read-only under the programs that have files open
+    /// for writing: what a failing disk does, and what `mount -o remount,ro` refuses to.
+    pub fn fail(&self) -> Result<()> {
+        ensure!(matches!(self.kind, DiskKind::Ext4(_)), "only an ext4 disk can fail");
+        let device = output("findmnt", &["-n", "-o", "SOURCE", "--target"], &self.path())?;
+        let name = device.trim().strip_prefix("/dev/").context("not on a device")?;
+        let trigger = format!("/sys/fs/ext4/{name}/trigger_fs_error");
+        fs::write(&trigger, "a disk that fails").with_context(|| trigger.clone())?;
+        match File::create(self.path().join("probe")).map_err(|error| error.kind()) {
+            Err(ErrorKind::ReadOnlyFilesystem) => Ok(()),
+            other => bail!("the file system did not turn read-only: {other:?}"),
+        }
+    }
+
+    /// Checks and mounts it again, as after [`fail`](Self::fail) an operator must. Nothing on it may
+    /// be open.
+    pub fn mend(&self) -> Result<()> {
+        run("umount", &[self.path().as_os_str()])?;
+        // 0: sound; 1: mended.
+        let checked = Command::new("e2fsck").arg("-fy").arg(self.image()).output()?;
+        ensure!(matches!(checked.status.code(), Some(0 | 1)), "e2fsck: {}", checked.status);
+        self.mount_image()
+    }
+
+    fn mount_image(&self) -> Result<()> {
+        let options = ["-o", "loop,errors=remount-ro"].map(AsRef::as_ref);
+        let paths = [self.image(), self.path()];
+        let paths = paths.each_ref().map(|path| path.as_os_str());
+        run("mount", &[&options[..], &paths[..]].concat())
+    }
+
+    fn image(&self) -> PathBuf {
+        self.directory.path().join("image")
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.path().join("ballast")
+    }
+}
+
+fn run(program: &str, arguments: &[&std::ffi::OsStr]) -> Result<()> {
+    let done =
+        Command::new(program).args(arguments).output().with_context(|| program.to_owned())?;
+    let told = String::from_utf8_lossy(&done.stderr);
+    ensure!(done.status.success(), "{program} {arguments:?}: {}", told.trim());
+    Ok(())
+}
+
+fn output(program: &str, arguments: &[&str], path: &Path) -> Result<String> {
+    let done = Command::new(program).args(arguments).arg(path).output()?;
+    ensure!(done.status.success(), "{program} ended with {}", done.status);
+    Ok(String::from_utf8(done.stdout)?)
+}

@@ -1,0 +1,64 @@
+//! A network that loses packets: the kernel drops some of those to and from a port of this machine,
+//! at random, and TCP does what it does then. Needs root and the `nft` command, or a network
+//! namespace in which one is root: `scripts/chaos.sh` makes one.
+
+use std::io::Write;
+use std::process::{Command, Stdio, id};
+
+use anyhow::{Context, Result, ensure};
+
+/// Packets are lost as long as this value lives.
+#[derive(Debug)]
+pub struct PacketLoss {
+    table: String,
+}
+
+impl Drop for PacketLoss {
+    fn drop(&mut self) {
+        if let Err(error) = nft(&format!("delete table inet {}\n", self.table)) {
+            eprintln!("packets are still being lost: {error:#}");
+        }
+    }
+}
+
+impl PacketLoss {
+    /// From now on so many percent of the packets of TCP connections to `port`, and back, are lost.
+    pub fn start(port: u16, percent: u8) -> Result<Self> {
+        let table = format!("gatelog_loss_{}_{port}", id());
+        let lost = format!("numgen random mod 100 < {percent} counter drop");
+        nft(&format!(
+            "table inet {table} {{
+                chain input {{
+                    type filter hook input priority filter;
+                    tcp dport {port} {lost}
+                    tcp sport {port} {lost}
+                }}
+            }}\n"
+        ))
+        .context("losing packets needs root and nftables, or 'make chaos'")?;
+        Ok(Self { table })
+    }
+
+    /// How many packets were lost until now.
+    pub fn lost(&self) -> Result<u64> {
+        let listed = Command::new("nft").args(["list", "table", "inet", &self.table]).output()?;
+        let text = String::from_utf8(listed.stdout)?;
+        let counts = text.split("counter packets ").skip(1);
+        Ok(counts.filter_map(|rest| rest.split(' ').next()?.parse::<u64>().ok()).sum())
+    }
+}
+
+/// Hands a script to `nft`.
+fn nft(script: &str) -> Result<()> {
+    let mut nft = Command::new("nft")
+        .args(["-f", "-"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("starting 'nft' (Debian package nftables)")?;
+    // Dropped at once: the script ends there.
+    nft.stdin.take().context("no standard input")?.write_all(script.as_bytes())?;
+    let done = nft.wait_with_output()?;
+    ensure!(done.status.success(), "nft: {}", String::from_utf8_lossy(&done.stderr).trim());
+    Ok(())
+}
