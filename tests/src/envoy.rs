@@ -17,9 +17,6 @@ use crate::{Client, EnvoyConfig, Journal, eventually, paths};
 /// How long Envoy may take to listen, to apply an update, and to end.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How often Envoy writes out its access log: a test should not wait for the default of ten seconds.
-const FLUSH_MILLISECONDS: &str = "50";
-
 /// How an Envoy is started.
 #[derive(Clone, Debug)]
 pub struct EnvoyOptions {
@@ -32,6 +29,9 @@ pub struct EnvoyOptions {
     pub concurrency: u32,
     /// Whether listeners come from a file that can be replaced: [`Envoy::replace_listeners`].
     pub watch_listeners: bool,
+    /// How often Envoy writes out its access log, in milliseconds: a test should not wait for the
+    /// default of ten seconds.
+    pub flush_milliseconds: u32,
     /// Environment variables.
     pub environment: Vec<(String, String)>,
     /// Further arguments.
@@ -46,6 +46,7 @@ impl EnvoyOptions {
             keep_address: false,
             concurrency: 1,
             watch_listeners: false,
+            flush_milliseconds: 50,
             environment: Vec::new(),
             arguments: Vec::new(),
         }
@@ -103,7 +104,7 @@ impl Envoy {
         command.arg("-c").arg(&file).arg("--admin-address-path").arg(&admin_file);
         command.args(["--disable-hot-restart", "-l", "warning"]);
         command.args(["--concurrency", &concurrency.to_string()]);
-        command.args(["--file-flush-interval-msec", FLUSH_MILLISECONDS]);
+        command.args(["--file-flush-interval-msec", &options.flush_milliseconds.to_string()]);
         command.args(&options.arguments);
         command.envs(options.environment);
         let mut process = Process::start("envoy", command, directory.path())?;

@@ -22,6 +22,8 @@ pub(crate) struct Case {
     /// Environment of the collector.
     #[serde(default)]
     pub(crate) collector: Vec<(String, String)>,
+    /// Pause of each of the load's clients between two requests, in milliseconds; 40 if not said.
+    pub(crate) interval_ms: Option<u64>,
     /// What is done, in order.
     pub(crate) steps: Vec<Step>,
     /// What may come of it.
@@ -37,14 +39,16 @@ pub(crate) struct Allow {
     pub(crate) dropped: Vec<String>,
     /// Records that are missing until the replay.
     pub(crate) missing: bool,
+    /// Records that become dead letters; a retry brings them once the reason is gone.
+    pub(crate) quarantined: bool,
     /// Requests that may be harmed, at most: those under way in a VM that traps.
-    pub(crate) harmed: usize,
+    pub(crate) harmed: u64,
     /// Records that nobody has any more: Envoy or its VM died without mercy. They are named.
     pub(crate) lost: bool,
 }
 
 /// One thing that is done.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, PartialEq)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum Step {
     /// The load goes on for so long, in milliseconds.
@@ -91,7 +95,7 @@ pub(crate) enum Part {
 }
 
 /// How a network fails.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum NetworkFault {
     None,
@@ -128,6 +132,11 @@ impl Case {
             cases.retain(|case| wanted.contains(&case.name));
         }
         Ok(cases)
+    }
+
+    /// Between two requests of a client of the load.
+    pub(crate) fn interval(&self) -> Duration {
+        Duration::from_millis(self.interval_ms.unwrap_or(40))
     }
 }
 

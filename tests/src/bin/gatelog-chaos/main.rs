@@ -8,16 +8,24 @@
     reason = "counts of a test; a fault ends it and harms nobody"
 )]
 
+mod accounts;
 mod audit;
 mod case;
+mod evidence;
+mod latency;
 mod load;
+mod machine;
 mod report;
+mod steps;
 mod system;
+mod verdict;
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 
+use crate::audit::Finding;
 use crate::case::Case;
 use crate::report::Report;
 use crate::system::System;
@@ -38,19 +46,23 @@ async fn main() -> ExitCode {
 async fn run() -> Result<bool> {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let cases = Case::all(&wanted)?;
-    let mut report = Report::default();
+    let mut report = Report::new();
     for (index, case) in cases.iter().enumerate() {
         println!("==> {} of {}: {}: {}", index + 1, cases.len(), case.name, case.about);
-        let result = run_case(case).await.with_context(|| case.name.clone());
-        report.add(case, result);
+        let began = Instant::now();
+        let finding = run_case(case).await.unwrap_or_else(|error| Finding {
+            error: Some(format!("{error:#}")),
+            ..Finding::default()
+        });
+        report.add(case, &Finding { took: began.elapsed(), ..finding });
     }
     report.finish()
 }
 
-async fn run_case(case: &Case) -> Result<audit::Finding> {
+async fn run_case(case: &Case) -> Result<Finding> {
     let mut system = System::start(case).await?;
     for step in &case.steps {
         system.take(step).await.with_context(|| format!("{step:?}"))?;
     }
-    audit::audit(case, system).await
+    audit::audit(case, &mut system).await
 }
