@@ -13,7 +13,7 @@ use gatelog_record::{DecodeLimits, Level};
 
 use crate::ingest::{BatchLimits, IngestLimits};
 use crate::server::TlsFiles;
-use crate::spool::SpoolOptions;
+use crate::spool::{KEEP_FREE_BYTES, SpoolOptions};
 use crate::store::StoreOptions;
 use crate::writer::WriterOptions;
 use read::Reader;
@@ -82,6 +82,7 @@ impl ServeArgs {
                 &self.dead_letters_max_bytes,
                 1 << 20..=1 << 40,
             ),
+            keep_free_bytes: KEEP_FREE_BYTES,
         };
         let encoded =
             read.bytes("GATELOG_MAX_BODY_BYTES", &self.max_body_bytes, 1 << 10..=64 << 20);

@@ -12,7 +12,7 @@
 //!    was committed, never what is about to be.
 //! 4. Rows are read in the order in which they were committed, and a row's number is never used
 //!    twice in one file.
-//! 5. Nothing grows without bound: the rows by `max_bytes`, the dead letters by
+//! 5. Nothing grows without bound: the rows by `max_bytes` and by what the disk has, the dead letters by
 //!    `dead_letters_max_bytes` (the oldest go, counted), the accounts by
 //!    [`MAX_BOOTS`](crate::accounting::MAX_BOOTS), waiting work by [`MAX_JOBS`], the log by a
 //!    checkpoint every few MiB.
@@ -35,7 +35,7 @@
 //! | the process is killed | nothing acknowledged. SQLite replays the log when it opens; batches that were not acknowledged are there or not, and their senders send again |
 //! | the machine loses power | the same, if the disk keeps what it has confirmed |
 //! | killed between insert and settle | nothing: the row is inserted again, and its records are duplicates |
-//! | the disk is full or read-only | nothing: appends fail (`503`), readiness is off, and the spool tries every second |
+//! | the disk is full or read-only | nothing: appends fail (`503`), readiness is off, and the spool tries every second. Batches leave [`KEEP_FREE_BYTES`] of it, so that rows can be settled on a disk that they have filled |
 //! | fsync fails | nothing acknowledged before; afterwards nothing is acknowledged until a restart. It is never tried again, since a second fsync may succeed without having written what the first one lost |
 //! | a body is damaged | that batch: its checksum is wrong, it becomes one dead letter, and its numbered records are accounted as quarantined |
 //! | the file is damaged | what cannot be read: the file is moved aside and named in the log, everything that is still readable and has the right checksum is copied into a new one, the rest becomes `missing` in the accounts, and the service goes on |
@@ -46,6 +46,7 @@ mod error;
 mod letters;
 mod offline;
 mod recovery;
+mod room;
 mod shared;
 
 use std::fs::{self, File, TryLockError};
@@ -60,7 +61,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::accounting::{BootKey, Edit, Ledger, Seqs, Totals};
 use crate::metrics::Metrics;
-use committer::{Committer, Job};
+use committer::{Bounds, Committer, Job};
 use shared::Shared;
 
 pub use database::{Row, Waiting};
@@ -68,6 +69,7 @@ pub use error::{Fault, SpoolError};
 pub use letters::{DeadLetter, LETTER_LINE_BYTES, LetterCount, LetterFilter, StoredLetter};
 pub use offline::{LetterBox, Retried};
 pub use recovery::{FILE, Moved};
+pub use room::KEEP_FREE_BYTES;
 pub use shared::Health;
 
 /// Most batches that wait for the disk at once; the next one is answered 503.
@@ -82,6 +84,8 @@ pub struct SpoolOptions {
     pub max_bytes: u64,
     /// Most bytes of dead letters; the oldest go first.
     pub dead_letters_max_bytes: u64,
+    /// Bytes of the disk that batches may not take: [`KEEP_FREE_BYTES`].
+    pub keep_free_bytes: u64,
 }
 
 /// A batch to be made durable.
@@ -178,7 +182,7 @@ impl Spool {
             options.dir.clone(),
             opened.db,
             Arc::clone(&shared),
-            options.dead_letters_max_bytes,
+            Bounds { letters: options.dead_letters_max_bytes, keep_free: options.keep_free_bytes },
         )?;
         let (jobs, queue) = mpsc::channel();
         std::thread::Builder::new().name("spool".into()).spawn(move || committer.run(&queue))?;

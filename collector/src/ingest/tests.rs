@@ -46,8 +46,12 @@ impl Fixture {
 
     fn with(auth: Auth, max_bytes: u64) -> Self {
         let dir = TempDir::new().unwrap();
-        let options =
-            SpoolOptions { dir: dir.path().to_owned(), max_bytes, dead_letters_max_bytes: 8 << 20 };
+        let options = SpoolOptions {
+            dir: dir.path().to_owned(),
+            max_bytes,
+            dead_letters_max_bytes: 8 << 20,
+            keep_free_bytes: 0,
+        };
         let spool = Spool::open(&options, Metrics::new()).unwrap();
         Self { app: App::new(spool.clone(), auth, limits(), Metrics::new()), spool, dir }
     }

@@ -12,7 +12,7 @@ use super::database::{self, Waiting};
 use super::error::{Fault, SpoolError};
 use super::letters::{self, DeadLetter, LetterCount};
 use super::shared::{Health, Shared};
-use super::{Append, Settled, recovery};
+use super::{Append, Settled, recovery, room};
 use crate::accounting::{Account, Edit, Intervals, Ledger, MAX_BOOTS, Seqs, Totals};
 use crate::clock::now_millis;
 
@@ -49,11 +49,22 @@ pub(super) struct Committer {
     dir: PathBuf,
     db: Connection,
     shared: Arc<Shared>,
-    letters_max: u64,
+    bounds: Bounds,
     /// Changes when another process has written.
     data_version: i64,
     /// Bytes in the log since it was last copied into the file, about.
     unchecked: usize,
+    /// When free pages were last given back to a disk without room.
+    gave_back: Option<Instant>,
+}
+
+/// What the thread keeps to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Most bytes of dead letters.
+    pub(super) letters: u64,
+    /// Bytes of the disk that batches may not take.
+    pub(super) keep_free: u64,
 }
 
 impl Committer {
@@ -62,10 +73,11 @@ impl Committer {
         dir: PathBuf,
         db: Connection,
         shared: Arc<Shared>,
-        letters_max: u64,
+        bounds: Bounds,
     ) -> Result<Self, SpoolError> {
         let data_version = database::data_version(&db)?;
-        let committer = Self { dir, db, shared, letters_max, data_version, unchecked: 0 };
+        let (unchecked, gave_back) = (0, None);
+        let committer = Self { dir, db, shared, bounds, data_version, unchecked, gave_back };
         committer.load()?;
         Ok(committer)
     }
@@ -90,8 +102,18 @@ impl Committer {
         }
     }
 
-    /// One transaction for the whole group, then everybody's answer.
-    fn commit(&mut self, group: Vec<Job>) {
+    /// One transaction for the whole group, then everybody's answer. Without room on the disk
+    /// batches are refused, and the rest is done: it makes room.
+    fn commit(&mut self, mut group: Vec<Job>) {
+        let room = self.room();
+        if room.is_err() {
+            let appends: Vec<Job>;
+            (appends, group) = group.into_iter().partition(|job| matches!(job, Job::Append(..)));
+            if !appends.is_empty() {
+                self.judge(&room);
+                answer(appends, &room);
+            }
+        }
         if group.is_empty() {
             return;
         }
@@ -99,18 +121,14 @@ impl Committer {
             Health::Broken(text) => Err(SpoolError::Disk { fault: Fault::Fatal, text }),
             Health::Good | Health::Refusing(_) => self.transact(&group),
         };
-        self.judge(&result);
-        for job in group {
-            let (Job::Append(_, done)
-            | Job::Settle(_, done)
-            | Job::Account(_, done)
-            | Job::Corrupt(_, done)
-            | Job::Close(done)) = job;
-            let _ = done.send(result.clone());
+        // That a deletion succeeded does not mean that there is room for a batch.
+        if room.is_ok() || result.is_err() {
+            self.judge(&result);
         }
+        answer(group, &result);
         if result.is_ok() {
             self.shared.committed.notify_one();
-            if self.unchecked >= CHECKPOINT_BYTES {
+            if self.unchecked >= CHECKPOINT_BYTES || room.is_err() {
                 self.checkpoint();
             }
         }
@@ -142,7 +160,7 @@ impl Committer {
                 Job::Close(_) => {}
             }
         }
-        let purged = letters::trim(&tx, &mut change.letters, self.letters_max)?;
+        let purged = letters::trim(&tx, &mut change.letters, self.bounds.letters)?;
         let evicted = change.edit.evict(&ledger, MAX_BOOTS);
         change.write_accounts(&tx)?;
         change.waiting.oldest = database::oldest(&tx)?;
@@ -225,17 +243,28 @@ impl Committer {
         match self.shared.health() {
             Health::Broken(_) => {}
             Health::Refusing(_) => {
-                let result = database::probe(&self.db, now_millis());
+                let result = self.room().and_then(|()| database::probe(&self.db, now_millis()));
                 self.judge(&result);
             }
-            Health::Good => {
-                if let Err(error) = self.notice_others().and_then(|()| database::shrink(&self.db)) {
-                    self.judge(&Err(error));
-                } else if self.unchecked > 0 {
-                    self.checkpoint();
-                }
-            }
+            Health::Good => match self.notice_others().and_then(|()| database::shrink(&self.db)) {
+                Err(error) => self.judge(&Err(error)),
+                Ok(shrunk) if shrunk || self.unchecked > 0 => self.checkpoint(),
+                Ok(_) => {}
+            },
         }
+    }
+
+    /// Whether the disk has room for batches. If not, it gets back what the file does not need, now
+    /// and then: settled rows leave free pages behind.
+    fn room(&mut self) -> Result<(), SpoolError> {
+        let room = room::ensure(&self.dir, self.bounds.keep_free);
+        if room.is_ok() || self.gave_back.is_some_and(|at| at.elapsed() < TICK) {
+            return room;
+        }
+        self.gave_back = Some(Instant::now());
+        database::vacuum(&self.db)?;
+        database::checkpoint(&self.db, "TRUNCATE")?;
+        room::ensure(&self.dir, self.bounds.keep_free)
     }
 
     fn checkpoint(&mut self) {
@@ -328,6 +357,17 @@ impl Change<'_> {
             database::delete_account(tx, key)?;
         }
         Ok(())
+    }
+}
+
+fn answer(jobs: Vec<Job>, result: &Result<(), SpoolError>) {
+    for job in jobs {
+        let (Job::Append(_, done)
+        | Job::Settle(_, done)
+        | Job::Account(_, done)
+        | Job::Corrupt(_, done)
+        | Job::Close(done)) = job;
+        let _ = done.send(result.clone());
     }
 }
 

@@ -301,11 +301,25 @@ pub(super) fn checkpoint(db: &Connection, mode: &str) -> Result<(), SpoolError> 
     Ok(())
 }
 
-/// Gives free pages back to the disk, when there are many; a bounded number at once.
-pub(super) fn shrink(db: &Connection) -> Result<(), SpoolError> {
+/// Free pages that a file keeps for what comes next: 16 MiB.
+const SPARE_PAGES: i64 = 4_096;
+
+/// Gives free pages back to the disk, when there are many; says whether it did. The file is shorter
+/// after the next checkpoint.
+pub(super) fn shrink(db: &Connection) -> Result<bool, SpoolError> {
     let free: i64 = db.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
-    if free > 4_096 {
-        db.execute_batch("PRAGMA incremental_vacuum(1024)")?;
+    let many = free > SPARE_PAGES;
+    if many {
+        vacuum(db)?;
     }
+    Ok(many)
+}
+
+/// Gives free pages back to the disk; a bounded number at once.
+pub(super) fn vacuum(db: &Connection) -> Result<(), SpoolError> {
+    let mut statement = db.prepare_cached("PRAGMA incremental_vacuum(1024)")?;
+    let mut freed = statement.query([])?;
+    // One page is given back for every row that is asked for.
+    while freed.next()?.is_some() {}
     Ok(())
 }

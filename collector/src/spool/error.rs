@@ -29,6 +29,13 @@ pub enum SpoolError {
         /// The bound.
         limit: u64,
     },
+    /// The disk has no room but what settling needs.
+    NoRoom {
+        /// Bytes left on the disk.
+        free: u64,
+        /// Bytes that batches may not take.
+        keep: u64,
+    },
     /// More work waits for the disk than is allowed.
     Busy,
     /// The disk or the database refused.
@@ -57,7 +64,10 @@ impl SpoolError {
         match self {
             SpoolError::Disk { fault, .. } => *fault,
             SpoolError::Version { .. } | SpoolError::Locked(_) => Fault::Fatal,
-            SpoolError::Full { .. } | SpoolError::Busy | SpoolError::Closed => Fault::Passing,
+            SpoolError::Full { .. }
+            | SpoolError::NoRoom { .. }
+            | SpoolError::Busy
+            | SpoolError::Closed => Fault::Passing,
         }
     }
 }
@@ -69,6 +79,12 @@ impl fmt::Display for SpoolError {
                 f,
                 "spool full: {bytes} bytes wait for MongoDB, limit is {}",
                 show_size(*limit)
+            ),
+            SpoolError::NoRoom { free, keep } => write!(
+                f,
+                "spool disk nearly full: {free} bytes are left, {} are kept to settle what waits: \
+                 free or enlarge it",
+                show_size(*keep)
             ),
             SpoolError::Busy => f.write_str("too many batches wait for the disk"),
             SpoolError::Disk { text, .. } => write!(f, "spool disk: {text}"),

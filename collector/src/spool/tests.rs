@@ -14,7 +14,12 @@ use super::*;
 const LIMIT: u64 = 1 << 20;
 
 fn options(dir: &Path) -> SpoolOptions {
-    SpoolOptions { dir: dir.to_owned(), max_bytes: LIMIT, dead_letters_max_bytes: 64 << 10 }
+    SpoolOptions {
+        dir: dir.to_owned(),
+        max_bytes: LIMIT,
+        dead_letters_max_bytes: 64 << 10,
+        keep_free_bytes: 0,
+    }
 }
 
 fn open(dir: &Path) -> Spool {
@@ -421,6 +426,46 @@ async fn a_disk_that_refuses_makes_the_spool_refuse_until_it_takes_again() {
     spool.append(batch(3, 10)).await.unwrap();
     let numbers: Vec<_> = all(&spool).await.iter().map(|row| number_of(&row.body)).collect();
     assert_eq!(numbers, [1, 3], "what was refused is not there");
+}
+
+/// It gave back one page a second: after an hour's outage the disk was full of free pages for days.
+#[tokio::test]
+async fn a_spool_that_was_large_once_gives_its_disk_back() {
+    let dir = TempDir::new().unwrap();
+    let large = SpoolOptions { max_bytes: 64 << 20, ..options(dir.path()) };
+    let spool = Spool::open(&large, Metrics::new()).unwrap();
+    for number in 1..=24 {
+        spool.append(batch(number, 1 << 20)).await.unwrap();
+    }
+    let rows = all(&spool).await;
+    spool.settle(settled(&spool, &rows)).await.unwrap();
+    let file = dir.path().join(FILE);
+    let began = std::time::Instant::now();
+    // Up to 16 MiB of free pages are kept for what comes next.
+    while fs::metadata(&file).unwrap().len() > 18 << 20 {
+        assert!(began.elapsed().as_secs() < 30, "{} bytes", fs::metadata(&file).unwrap().len());
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+/// A disk that the rows had filled kept them for ever: to delete one needs room as well.
+#[tokio::test]
+async fn without_room_on_the_disk_batches_are_refused_and_rows_are_settled() {
+    let dir = TempDir::new().unwrap();
+    let spool = open(dir.path());
+    spool.append(batch(1, 10)).await.unwrap();
+    spool.close().await.unwrap();
+    drop(spool);
+
+    let crowded = SpoolOptions { keep_free_bytes: u64::MAX, ..options(dir.path()) };
+    let spool = Spool::open(&crowded, Metrics::new()).unwrap();
+    let refused = spool.append(batch(2, 10)).await.unwrap_err();
+    assert!(matches!(refused, SpoolError::NoRoom { keep: u64::MAX, .. }), "{refused}");
+    assert!(matches!(spool.health(), Health::Refusing(_)));
+    let rows = all(&spool).await;
+    spool.settle(settled(&spool, &rows)).await.unwrap();
+    assert_eq!((all(&spool).await, spool.waiting().rows), (vec![], 0));
+    assert!(matches!(spool.health(), Health::Refusing(_)), "there is no more room than before");
 }
 
 #[tokio::test]
