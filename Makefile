@@ -165,7 +165,13 @@ bench: runtime wasm ## What it costs, side by side with the alternatives; PARTS=
 chaos: wasm ## Faults against the running system, each audited from outside; CASES=name
 	@scripts/build-wasm.sh --features trap
 	cargo build --workspace --bins
-	target/debug/gatelog-chaos $(CASES)
+	@scripts/chaos.sh $(CASES)
+
+.PHONY: endurance
+endurance: export CHAOS_MINUTES ?= 60
+endurance: export CHAOS_PACE ?= 10
+endurance: CASES := endurance
+endurance: chaos ## An hour under load with faults, memory sampled; CHAOS_MINUTES=60
 
 .PHONY: clean
 clean: ## Remove what was built; .tools/ stays

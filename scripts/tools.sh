@@ -40,6 +40,9 @@ check_programs() {
     need_command c++ g++ "the engine of the fuzzer is compiled from C++"
     need_command curl curl "the end-to-end tests run the drain recipe, the tests of clients drive the gateway with it"
     need_command h2load nghttp2-client "the tests of clients drive the gateway with it"
+    need_command ip iproute2 "the chaos cases have a network of their own"
+    need_command nft nftables "the chaos cases lose packets"
+    need_command mkfs.ext4 e2fsprogs "the chaos cases have disks that fail"
     local chromium=${CHROMIUM:-/usr/bin/chromium}
     [[ -x $chromium ]] || debian_packages "'$chromium' is missing (a test drives a browser)" chromium
 }

@@ -9,7 +9,7 @@ use axum::http::Method;
 use futures_util::future::join_all;
 use gatelog_tests::{Collector, CollectorOptions, Database, Gateway, GatewayOptions, eventually};
 use mongodb::bson::doc;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::stored::{at, json};
 
@@ -66,12 +66,8 @@ async fn three_collectors_store_each_record_once_though_one_is_killed_under_load
     let mut second = start().await.unwrap();
     let third = start().await.unwrap();
     let mut options = GatewayOptions::shipped().unwrap();
-    let cluster = options.envoy.config.cluster("gatelog_collector").unwrap();
-    let endpoints = &mut cluster["load_assignment"]["endpoints"][0]["lb_endpoints"];
     for more in [&second, &third] {
-        let (address, port_value) = (more.address().ip().to_string(), more.address().port());
-        let at = json!({ "socket_address": { "address": address, "port_value": port_value } });
-        endpoints.as_array_mut().unwrap().push(json!({ "endpoint": { "address": at } }));
+        options.envoy.config.add_endpoint("gatelog_collector", more.address()).unwrap();
     }
     options.envoy.concurrency = 2;
     options.database = Some(database.clone());

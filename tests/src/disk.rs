@@ -61,11 +61,11 @@ impl Disk {
         self.directory.path().join("disk")
     }
 
-    /// Writes a file until nothing more fits.
-    pub fn fill(&self) -> Result<()> {
+    /// Writes a file until no more than `leaving` bytes are free.
+    pub fn fill(&self, leaving: u64) -> Result<()> {
         let mut ballast = File::create(self.ballast())?;
         let mut piece = vec![0xa5; 64 << 10];
-        while !piece.is_empty() {
+        while !piece.is_empty() && self.free_bytes()? > leaving {
             match ballast.write_all(&piece) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::StorageFull => {
@@ -75,6 +75,11 @@ impl Disk {
             }
         }
         Ok(())
+    }
+
+    fn free_bytes(&self) -> Result<u64> {
+        let disk = rustix::fs::statvfs(self.path())?;
+        Ok(disk.f_bavail * disk.f_frsize)
     }
 
     /// Removes what [`fill`](Self::fill) wrote.

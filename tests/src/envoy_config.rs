@@ -107,6 +107,42 @@ impl EnvoyConfig {
         Ok(())
     }
 
+    /// One more endpoint of a cluster.
+    pub fn add_endpoint(&mut self, name: &str, address: SocketAddr) -> Result<()> {
+        let cluster = named(self.at(CLUSTERS)?, name)?;
+        let endpoints = place(cluster, "/load_assignment/endpoints/0/lb_endpoints")?;
+        let endpoint = json!({ "endpoint": { "address": {
+            "socket_address": socket_address(address)
+        } } });
+        endpoints.as_array_mut().context("not a list")?.push(endpoint);
+        Ok(())
+    }
+
+    /// The only endpoint of a cluster is a name, `NAME.test`, that this name server is asked for
+    /// every second.
+    pub fn cluster_named(&mut self, name: &str, port: u16, server: SocketAddr) -> Result<()> {
+        const RESOLVER: &str = "type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig";
+        let cluster = named(self.at(CLUSTERS)?, name)?;
+        let host = format!("{}.test", name.replace('_', "-"));
+        *place(cluster, ENDPOINT)? = json!({ "address": host, "port_value": port });
+        let fields = cluster.as_object_mut().context("not an object")?;
+        for (field, value) in [
+            ("type", json!("STRICT_DNS")),
+            ("dns_lookup_family", json!("V4_ONLY")),
+            ("dns_refresh_rate", json!("1s")),
+            (
+                "typed_dns_resolver_config",
+                json!({ "name": "envoy.network.dns_resolver.cares", "typed_config": {
+                    "@type": RESOLVER,
+                    "resolvers": [{ "socket_address": socket_address(server) }],
+                } }),
+            ),
+        ] {
+            fields.insert(field.to_owned(), value);
+        }
+        Ok(())
+    }
+
     /// A cluster, to be changed.
     pub fn cluster(&mut self, name: &str) -> Result<&mut Value> {
         named(self.at(CLUSTERS)?, name)

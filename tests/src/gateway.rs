@@ -26,6 +26,8 @@ pub struct GatewayOptions {
     pub filter: Option<PathBuf>,
     /// What stands between Envoy and the collector; it is made to lead there.
     pub collector_via: Option<FaultProxy>,
+    /// A name server: Envoy then knows the collector by a name, and asks there.
+    pub names: Option<SocketAddr>,
 }
 
 impl GatewayOptions {
@@ -38,6 +40,7 @@ impl GatewayOptions {
             database: None,
             filter: None,
             collector_via: None,
+            names: None,
         })
     }
 }
@@ -91,7 +94,10 @@ impl Gateway {
             proxy.lead_to(collector.address());
             proxy.address()
         });
-        config.cluster_at("gatelog_collector", batches_to)?;
+        match options.names {
+            Some(names) => config.cluster_named("gatelog_collector", batches_to.port(), names)?,
+            None => config.cluster_at("gatelog_collector", batches_to)?,
+        }
         match &options.filter {
             Some(file) => config.filter_at(file)?,
             None => config.built_filter()?,

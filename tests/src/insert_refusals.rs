@@ -1,9 +1,10 @@
-//! Stands before a MongoDB server and refuses the documents of every insert, each by itself
-//! (`writeErrors`), with a code that is told. A fail point can only fail a whole command. All else
-//! passes.
+//! Stands before a MongoDB server and refuses inserts with a code that is told: as a whole, as a
+//! fail point does, or each document by itself (`writeErrors`), which no fail point can. All else
+//! passes. It counts, so that a test can wait until a refusal was met.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use mongodb::bson::{Document, doc};
@@ -20,12 +21,30 @@ const HEADER: usize = 16;
 /// The operation of every message since MongoDB 3.6.
 const OP_MSG: i32 = 2013;
 
+/// How an insert is refused, with MongoDB's error code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The command fails.
+    Whole(i32),
+    /// The command is done, but for every document.
+    EachDocument(i32),
+}
+
 /// The proxy, as long as this value lives.
 #[derive(Debug)]
 pub struct InsertRefusals {
     address: SocketAddr,
-    code: watch::Sender<i32>,
+    control: Control,
+    refusal: watch::Sender<Option<Refusal>>,
     server: JoinHandle<()>,
+}
+
+/// What every connection sees and counts.
+#[derive(Clone, Debug)]
+struct Control {
+    refusal: watch::Receiver<Option<Refusal>>,
+    refused: Arc<AtomicU64>,
+    passed: Arc<AtomicU64>,
 }
 
 impl Drop for InsertRefusals {
@@ -35,18 +54,20 @@ impl Drop for InsertRefusals {
 }
 
 impl InsertRefusals {
-    /// One before `target`, which refuses with `code`.
-    pub async fn start(target: SocketAddr, code: i32) -> Result<Self> {
+    /// One before `target`; at first all passes.
+    pub async fn start(target: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let (code, told) = watch::channel(code);
+        let (refusal, told) = watch::channel(None);
+        let control = Control { refusal: told, refused: Arc::default(), passed: Arc::default() };
+        let shared = control.clone();
         let server = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 // A connection that breaks is the driver's to notice.
-                tokio::spawn(relay(client, target, told.clone()));
+                tokio::spawn(relay(client, target, shared.clone()));
             }
         });
-        Ok(Self { address, code, server })
+        Ok(Self { address, control, refusal, server })
     }
 
     /// Where it listens.
@@ -54,26 +75,42 @@ impl InsertRefusals {
         self.address
     }
 
-    /// From now on it refuses with this code.
-    pub fn code(&self, code: i32) {
-        self.code.send_replace(code);
+    /// From now on inserts are refused so, or pass.
+    pub fn refuse(&self, refusal: Option<Refusal>) {
+        self.refusal.send_replace(refusal);
+    }
+
+    /// Inserts that were refused until now.
+    pub fn refused(&self) -> u64 {
+        self.control.refused.load(Ordering::Relaxed)
+    }
+
+    /// Inserts that passed until now.
+    pub fn passed(&self) -> u64 {
+        self.control.passed.load(Ordering::Relaxed)
     }
 }
 
 /// Messages go to the client one at a time, whoever they are from.
 type ToClient = Arc<Mutex<OwnedWriteHalf>>;
 
-async fn relay(client: TcpStream, target: SocketAddr, code: watch::Receiver<i32>) -> Result<()> {
+async fn relay(client: TcpStream, target: SocketAddr, control: Control) -> Result<()> {
     let (mut from_server, mut to_server) = TcpStream::connect(target).await?.into_split();
     let (mut from_client, to_client) = client.into_split();
     let to_client: ToClient = Arc::new(Mutex::new(to_client));
     let requests = async {
         loop {
             let message = message(&mut from_client).await?;
-            let code = *code.borrow();
-            match refusal(&message, code)? {
-                Some(answer) => to_client.lock().await.write_all(&answer).await?,
-                None => to_server.write_all(&message).await?,
+            let refusal = *control.refusal.borrow();
+            match (insert(&message)?, refusal) {
+                (Some(insert), Some(refusal)) => {
+                    control.refused.fetch_add(1, Ordering::Relaxed);
+                    to_client.lock().await.write_all(&insert.answer(refusal)?).await?;
+                }
+                (insert, _) => {
+                    control.passed.fetch_add(u64::from(insert.is_some()), Ordering::Relaxed);
+                    to_server.write_all(&message).await?;
+                }
             }
         }
     };
@@ -104,8 +141,14 @@ fn number(bytes: &[u8], at: usize) -> Result<i32> {
     Ok(i32::from_le_bytes(bytes.try_into()?))
 }
 
-/// The answer to a message that is an insert; none to any other.
-fn refusal(message: &[u8], code: i32) -> Result<Option<Vec<u8>>> {
+/// A message that is an insert.
+struct Insert {
+    request: i32,
+    documents: usize,
+}
+
+/// What a message inserts; none when it is another command.
+fn insert(message: &[u8]) -> Result<Option<Insert>> {
     if number(message, 12)? != OP_MSG {
         return Ok(None);
     }
@@ -129,7 +172,7 @@ fn refusal(message: &[u8], code: i32) -> Result<Option<Vec<u8>>> {
         return Ok(None);
     };
     documents += command.get_array("documents").map_or(0, Vec::len);
-    answer(number(message, 4)?, code, documents).map(Some)
+    Ok(Some(Insert { request: number(message, 4)?, documents }))
 }
 
 /// How many documents a sequence has: its length, its name, then they.
@@ -145,48 +188,65 @@ fn in_sequence(section: &[u8]) -> Result<usize> {
     Ok(documents)
 }
 
-/// A reply to request `to`: done, but for every document.
-fn answer(to: i32, code: i32, documents: usize) -> Result<Vec<u8>> {
-    let errors: Vec<Document> = (0..documents)
-        .map(|index| {
-            let index = i32::try_from(index).unwrap_or(i32::MAX);
-            doc! { "index": index, "code": code, "errmsg": "refused by a test" }
-        })
-        .collect();
-    let body = doc! { "n": 0, "writeErrors": errors, "ok": 1.0 }.to_vec()?;
-    let length = i32::try_from(HEADER + 4 + 1 + body.len())?;
-    let mut message = Vec::new();
-    for number in [length, 0, to, OP_MSG, 0] {
-        message.extend(number.to_le_bytes());
+impl Insert {
+    fn answer(&self, refusal: Refusal) -> Result<Vec<u8>> {
+        let body = match refusal {
+            Refusal::Whole(code) => doc! { "ok": 0.0, "code": code, "errmsg": MESSAGE },
+            Refusal::EachDocument(code) => {
+                let error = |index| {
+                    let index = i32::try_from(index).unwrap_or(i32::MAX);
+                    doc! { "index": index, "code": code, "errmsg": MESSAGE }
+                };
+                let errors: Vec<Document> = (0..self.documents).map(error).collect();
+                doc! { "n": 0, "writeErrors": errors, "ok": 1.0 }
+            }
+        };
+        let body = body.to_vec()?;
+        let length = i32::try_from(HEADER + 4 + 1 + body.len())?;
+        let mut message = Vec::new();
+        for number in [length, 0, self.request, OP_MSG, 0] {
+            message.extend(number.to_le_bytes());
+        }
+        // One section, of one document.
+        message.push(0);
+        message.extend(body);
+        Ok(message)
     }
-    message.push(0);
-    message.extend(body);
-    Ok(message)
 }
+
+const MESSAGE: &str = "refused by a test";
 
 #[cfg(test)]
 mod tests {
+    use mongodb::error::ErrorKind;
+
     use super::*;
     use crate::{Database, DatabaseServer};
 
     #[tokio::test]
-    async fn every_document_of_an_insert_is_refused_and_all_else_passes() {
+    async fn an_insert_is_refused_as_a_whole_or_by_document_and_all_else_passes() {
         let server = DatabaseServer::start().await.unwrap();
         let target = server.uri().replace("mongodb://", "").replace('/', "").parse().unwrap();
-        let proxy = InsertRefusals::start(target, 112).await.unwrap();
+        let proxy = InsertRefusals::start(target).await.unwrap();
         let uri = format!("mongodb://{}/?directConnection=true", proxy.address());
         let database = Database::on(&uri, "refusals").await.unwrap();
         let collection = database.collection("x");
-        for code in [112, 121] {
-            proxy.code(code);
+        let insert = async || {
             let documents = [doc! {"a": 1}, doc! {"a": 2}];
-            let refused = collection.insert_many(documents).ordered(false).await.unwrap_err();
-            let mongodb::error::ErrorKind::InsertMany(errors) = *refused.kind else {
-                panic!("{refused}")
-            };
+            collection.insert_many(documents).ordered(false).await.map_err(|error| *error.kind)
+        };
+        for code in [112, 121] {
+            proxy.refuse(Some(Refusal::EachDocument(code)));
+            let Err(ErrorKind::InsertMany(errors)) = insert().await else { panic!("{code}") };
             let codes: Vec<_> = errors.write_errors.unwrap().iter().map(|it| it.code).collect();
             assert_eq!(codes, [code, code]);
+            proxy.refuse(Some(Refusal::Whole(code)));
+            let Err(ErrorKind::Command(error)) = insert().await else { panic!("{code}") };
+            assert_eq!(error.code, code);
         }
         assert_eq!(database.count("x", doc! {}).await.unwrap(), 0);
+        proxy.refuse(None);
+        insert().await.unwrap();
+        assert_eq!((proxy.refused(), proxy.passed()), (4, 1));
     }
 }

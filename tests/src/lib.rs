@@ -4,7 +4,7 @@
 //! - [`Envoy`], configured by [`EnvoyConfig`] from the files under `envoy/`
 //! - [`Collector`], the binary built beside the test
 //! - [`Database`], on a MongoDB-compatible server or on `MONGODB_URI`
-//! - [`InsertRefusals`], a server that refuses documents one by one
+//! - [`InsertRefusals`], a MongoDB that refuses inserts, whole or by document
 //! - [`SampleService`], an upstream
 //! - [`Sink`], a collector that answers as it is told
 //! - [`FaultProxy`], a network that fails as it is told; [`PacketLoss`], one that loses packets
@@ -46,7 +46,7 @@ pub use envoy_config::{EnvoyConfig, yaml_documents};
 pub use eventually::{Hopeless, eventually};
 pub use fault_proxy::{Fault, FaultProxy};
 pub use gateway::{Gateway, GatewayOptions};
-pub use insert_refusals::InsertRefusals;
+pub use insert_refusals::{InsertRefusals, Refusal};
 pub use journal::Journal;
 pub use name_server::{NameServer, Resolution};
 pub use packet_loss::PacketLoss;

@@ -10,6 +10,7 @@ use crate::accounts::Accounts;
 use crate::case::Case;
 use crate::evidence::{self, Copies};
 use crate::latency::Latency;
+use crate::memory::Memories;
 use crate::system::System;
 
 /// How long the system may take to settle.
@@ -49,6 +50,7 @@ pub(crate) struct Finding {
     pub(crate) lost: Copies,
     /// What could not be done.
     pub(crate) error: Option<String>,
+    pub(crate) memory: Memories,
     pub(crate) took: Duration,
 }
 
@@ -74,6 +76,7 @@ pub(crate) async fn audit(case: &Case, system: &mut System) -> Result<Finding> {
         sent: u64::try_from(sent.len())?,
         harmed: sent.iter().filter_map(harm).collect(),
         latency: Latency::of(&sent),
+        memory: system.memory.clone(),
         ..Finding::default()
     };
     settle(system, finding.sent * RECORDS_EACH).await?;
@@ -107,7 +110,9 @@ async fn settle(system: &mut System, records: u64) -> Result<()> {
     eventually("the system settles", PATIENCE, async || {
         let quiet = if system.has_envoy() { QUIET } else { QUIET_WITHOUT_ENVOY };
         let accounts = Accounts::of(&system.gateway.collector).await?;
-        let complete = accounts.moving() == 0 && accounts.assigned >= records;
+        // With several collectors some may be missing for as long as they do not know of each other.
+        let at_rest = accounts.moving() + accounts.missing == 0;
+        let complete = at_rest && accounts.assigned >= records;
         let told = format!("{accounts:?} for {records} records");
         if last.as_ref() != Some(&accounts) {
             (last, since) = (Some(accounts), Instant::now());

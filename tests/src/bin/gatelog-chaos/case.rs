@@ -7,9 +7,11 @@ use anyhow::{Context, Result, ensure};
 use gatelog_tests::checkout;
 use serde::Deserialize;
 
+use crate::step::Step;
+
 /// One case.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Case {
     /// The file's name.
     #[serde(skip)]
@@ -22,8 +24,23 @@ pub(crate) struct Case {
     /// Environment of the collector.
     #[serde(default)]
     pub(crate) collector: Vec<(String, String)>,
+    /// Envoy's worker threads, each with a VM of its own.
+    #[serde(default = "one_worker")]
+    pub(crate) workers: u32,
+    /// Collectors behind Envoy's balancing: 1 to 3.
+    #[serde(default = "one_collector")]
+    pub(crate) collectors: usize,
+    /// Disks of their own, for parts whose disk is to fail.
+    #[serde(default)]
+    pub(crate) disks: Disks,
+    /// Whether MongoDB asks who one is.
+    #[serde(default)]
+    pub(crate) authentication: bool,
     /// Pause of each of the load's clients between two requests, in milliseconds; 40 if not said.
     pub(crate) interval_ms: Option<u64>,
+    /// Whether its steps are taken again until `CHAOS_MINUTES` have passed; once, if it is not set.
+    #[serde(default)]
+    pub(crate) repeats: bool,
     /// What is done, in order.
     pub(crate) steps: Vec<Step>,
     /// What may come of it.
@@ -47,65 +64,32 @@ pub(crate) struct Allow {
     pub(crate) lost: bool,
 }
 
-/// One thing that is done.
-#[derive(Debug, Deserialize, PartialEq)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) enum Step {
-    /// The load goes on for so long, in milliseconds.
-    Load(u64),
-    /// The load ends: what follows would cut its connections.
-    EndLoad,
-    /// A process gets SIGKILL.
-    Kill(Part),
-    /// A process gets SIGSTOP.
-    Freeze(Part),
-    /// A process gets SIGCONT.
-    Thaw(Part),
-    /// A process gets SIGTERM, and must end by itself.
-    Terminate(Part),
-    /// A process that has ended starts again.
-    Start(Part),
-    /// The network to a part fails so.
-    Network { to: Part, fault: NetworkFault },
-    /// In the collector's place stands one that answers this status to everything.
-    Impostor(u16),
-    /// The collector has its place again.
-    EndImpostor,
-    /// A fail point of the database: these commands fail with this code, or with these fields.
-    FailPoint { commands: Vec<String>, data: serde_json::Value },
-    /// The fail point is off.
-    EndFailPoint,
-    /// The filter's configuration is replaced, so many times.
-    Reconfigure(u64),
-    /// A request that makes the filter's VM trap (a module built for this).
-    Trap,
-    /// Envoy's drain recipe: no new connections, wait until nothing is queued.
-    Drain,
-    /// Bytes in the middle of the spool's file are overwritten while the collector is down.
-    CorruptSpool,
+/// Who has a disk of its own.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Disks {
+    /// The collector, for its spool.
+    pub(crate) collector: Option<DiskType>,
+    /// MongoDB, for its data.
+    pub(crate) database: Option<DiskType>,
 }
 
-/// A part of the system.
+/// What kind of disk.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Part {
-    Envoy,
-    Collector,
-    Database,
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum DiskType {
+    /// A tmpfs that is filled in no time.
+    Small,
+    /// An ext4 file system, that can fail.
+    Ext4,
 }
 
-/// How a network fails.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) enum NetworkFault {
-    None,
-    Cut,
-    Silent,
-    DelayMs(u64),
-    BytesASecond(usize),
-    ClosedAfterBytes(usize),
-    Garbage,
-    HalfAnAnswer,
+fn one_worker() -> u32 {
+    1
+}
+
+fn one_collector() -> usize {
+    1
 }
 
 impl Case {
@@ -138,10 +122,37 @@ impl Case {
     pub(crate) fn interval(&self) -> Duration {
         Duration::from_millis(self.interval_ms.unwrap_or(40))
     }
+
+    /// Whether it takes a step of which this holds.
+    pub(crate) fn takes(&self, is: impl Fn(&Step) -> bool) -> bool {
+        self.steps.iter().any(is)
+    }
 }
 
 /// How long `milliseconds` of a case last, by `CHAOS_PACE`.
 pub(crate) fn paced(milliseconds: u64) -> Duration {
-    let pace = std::env::var("CHAOS_PACE").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
-    Duration::from_millis(milliseconds.saturating_mul(pace))
+    Duration::from_millis(milliseconds.saturating_mul(from_environment("CHAOS_PACE").unwrap_or(1)))
+}
+
+/// How long a case that repeats goes on, by `CHAOS_MINUTES`.
+pub(crate) fn repeated_for() -> Duration {
+    Duration::from_secs(60 * from_environment("CHAOS_MINUTES").unwrap_or(0))
+}
+
+fn from_environment(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_case_can_be_read_and_stands_in_the_guarantees() {
+        let guarantees = fs::read_to_string(checkout().join("docs/guarantees.md")).unwrap();
+        for case in Case::all(&[]).unwrap() {
+            assert!(!case.about.is_empty() && !case.steps.is_empty(), "{}", case.name);
+            assert!(guarantees.contains(&format!("`{}`", case.name)), "{}", case.name);
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //! `tests/chaos/`, each ending with the same audit from outside.
 //!
 //! Arguments choose cases by name. `CHAOS_PACE` (1): how many times longer every step lasts.
+//! `CHAOS_MINUTES` (0): how long a case that repeats goes on.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -15,7 +16,11 @@ mod evidence;
 mod latency;
 mod load;
 mod machine;
+mod memory;
+mod mongo;
 mod report;
+mod setup;
+mod step;
 mod steps;
 mod system;
 mod verdict;
@@ -26,7 +31,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::audit::Finding;
-use crate::case::Case;
+use crate::case::{Case, repeated_for};
 use crate::report::Report;
 use crate::system::System;
 
@@ -61,8 +66,13 @@ async fn run() -> Result<bool> {
 
 async fn run_case(case: &Case) -> Result<Finding> {
     let mut system = System::start(case).await?;
-    for step in &case.steps {
-        system.take(step).await.with_context(|| format!("{step:?}"))?;
+    loop {
+        for step in &case.steps {
+            system.take(step).await.with_context(|| format!("{step:?}"))?;
+        }
+        if !case.repeats || system.sampler.elapsed() >= repeated_for() {
+            break;
+        }
     }
     audit::audit(case, &mut system).await
 }

@@ -37,6 +37,9 @@ impl Report {
             let detail = check.detail.as_deref().unwrap_or_default();
             println!("    {name} is {value} {unit}, not {target}: {detail}");
         }
+        for check in checks.iter().filter(|check| check.name.contains("memory")) {
+            println!("    {} {} {}", check.name, check.value, check.unit);
+        }
         if !finding.lost.is_empty() {
             let names: Vec<String> = finding.lost.keys().map(ToString::to_string).collect();
             println!("    lost, by name: {}", names.join(" "));
@@ -83,14 +86,14 @@ impl Report {
     }
 }
 
-const HEADINGS: &str = "                                requests     median ms        p99 ms      before the replay, records                     after, documents
-case                           sent harmed   with without   with without   assigned stored dropped quarantined missing   missing duplicate lost      s";
+const HEADINGS: &str = "                                  requests     median ms        p99 ms      before the replay, records                     after, documents
+case                             sent harmed   with without   with without   assigned stored dropped quarantined missing   missing duplicate lost      s";
 
 fn line(case: &Case, finding: &Finding, pass: bool) -> String {
     let (with, without) = (finding.latency.filtered, finding.latency.bare);
     let before = &finding.before;
     format!(
-        "{:<29} {:>5} {:>6} {:>6.1} {:>7.1} {:>6.1} {:>7.1} {:>10} {:>6} {:>7} {:>11} {:>7} {:>9} {:>9} {:>4} {:>6}  {}",
+        "{:<31} {:>5} {:>6} {:>6.1} {:>7.1} {:>6.1} {:>7.1} {:>10} {:>6} {:>7} {:>11} {:>7} {:>9} {:>9} {:>4} {:>6}  {}",
         case.name,
         finding.sent,
         finding.harmed.len(),

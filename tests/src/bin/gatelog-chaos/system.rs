@@ -1,20 +1,17 @@
 //! The system under load: its parts, and how they are reached.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use gatelog_tests::{
-    CollectorOptions, Database, DatabaseServer, EnvoyConfig, EnvoyOptions, FaultProxy, Gateway,
-    GatewayOptions, Process, Sink, checkout,
+    Collector, Database, Disk, FaultProxy, Gateway, NameServer, PacketLoss, Process, ShiftedClock,
+    Sink,
 };
-use mongodb::bson::Document;
-use serde_json::json;
-use tempfile::TempDir;
 
-use crate::case::{Case, Part, Step};
 use crate::load::{Load, Sent};
+use crate::memory::{Memories, Sampler};
+use crate::mongo::Mongo;
+use crate::step::Part;
 
 /// How long a part may take to end or to start.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -22,55 +19,40 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// Everything, running.
 pub(crate) struct System {
     pub(crate) gateway: Gateway,
+    /// Further collectors behind Envoy's balancing.
+    pub(crate) others: Vec<Collector>,
     pub(crate) database: Database,
+    pub(crate) mongo: Mongo,
+    // After the processes: what they stand on is removed when they have ended.
+    pub(crate) faults: Faults,
+    pub(crate) sampler: Sampler,
+    pub(crate) memory: Memories,
+    pub(crate) load: Option<Load>,
+    pub(crate) sent: Vec<Sent>,
+}
+
+/// What makes parts fail.
+pub(crate) struct Faults {
     /// Answers in the collector's place, when it is told to.
     pub(crate) impostor: Sink,
+    pub(crate) clocks: Clocks,
+    /// Where Envoy asks for the collector's address, if it knows it by a name.
+    pub(crate) names: Option<NameServer>,
+    /// Packets that are being lost.
+    pub(crate) packets: Option<PacketLoss>,
+    /// What the spool lies on, if that is a disk of its own.
+    pub(crate) disk: Option<Disk>,
     /// How often the filter's configuration was replaced.
     pub(crate) configurations: u64,
-    load: Option<Load>,
-    sent: Vec<Sent>,
-    server: DatabaseServer,
-    to_database: FaultProxy,
-    storage: TempDir,
+}
+
+/// Clocks of parts that are set in a case.
+pub(crate) struct Clocks {
+    pub(crate) envoy: Option<ShiftedClock>,
+    pub(crate) collector: Option<ShiftedClock>,
 }
 
 impl System {
-    pub(crate) async fn start(case: &Case) -> Result<Self> {
-        let storage = TempDir::new()?;
-        let server = start_server(&storage).await?;
-        let to_database = FaultProxy::start(server_address(&server)?).await?;
-        let impostor = Sink::start().await?;
-        let via = FaultProxy::start(impostor.address()).await?;
-        let database = Database::on(&server.uri(), "chaos").await?;
-
-        let mut collector = CollectorOptions::default();
-        // Through the proxy, and no further: a replica set would tell the driver its own address.
-        let uri = format!("mongodb://{}/?directConnection=true", to_database.address());
-        collector.environment.push(("MONGODB_URI".to_owned(), uri));
-        collector.environment.extend(case.collector.iter().cloned());
-        let options = GatewayOptions {
-            envoy: envoy(case)?,
-            collector,
-            database: Some(database.clone()),
-            filter: case.steps.contains(&Step::Trap).then(trapping_module),
-            collector_via: Some(via),
-        };
-        let gateway = Gateway::start_with(options).await?;
-        let bare = gateway.envoy.address_of("bare").await?;
-        let load = Load::start(gateway.address(), bare, case.interval()).await?;
-        Ok(Self {
-            gateway,
-            database,
-            impostor,
-            configurations: 0,
-            load: Some(load),
-            sent: Vec::new(),
-            server,
-            to_database,
-            storage,
-        })
-    }
-
     /// Ends the load, once, and gives all that was sent.
     pub(crate) async fn end_load(&mut self) -> Result<&[Sent]> {
         if let Some(load) = self.load.take() {
@@ -84,42 +66,46 @@ impl System {
         self.gateway.envoy.process().ensure_running().is_ok()
     }
 
-    /// A part's process.
-    pub(crate) fn process(&mut self, part: Part) -> &mut Process {
-        match part {
-            Part::Envoy => self.gateway.envoy.process(),
-            Part::Collector => self.gateway.collector.process(),
-            Part::Database => self.server.process(),
-        }
+    /// A collector, the first or one of the others.
+    pub(crate) fn collector(&mut self, part: Part) -> Result<&mut Collector> {
+        let other = match part {
+            Part::Collector => return Ok(&mut self.gateway.collector),
+            Part::SecondCollector => 0,
+            Part::ThirdCollector => 1,
+            Part::Envoy | Part::Database => bail!("{part:?} is no collector"),
+        };
+        self.others.get_mut(other).with_context(|| format!("the case has no {part:?}"))
     }
 
-    /// What stands before a part.
-    pub(crate) fn proxy(&self, to: Part) -> Result<&FaultProxy> {
+    /// A part's process.
+    pub(crate) fn process(&mut self, part: Part) -> Result<&mut Process> {
+        Ok(match part {
+            Part::Envoy => self.gateway.envoy.process(),
+            Part::Database => self.mongo.process(),
+            collector => self.collector(collector)?.process(),
+        })
+    }
+
+    /// What leads to a part.
+    pub(crate) fn network(&self, to: Part) -> Result<&FaultProxy> {
         match to {
             Part::Collector => self.gateway.collector_via.as_ref().context("no proxy"),
-            Part::Database => Ok(&self.to_database),
-            Part::Envoy => bail!("no network leads to Envoy here but the client's own"),
+            Part::Database => Ok(&self.mongo.network),
+            other => bail!("nothing that can fail leads to {other:?}"),
         }
     }
 
     /// Starts a part again that has ended.
     pub(crate) async fn start_part(&mut self, part: Part) -> Result<()> {
         match part {
-            Part::Collector => self.gateway.collector.restart().await?,
-            Part::Database => {
-                self.server = start_server(&self.storage).await?;
-                self.to_database.lead_to(server_address(&self.server)?);
-                self.database = Database::on(&self.server.uri(), "chaos").await?;
-            }
             Part::Envoy => bail!("a new Envoy would be another system"),
+            Part::Database => {
+                self.mongo.restart().await?;
+                self.database = self.mongo.database().await?;
+                Ok(())
+            }
+            collector => self.collector(collector)?.restart().await,
         }
-        Ok(())
-    }
-
-    /// A command of the database's administrator.
-    pub(crate) async fn admin(&self, command: Document) -> Result<()> {
-        Database::on(&self.server.uri(), "admin").await?.command(command).await?;
-        Ok(())
     }
 
     /// Replays the journal, as an operator would.
@@ -140,40 +126,4 @@ impl System {
         ensure!(output.status.success(), "{arguments:?} ended with {}: {told}", output.status);
         Ok(())
     }
-}
-
-/// Envoy as it ships, with a listener without the filter beside the other.
-fn envoy(case: &Case) -> Result<EnvoyOptions> {
-    let mut config = EnvoyConfig::shipped()?;
-    // All levels are made. And shorter waits than the default, so that a case ends soon after its
-    // fault.
-    config.filter_options(&[("/level", json!("DEBUG")), ("/delivery/retry/max", json!("2s"))])?;
-    let options: Vec<_> =
-        case.filter.iter().map(|(pointer, value)| (pointer.as_str(), value.clone())).collect();
-    config.filter_options(&options)?;
-    config.add_bare_listener("bare")?;
-    let mut envoy = EnvoyOptions::new(config);
-    envoy.watch_listeners = true;
-    // As on the shipped command line: what a killed Envoy had not written out is lost.
-    envoy.flush_milliseconds = 200;
-    envoy.arguments =
-        ["--drain-time-s", "1", "--drain-strategy", "immediate"].map(str::to_owned).to_vec();
-    Ok(envoy)
-}
-
-/// Starts the server on the data it may have already; its log, where it says its address, is new.
-async fn start_server(storage: &TempDir) -> Result<DatabaseServer> {
-    let log = TempDir::new_in(storage.path())?.keep();
-    DatabaseServer::start_in(&log, &storage.path().join("data")).await
-}
-
-fn server_address(server: &DatabaseServer) -> Result<SocketAddr> {
-    let uri = server.uri();
-    let address = uri.trim_start_matches("mongodb://").trim_end_matches('/');
-    address.parse().with_context(|| uri.clone())
-}
-
-/// The module that traps when it is asked to, for cases that need it.
-fn trapping_module() -> PathBuf {
-    checkout().join("target/gatelog-trap.wasm")
 }

@@ -6,6 +6,7 @@ use crate::audit::Finding;
 use crate::case::{Allow, Case};
 use crate::evidence::Place;
 use crate::latency::milliseconds;
+use crate::memory::{GROWTH_BOUND, Memory};
 
 /// One value of the report.
 #[derive(Debug)]
@@ -51,6 +52,10 @@ pub(crate) fn checks(case: &Case, finding: &Finding) -> Vec<Check> {
     checks.extend(requests(&case.allow, finding));
     checks.extend(before_replay(&case.allow, finding));
     checks.extend(after_replay(&case.allow, finding));
+    if case.repeats {
+        checks.extend(memory("envoy", &finding.memory.envoy));
+        checks.extend(memory("collector", &finding.memory.collector));
+    }
     checks.push(Check::told("duration", finding.took.as_secs(), "s"));
     checks
 }
@@ -129,6 +134,28 @@ fn after_replay(allow: &Allow, finding: &Finding) -> Vec<Check> {
         Check::zero_unless(allow.lost, "lost", lost, "documents").because(first.as_ref()),
         Check::zero_unless(allow.lost, "not_on_stdout", finding.unprinted, "lines"),
     ]
+}
+
+/// Resident memory of one process.
+fn memory(of: &str, memory: &Memory) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for (which, bytes) in [
+        ("first", memory.first()),
+        ("median", memory.median()),
+        ("most", memory.most()),
+        ("last", memory.last()),
+    ] {
+        checks.push(Check::told(&format!("{of}_memory_{which}"), bytes >> 10, "KiB"));
+    }
+    if let Some(growth) = memory.growth() {
+        let samples = format!("{of}_memory_samples");
+        checks.push(Check::told(&samples, memory.count(), "samples"));
+        let value = (growth / 1024.0).round();
+        let told = Check::told(&format!("{of}_memory_growth"), value, "KiB/h");
+        let target = json!(format!("<= {}", GROWTH_BOUND / 1024.0));
+        checks.push(Check { target, pass: growth <= GROWTH_BOUND, ..told });
+    }
+    checks
 }
 
 /// Boots whose accounts do not add up.

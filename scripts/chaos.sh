@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Runs the cases of tests/chaos/ and writes target/chaos/report.json. `make chaos` calls it.
+#
+#   chaos.sh [CASE…]     all cases, or these
+#
+# CHAOS_PACE=1      how many times longer every step lasts
+# CHAOS_MINUTES=0   how long `endurance` goes on
+#
+# The cases mount small disks and lose packets. So they run in a network and a mount namespace of
+# their own, which are gone with the last process in them: as root, or as root of a user namespace.
+# Only a disk that fails needs root itself, and loop devices.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/messages.sh
+. scripts/messages.sh
+
+for command in ip nft unshare cc; do
+    command -v "$command" >/dev/null || fail "'$command' is missing" "run: make tools"
+done
+if unshare --mount --net true 2>/dev/null; then
+    apart=(unshare --mount --net)
+elif unshare --user --map-root-user --mount --net true 2>/dev/null; then
+    apart=(unshare --user --map-root-user --mount --net)
+    step "not root: in a user namespace, where disks cannot fail"
+else
+    fail "neither root nor user namespaces" "run it as root, or allow user namespaces: sysctl user.max_user_namespaces"
+fi
+exec "${apart[@]}" sh -c 'ip link set lo up && exec "$@"' sh target/debug/gatelog-chaos "$@"
