@@ -9,6 +9,7 @@
 //! other record.
 
 mod client;
+mod journal;
 mod lines;
 
 use std::collections::HashMap;
@@ -16,16 +17,16 @@ use std::fmt::{self, Write as _};
 use std::io::BufRead;
 use std::time::{Duration, Instant};
 
-use gatelog_record::{DecodeLimits, Decoded, Uuid, decode_record};
+use gatelog_record::{DecodeLimits, Decoded};
 use hyper::body::Bytes;
 use hyper::{Method, StatusCode};
 use serde::Deserialize;
 
 use crate::accounting::{BootKey, Intervals};
 use crate::backoff::Backoff;
-use lines::Line;
 
 pub use client::{Answer, Client, Target, Unanswered};
+pub use journal::{Found, Journal, Kind, Line};
 
 /// A batch is sent when it has so many records.
 const BATCH_RECORDS: usize = 1_000;
@@ -41,12 +42,14 @@ pub struct Tally {
     pub bytes: u64,
     /// Lines read.
     pub lines: u64,
-    /// Records among them.
+    /// Records found.
     pub records: u64,
     /// Lines that are something else.
     pub other: u64,
-    /// Lines that begin as a record does and are none: cut off or damaged.
+    /// Lines that begin as a record does and are not one whole record: cut off, run together.
     pub damaged: u64,
+    /// Whole records in damaged lines, counted in `records` too.
+    pub salvaged: u64,
     /// Records without an id, which a replay would store twice: an application's own.
     pub without_id: u64,
     /// Records that the collector has already.
@@ -57,6 +60,40 @@ pub struct Tally {
     pub quarantined: u64,
     /// Records too large for it.
     pub refused: u64,
+}
+
+impl Tally {
+    /// Counts a line and its records: `lines` is `records` without `salvaged`, and `other` and
+    /// `damaged`.
+    fn count(&mut self, line: &Line<'_>) {
+        let records = u64::try_from(line.records.len()).unwrap_or(u64::MAX);
+        self.lines = self.lines.saturating_add(1);
+        self.records = self.records.saturating_add(records);
+        match &line.kind {
+            Kind::Record => {}
+            Kind::Other => self.other = self.other.saturating_add(1),
+            Kind::Damaged(_) => {
+                self.damaged = self.damaged.saturating_add(1);
+                self.salvaged = self.salvaged.saturating_add(records);
+            }
+        }
+    }
+}
+
+/// What is told while a replay goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice<'a> {
+    /// A batch's worth of lines is done.
+    Progress(&'a Tally),
+    /// A line is damaged.
+    Damaged {
+        /// Its number in its journal, from 1.
+        line: u64,
+        /// How many whole records were found in it.
+        records: usize,
+        /// What is wrong with it, without a value of it.
+        reason: &'a str,
+    },
 }
 
 /// Why a replay was broken off. What was sent until then is safe; running it again goes on.
@@ -126,50 +163,44 @@ impl Replay {
         &self.tally
     }
 
-    /// Replays one journal; calls `progress` after every batch's worth of lines.
+    /// Replays one journal, and tells of it: each damaged line, and the progress.
     ///
     /// # Errors
     ///
     /// See [`ReplayError`].
     pub async fn journal(
         &mut self,
-        mut from: impl BufRead,
-        mut progress: impl FnMut(&Tally),
+        from: impl BufRead,
+        mut tell: impl FnMut(Notice<'_>),
     ) -> Result<(), ReplayError> {
-        let limits = DecodeLimits::default();
-        let mut line = Vec::new();
-        loop {
-            let read = &mut self.tally.bytes;
-            match lines::next(&mut from, limits.record_bytes, &mut line, read) {
-                Err(error) => return Err(ReplayError::Read(error)),
-                Ok(Line::End) => break,
-                Ok(Line::TooLong) => self.tally.other = self.tally.other.saturating_add(1),
-                Ok(Line::Whole) => self.line(line.trim_ascii(), &limits).await?,
+        let mut journal = Journal::new(from, DecodeLimits::default());
+        let before = self.tally.bytes;
+        while let Some(line) = journal.next_line().map_err(ReplayError::Read)? {
+            if let Kind::Damaged(reason) = &line.kind {
+                let (number, records) = (line.number, line.records.len());
+                tell(Notice::Damaged { line: number, records, reason });
             }
-            self.tally.lines = self.tally.lines.saturating_add(1);
+            self.tally.count(&line);
+            for found in &line.records {
+                self.record(found).await?;
+            }
+            self.tally.bytes = before.saturating_add(journal.bytes());
             if self.tally.lines.is_multiple_of(1_000) {
-                progress(&self.tally);
+                tell(Notice::Progress(&self.tally));
             }
         }
         self.flush().await?;
-        progress(&self.tally);
+        tell(Notice::Progress(&self.tally));
         Ok(())
     }
 
-    async fn line(&mut self, line: &[u8], limits: &DecodeLimits) -> Result<(), ReplayError> {
-        let Ok(record) = decode_record(line, limits, Uuid::nil()) else {
-            let begins = line.starts_with(b"{\"timestamp\":");
-            let count = if begins { &mut self.tally.damaged } else { &mut self.tally.other };
-            *count = count.saturating_add(1);
-            return Ok(());
-        };
-        self.tally.records = self.tally.records.saturating_add(1);
-        if record.id.is_nil() {
+    async fn record(&mut self, found: &Found<'_>) -> Result<(), ReplayError> {
+        if found.record.id.is_nil() {
             self.tally.without_id = self.tally.without_id.saturating_add(1);
-        } else if self.is_known(&record).await? {
+        } else if self.is_known(&found.record).await? {
             self.tally.known = self.tally.known.saturating_add(1);
         } else {
-            self.batch.extend_from_slice(line);
+            self.batch.extend_from_slice(found.text);
             self.batch.push(b'\n');
             self.records = self.records.saturating_add(1);
         }

@@ -12,10 +12,12 @@ use super::Failure;
 use super::target::TargetArgs;
 use crate::config::Faults;
 use crate::config::units::duration;
-use crate::replay::{Client, Replay, ReplayError, Tally};
+use crate::replay::{Client, Notice, Replay, ReplayError, Tally};
 
 /// How much of a journal is read at once.
 const BUFFER_BYTES: usize = 256 << 10;
+/// Damaged lines that are named for each journal; all of them are counted.
+const NAMED_LINES: u64 = 20;
 
 /// What to replay, and where to.
 #[derive(Args, Clone, Debug)]
@@ -69,41 +71,57 @@ pub async fn run(args: &ReplayArgs) -> Result<(), Failure> {
 async fn one(replay: &mut Replay, file: &PathBuf) -> Result<(), Failure> {
     let name = file.display().to_string();
     let fault = |error: ReplayError| Failure::failed(format!("\"{name}\": {error}"));
-    let mut progress = Progress::new(&name);
+    let mut told = Told::new(&name);
     if file.as_os_str() == "-" {
         let input = BufReader::with_capacity(BUFFER_BYTES, io::stdin());
-        replay.journal(input, |tally| progress.tell(tally)).await.map_err(fault)
+        replay.journal(input, |notice| told.tell(&notice)).await.map_err(fault)
     } else {
         let input = File::open(file).map_err(|error| fault(ReplayError::Read(error)))?;
         let input = BufReader::with_capacity(BUFFER_BYTES, input);
-        replay.journal(input, |tally| progress.tell(tally)).await.map_err(fault)
+        replay.journal(input, |notice| told.tell(&notice)).await.map_err(fault)
     }
 }
 
 fn summary(tally: &Tally) -> serde_json::Value {
     json!({
         "lines": tally.lines, "records": tally.records, "other": tally.other,
-        "damaged": tally.damaged, "without_id": tally.without_id, "known": tally.known,
-        "sent": tally.sent, "quarantined": tally.quarantined, "refused": tally.refused,
+        "damaged": tally.damaged, "salvaged": tally.salvaged, "without_id": tally.without_id,
+        "known": tally.known, "sent": tally.sent, "quarantined": tally.quarantined,
+        "refused": tally.refused,
     })
 }
 
-/// Says on standard error how far it is, now and then.
-struct Progress<'a> {
+/// Says on standard error how far it is, now and then, and which lines are damaged.
+struct Told<'a> {
     name: &'a str,
     every: Duration,
-    told: Instant,
+    reported: Instant,
+    damaged: u64,
 }
 
-impl<'a> Progress<'a> {
+impl<'a> Told<'a> {
     fn new(name: &'a str) -> Self {
         let seconds = if io::stderr().is_terminal() { 1 } else { 30 };
-        Self { name, every: Duration::from_secs(seconds), told: Instant::now() }
+        Self { name, every: Duration::from_secs(seconds), reported: Instant::now(), damaged: 0 }
     }
 
-    fn tell(&mut self, tally: &Tally) {
-        if self.told.elapsed() >= self.every {
-            self.told = Instant::now();
+    fn tell(&mut self, notice: &Notice<'_>) {
+        match notice {
+            Notice::Progress(tally) => self.progress(tally),
+            Notice::Damaged { line, records, reason } => {
+                self.damaged = self.damaged.saturating_add(1);
+                if self.damaged <= NAMED_LINES {
+                    eprintln!("{}:{line}: {reason}; whole records in it: {records}", self.name);
+                } else if self.damaged == NAMED_LINES.saturating_add(1) {
+                    eprintln!("{}: more lines are damaged: see the count", self.name);
+                }
+            }
+        }
+    }
+
+    fn progress(&mut self, tally: &Tally) {
+        if self.reported.elapsed() >= self.every {
+            self.reported = Instant::now();
             let Tally { bytes, records, known, sent, .. } = tally;
             let mib = bytes >> 20;
             eprintln!("{}: {mib} MiB, {records} records, {known} known, {sent} sent", self.name);

@@ -2,25 +2,25 @@
 
 use std::io::{self, BufRead};
 
-/// One line of a journal.
+/// What was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub(super) enum Read {
     /// A line within the bound is in the buffer.
     Whole,
-    /// A longer one was passed over.
+    /// Of a longer one, as much as the bound lets is in the buffer.
     TooLong,
     /// There is none any more.
     End,
 }
 
-/// Reads the next line into `line`, without its line feed; of one longer than `most` nothing.
+/// Reads the next line into `line`, without its line feed and no more than `most` bytes of it.
 /// Adds the bytes read to `read`.
 pub(super) fn next(
     from: &mut impl BufRead,
     most: usize,
     line: &mut Vec<u8>,
     read: &mut u64,
-) -> io::Result<Line> {
+) -> io::Result<Read> {
     line.clear();
     let (mut seen, mut too_long) = (false, false);
     loop {
@@ -31,9 +31,10 @@ pub(super) fn next(
         seen = true;
         let end = part.iter().position(|byte| *byte == b'\n');
         let text = part.get(..end.unwrap_or(part.len())).unwrap_or_default();
-        too_long |= line.len().saturating_add(text.len()) > most;
         if !too_long {
-            line.extend_from_slice(text);
+            append(line, text);
+            too_long = line.len() > most;
+            line.truncate(most);
         }
         let taken = text.len().saturating_add(usize::from(end.is_some()));
         from.consume(taken);
@@ -43,13 +44,26 @@ pub(super) fn next(
         }
     }
     Ok(match (seen, too_long) {
-        (false, _) => Line::End,
-        (true, true) => {
-            line.clear();
-            Line::TooLong
-        }
-        (true, false) => Line::Whole,
+        (false, _) => Read::End,
+        (true, true) => Read::TooLong,
+        (true, false) => Read::Whole,
     })
+}
+
+/// NULs in a row are kept as one. A disk that lost power leaves any number of them in the place
+/// of what it lost, and what was written afterwards stands behind them on the same line.
+fn append(line: &mut Vec<u8>, text: &[u8]) {
+    if !text.contains(&0) {
+        line.extend_from_slice(text);
+        return;
+    }
+    for run in text.chunk_by(|one, next| (*one == 0) == (*next == 0)) {
+        match run.first() {
+            Some(0) if line.last() == Some(&0) => {}
+            Some(0) => line.push(0),
+            _ => line.extend_from_slice(run),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -59,19 +73,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_come_whole_or_not_at_all() {
-        let text = b"one\n\nlonger than eight\ntwo\nno end";
+    fn lines_come_whole_or_cut_at_the_bound() {
+        let text = b"one\n\nlonger than eight\ntwo\n\0\0\0\0\0\0\0\0\0\0after\n\0\nno end";
         // A small buffer: lines are put together from parts.
         let mut reader = BufReader::with_capacity(4, &text[..]);
         let (mut line, mut read, mut found) = (Vec::new(), 0, Vec::new());
         loop {
-            match next(&mut reader, 8, &mut line, &mut read).unwrap() {
-                Line::End => break,
-                Line::TooLong => found.push("<too long>".to_owned()),
-                Line::Whole => found.push(String::from_utf8(line.clone()).unwrap()),
-            }
+            let whole = match next(&mut reader, 8, &mut line, &mut read).unwrap() {
+                Read::End => break,
+                Read::TooLong => false,
+                Read::Whole => true,
+            };
+            found.push((String::from_utf8(line.clone()).unwrap(), whole));
         }
-        assert_eq!(found, ["one", "", "<too long>", "two", "no end"]);
+        let expected = [
+            ("one", true),
+            ("", true),
+            ("longer t", false),
+            ("two", true),
+            ("\0after", true),
+            ("\0", true),
+            ("no end", true),
+        ];
+        assert_eq!(found, expected.map(|(line, whole)| (line.to_owned(), whole)));
         assert_eq!(read, text.len() as u64);
     }
 }

@@ -29,11 +29,13 @@ async fn a_replay_brings_exactly_what_is_missing() {
     let collector = Collector::start(&database, CollectorOptions::default()).await.unwrap();
     let (boot, directory) = (Uuid::new_v4(), TempDir::new().unwrap());
     let journal = directory.path().join("envoy.log");
-    let records: Vec<_> = (1..=2_500).map(|seq| record(boot, seq)).collect();
+    let mut records: Vec<_> = (1..=2_500).map(|seq| record(boot, seq)).collect();
+    let cut: String = record(boot, 2_501).chars().take(80).collect();
+    // What a killed Envoy had written of a line, and the first line of the next one.
+    records[1_499].insert_str(0, &cut);
     let text = format!(
-        "[info] starting\n{}\n{{\"an\":\"access log of another kind\"}}\n\u{0}\n{}",
+        "[info] starting\n{}\n{{\"an\":\"access log of another kind\"}}\n\u{0}\n{cut}",
         records.join("\n"),
-        record(boot, 2_501).chars().take(80).collect::<String>(),
     );
     fs::write(&journal, text).unwrap();
     post(&Client::default(), collector.address(), batch(boot, 1..=700, 2_500)).await.unwrap();
@@ -41,10 +43,13 @@ async fn a_replay_brings_exactly_what_is_missing() {
     let (status, tally, error) = replayed(&collector, &journal);
     assert_eq!(status, 0, "{error}");
     let expected = json!({
-        "lines": 2_504, "records": 2_500, "other": 3, "damaged": 1, "without_id": 0,
-        "known": 700, "sent": 1_800, "quarantined": 0, "refused": 0,
+        "lines": 2_504, "records": 2_500, "other": 3, "damaged": 2, "salvaged": 1,
+        "without_id": 0, "known": 700, "sent": 1_800, "quarantined": 0, "refused": 0,
     });
     assert_eq!(tally, expected);
+    for says in ["envoy.log:1501: not JSON: ", "; whole records in it: 1", "envoy.log:2504: "] {
+        assert!(error.contains(says), "{error}");
+    }
     audit(&database, &[&collector], boot, 2_500).await;
     let (_, tally, _) = replayed(&collector, &journal);
     assert_eq!((&tally["known"], &tally["sent"]), (&json!(2_500), &json!(0)), "again");
