@@ -126,16 +126,18 @@ impl ServeArgs {
             ingest,
             spool,
             store,
-            writer: WriterOptions { jobs: writers, records: per_insert, record: batch.record },
+            writer: WriterOptions { jobs: writers, records: per_insert, record: batch.spooled() },
             gap_after,
             log_level,
         };
-        if config.ingest.memory < decoded.saturating_mul(2).saturating_add(encoded) {
+        let text = decoded.saturating_mul(2).saturating_add(encoded);
+        if config.ingest.memory < text.saturating_add(batch.beside_text()) {
             read.faults.add(
                 "GATELOG_INGEST_MEMORY",
                 &self.ingest_memory,
-                "must hold one largest body as sent and twice as decompressed \
-                 (GATELOG_MAX_BODY_BYTES + 2 × GATELOG_MAX_DECODED_BYTES)",
+                "must hold one largest body as sent and twice as decompressed, and 768 bytes a \
+                 record (GATELOG_MAX_BODY_BYTES + 2 × GATELOG_MAX_DECODED_BYTES + 768 B × \
+                 GATELOG_MAX_RECORDS)",
             );
         }
         read.done(config)

@@ -5,20 +5,24 @@ mod auth;
 mod batch;
 mod body;
 mod operate;
+mod post;
 
 use std::future::{Ready, ready};
+use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::{any, get, post};
 use serde_json::json;
+
+use tokio::sync::Semaphore;
 
 use crate::accounting::Peers;
 use crate::clock::now_millis;
@@ -31,6 +35,11 @@ pub use auth::{Auth, TokensError};
 pub(crate) use batch::write_line;
 pub use batch::{BatchError, BatchLimits, Form, parse};
 pub use body::{BodyError, Budget, Held};
+pub use post::Post;
+
+/// Most posts that are decoded at once, however many processors there are: a record that is being
+/// decoded takes many times the memory of its text.
+const MAX_DECODERS: usize = 8;
 
 /// The bounds of what is accepted.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +69,8 @@ struct Inner {
     auth: Auth,
     limits: IngestLimits,
     budget: Budget,
+    /// One for every post that may be decoded at once.
+    decoders: Semaphore,
     metrics: Metrics,
     peers: Peers,
     stopping: AtomicBool,
@@ -68,11 +79,13 @@ struct Inner {
 impl App {
     /// The state of a service that accepts into this spool.
     pub fn new(spool: Spool, auth: Auth, limits: IngestLimits, metrics: Metrics) -> Self {
+        let processors = available_parallelism().map_or(1, NonZero::get);
         let inner = Inner {
             spool,
             auth,
             limits,
             budget: Budget::new(limits.memory),
+            decoders: Semaphore::new(processors.min(MAX_DECODERS)),
             metrics,
             peers: Peers::default(),
             stopping: AtomicBool::new(false),
@@ -143,30 +156,13 @@ async fn accept(app: &App, request: Request) -> Result<(u64, usize), Refusal> {
     if app.stopping() {
         return Err(Refusal::Stopping);
     }
-    let form = form(&head.headers)?;
-    let gzipped = gzipped(&head.headers)?;
-    let limits = inner.limits;
-    let mut share = inner.budget.hold();
-    let encoded = body::read(body, limits.encoded_bytes, limits.body_time, &mut share)
-        .await
-        .map_err(Refusal::Body)?;
+    let post = Post::read(&head.headers, body, &inner.limits, &inner.budget).await?;
     let started = Instant::now();
+    let turn = inner.decoders.acquire().await.map_err(|_| Refusal::Stopping)?;
     // Off the network's threads: a large body takes a while to decode.
-    let parsed = tokio::task::spawn_blocking(move || {
-        let decoded = if gzipped {
-            body::gunzip(&encoded, limits.decoded_bytes, &mut share).map_err(Refusal::Body)?
-        } else if encoded.len() > limits.decoded_bytes {
-            let limit = limits.decoded_bytes;
-            return Err(Refusal::Body(BodyError::DecodedTooLarge { limit }));
-        } else {
-            encoded
-        };
-        // For the copy that goes into the spool.
-        share.grow(decoded.len()).map_err(Refusal::Body)?;
-        let batch = parse(&decoded, form, &limits.batch).map_err(Refusal::Batch)?;
-        Ok((batch, share))
-    });
-    let (batch, share) = parsed.await.map_err(|_| Refusal::Stopping)??;
+    let decoded = tokio::task::spawn_blocking(|| post.decode());
+    let (batch, share) = decoded.await.map_err(|_| Refusal::Stopping)??;
+    drop(turn);
     let answer = (batch.records, batch.letters.len());
     let kinds = kinds(&batch);
     inner.spool.append(batch).await.map_err(Refusal::Spool)?;
@@ -180,31 +176,6 @@ async fn accept(app: &App, request: Request) -> Result<(u64, usize), Refusal> {
 
 fn kinds(batch: &Append) -> Vec<String> {
     batch.letters.iter().map(|letter| letter.kind.clone()).collect()
-}
-
-fn form(headers: &HeaderMap) -> Result<Form, Refusal> {
-    let given = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
-    let essence = given.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    match essence.to_ascii_lowercase().as_slice() {
-        b"application/x-ndjson" | b"application/ndjson" | b"application/jsonl" => Ok(Form::Lines),
-        b"application/json" => Ok(Form::Json),
-        _ => Err(Refusal::Unsupported(format!(
-            "unsupported content type \"{}\": must be application/x-ndjson or application/json",
-            essence.escape_ascii()
-        ))),
-    }
-}
-
-fn gzipped(headers: &HeaderMap) -> Result<bool, Refusal> {
-    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
-    let first = encodings.next().map_or(&b"identity"[..], |value| value.as_bytes());
-    match (first.trim_ascii().to_ascii_lowercase().as_slice(), encodings.next()) {
-        (b"identity" | b"", None) => Ok(false),
-        (b"gzip" | b"x-gzip", None) => Ok(true),
-        _ => Err(Refusal::Unsupported(
-            "unsupported content encoding: must be gzip, once, or none".into(),
-        )),
-    }
 }
 
 #[cfg(test)]

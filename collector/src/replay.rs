@@ -65,7 +65,7 @@ pub struct Tally {
 impl Tally {
     /// Counts a line and its records: `lines` is `records` without `salvaged`, and `other` and
     /// `damaged`.
-    fn count(&mut self, line: &Line<'_>) {
+    pub fn count(&mut self, line: &Line<'_>) {
         let records = u64::try_from(line.records.len()).unwrap_or(u64::MAX);
         self.lines = self.lines.saturating_add(1);
         self.records = self.records.saturating_add(records);

@@ -34,7 +34,7 @@ use tokio::sync::Semaphore;
 
 pub use collections::LogCollection;
 pub use error::{Answer, StoreError};
-pub use insert::{InsertReport, Refusal};
+pub use insert::{InsertReport, Refusal, documents};
 pub use options::StoreOptions;
 pub use reconcile::{Action, Change};
 pub use retention::{ParseRetentionError, Period, Retention};

@@ -6,7 +6,7 @@
 //! changed, in one transaction. A process that dies before that inserts the rows again when it
 //! is back, and their records are duplicates.
 
-mod chunk;
+pub mod chunk;
 mod job;
 mod outage;
 
@@ -37,7 +37,7 @@ pub struct WriterOptions {
     pub jobs: usize,
     /// Most records of one insert.
     pub records: usize,
-    /// The bounds with which records were accepted.
+    /// The bounds of a line in the spool.
     pub record: DecodeLimits,
 }
 

@@ -23,7 +23,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::limits::{DEPTH, RECORD_BYTES_MAX};
+use crate::limits::{DEPTH, RECORD_BYTES_MAX, VALUES};
 use crate::{Level, Timestamp};
 
 /// The bounds that a line must keep to be read.
@@ -33,11 +33,13 @@ pub struct DecodeLimits {
     pub record_bytes: usize,
     /// Most levels of objects and arrays, the record itself being the first.
     pub depth: usize,
+    /// Most values, objects and arrays included.
+    pub values: usize,
 }
 
 impl Default for DecodeLimits {
     fn default() -> Self {
-        Self { record_bytes: RECORD_BYTES_MAX, depth: DEPTH }
+        Self { record_bytes: RECORD_BYTES_MAX, depth: DEPTH, values: VALUES }
     }
 }
 
@@ -74,7 +76,7 @@ pub struct OwnedSource {
 /// What is wrong with a line: the kinds that dead letters are filed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
-    /// Longer than the bound.
+    /// Longer than the bound, or of more values.
     TooLarge,
     /// Not JSON, or not UTF-8.
     NotJson,
@@ -153,7 +155,7 @@ pub fn decode_record(
             format!("record of {} bytes: limit is {}", line.len(), limits.record_bytes),
         ));
     }
-    scan::scan(line, limits.depth)?;
+    scan::scan(line, limits)?;
     let value = serde_json::from_slice(line).map_err(|error| {
         // Syntax errors only, as any JSON is a `Value`: their texts quote nothing.
         DecodeError::new(Fault::NotJson, format!("not JSON: {error}"))

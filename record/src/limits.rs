@@ -27,6 +27,10 @@ pub const PAIRS: usize = 64;
 /// MongoDB holds documents of up to 100.
 pub const DEPTH: usize = 64;
 
+/// Most values in a record that is read, objects and arrays and what they hold. Two bytes of text
+/// can be a value, which takes a hundred bytes in memory; a gateway's record has some fifty.
+pub const VALUES: usize = 16 * 1024;
+
 /// Stands at the end of a value that was cut.
 pub const CUT_MARK: &str = "…";
 

@@ -32,6 +32,38 @@ pub struct BatchLimits {
     pub record: DecodeLimits,
 }
 
+impl BatchLimits {
+    /// Most memory, in bytes, that the lines of a batch take beside their text: where each is a
+    /// dead letter, and each of a boot of its own.
+    pub fn beside_text(&self) -> usize {
+        self.records.saturating_mul(LETTER_BYTES + BOOT_BYTES)
+    }
+
+    /// The bounds that every line in the spool keeps: those of a record, and room for an id that
+    /// it came without.
+    pub fn spooled(&self) -> DecodeLimits {
+        DecodeLimits {
+            record_bytes: self.record.record_bytes.saturating_add(ID_BYTES),
+            values: self.record.values.saturating_add(1),
+            ..self.record
+        }
+    }
+}
+
+/// What an id adds to a line.
+const ID_BYTES: usize = r#","id":"00000000-0000-7000-8000-000000000000""#.len();
+/// What a dead letter takes in memory beside its line, about.
+const LETTER_BYTES: usize = 256;
+/// What a boot's sequence numbers take, about.
+const BOOT_BYTES: usize = 512;
+
+/// How much memory a batch takes beside the text of its lines, in bytes, about.
+pub(super) fn beside_text(batch: &Append) -> usize {
+    let boots = batch.seqs.iter().chain(batch.quarantined.iter()).count();
+    let letters = batch.letters.len().saturating_mul(LETTER_BYTES);
+    letters.saturating_add(boots.saturating_mul(BOOT_BYTES))
+}
+
 /// A body that is no batch at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BatchError {
@@ -183,9 +215,12 @@ struct Elements<'a>(Vec<&'a RawValue>);
 
 impl<'a> Elements<'a> {
     fn read(body: &'a [u8], limit: usize) -> Result<Vec<&'a RawValue>, BatchError> {
+        // Of a syntax error, which quotes nothing: what the body is has been seen before.
         let json = |error: serde_json::Error| BatchError::Json(error.to_string());
-        if body.trim_ascii_start().starts_with(b"{") {
-            return Ok(vec![serde_json::from_slice(body).map_err(json)?]);
+        match body.trim_ascii_start().first() {
+            Some(b'[') => {}
+            Some(b'{') => return Ok(vec![serde_json::from_slice(body).map_err(json)?]),
+            _ => return Err(BatchError::Json("must begin with [ or {".into())),
         }
         let mut reader = serde_json::Deserializer::from_slice(body);
         let mut elements = Elements(Vec::new());

@@ -46,6 +46,11 @@ impl Budget {
 }
 
 impl Held {
+    /// How many bytes it has room for.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Makes room for so many bytes more, at once or not at all.
     pub fn grow(&mut self, bytes: usize) -> Result<(), BodyError> {
         let before = self.bytes.div_ceil(PERMIT);

@@ -5,8 +5,8 @@ use std::io::Write as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use axum::http::HeaderValue;
-use axum::http::header::RETRY_AFTER;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use gatelog_record::{DecodeLimits, Uuid, decode_record};
@@ -260,6 +260,42 @@ async fn a_post_that_is_no_batch_has_its_status_and_a_reason() {
         let text = answer["error"].to_string();
         assert!(got == status && text.contains(says), "{got} {text}, not {status} {says}");
         assert!(fixture.spooled().await.is_empty() && fixture.letters().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_answer_quotes_nothing_of_the_body() {
+    let fixture = Fixture::new();
+    for body in [format!("\"{}\"", "secret".repeat(9_000)), "[{\"secret\"]".into()] {
+        let (status, answer) = fixture.post(JSON, body).await;
+        let text = answer["error"].as_str().unwrap();
+        assert!(status == 400 && text.len() < 100 && !text.contains("secret"), "{text}");
+    }
+}
+
+#[test]
+fn a_record_of_the_largest_size_has_room_in_the_spool_for_an_id() {
+    let line = record("a").replace('}', r#","tags":[1,2,3]}"#);
+    let record = DecodeLimits { record_bytes: line.len(), values: 10, depth: 2 };
+    let limits = BatchLimits { records: 1, record };
+    let batch = parse(line.as_bytes(), Form::Lines, &limits).unwrap();
+    assert_eq!((batch.records, batch.letters.len()), (1, 0), "{:?}", batch.letters);
+    let spooled = batch.body.trim_ascii_end();
+    assert!(spooled.len() > line.len());
+    decode_record(spooled, &limits.spooled(), Uuid::nil()).unwrap();
+}
+
+#[tokio::test]
+async fn what_dead_letters_and_boots_take_counts_as_memory_of_their_batch() {
+    let boots: Vec<_> =
+        (1..=90).map(|gateway| numbered(1, "").replace("edge", &format!("{gateway}"))).collect();
+    for body in ["x\n".repeat(90), boots.join("\n")] {
+        let length = body.len();
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(NDJSON))]);
+        let budget = Budget::new(1 << 20);
+        let post = Post::read(&headers, Body::from(body), &limits(), &budget).await.unwrap();
+        let (_, share) = post.decode().unwrap();
+        assert!(share.bytes() >= 2 * length + 90 * 256, "{} bytes", share.bytes());
     }
 }
 

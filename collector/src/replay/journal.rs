@@ -134,15 +134,13 @@ fn salvage_text<'a>(
 ) -> Option<DecodeError> {
     let (mut rest, mut fault, mut broken) = (text, None, false);
     while let Some((before, at)) = split_at_begin(rest) {
-        // What was cut off may have been cut within these very bytes.
-        if !broken && !BEGIN.starts_with(before) {
+        if !broken && !cut_early(before) {
             break;
         }
         broken |= !before.is_empty();
         rest = match first_record(at, limits) {
             Ok((found, after)) => {
-                let after = after.trim_ascii_start();
-                if !broken || after.is_empty() || after.starts_with(BEGIN) {
+                if !broken || ends_or_begins(after) {
                     records.push(found);
                     broken = false;
                 }
@@ -164,6 +162,18 @@ fn split_at_begin(text: &[u8]) -> Option<(&[u8], &[u8])> {
     text.split_at_checked(at)
 }
 
+/// Whether a text ends, or goes on with a record, be it one that was cut off.
+fn ends_or_begins(text: &[u8]) -> bool {
+    cut_early(split_at_begin(text).map_or(text, |(before, _)| before))
+}
+
+/// Whether a text is nothing but records that were cut off within [`BEGIN`], or empty.
+fn cut_early(text: &[u8]) -> bool {
+    let (brace, key) = BEGIN.split_at_checked(1).unwrap_or_default();
+    let mut cut = text.split(|byte| brace.contains(byte));
+    cut.next().is_none_or(<[u8]>::is_empty) && cut.all(|cut| key.starts_with(cut))
+}
+
 /// The record at the start of a text, and what follows it. Takes a time that is bounded by the
 /// text's length times the depth that the parser allows: it stops at the first byte that is no
 /// JSON, so two records that one try reads past lie one within the other.
@@ -180,7 +190,7 @@ fn first_record<'a>(
     };
     let (text, after) = text.split_at_checked(end).unwrap_or((text, &[]));
     let record = decode_record(text, limits, Uuid::nil())?;
-    Ok((Found { text, record }, after))
+    Ok((Found { text, record }, after.trim_ascii_start()))
 }
 
 #[cfg(test)]
@@ -243,6 +253,9 @@ mod tests {
         assert_eq!(read(format!("{one}[info] text\n{two}")), [('d', vec![1]), ('r', vec![2])]);
         let cut = start(&one, 100);
         assert_eq!(read(format!("{cut}{cut}{two}{cut}{three}")), [('d', vec![2, 3])]);
+        for cut in ["{", "{\"time", "{\"time{{\"t"] {
+            assert_eq!(read(format!("{cut}{two}{cut}{three}{cut}")), [('d', vec![2, 3])]);
+        }
     }
 
     #[test]

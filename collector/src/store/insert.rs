@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use gatelog_record::Decoded;
+use mongodb::bson::RawDocumentBuf;
 
 use super::attempt::{Document, Whole};
 use super::collections::LogCollection;
@@ -122,6 +123,26 @@ impl Store {
     }
 }
 
+/// The documents that a record becomes, one for each collection it goes to.
+///
+/// # Errors
+///
+/// One of them cannot be made, so that none is stored.
+pub fn documents(
+    record: &Decoded,
+    retention: &Retention,
+) -> Result<Vec<(LogCollection, RawDocumentBuf)>, Refusal> {
+    let made = LogCollection::of_record(record).map(|collection| {
+        let expires_at = retention.expires_at(record, collection);
+        let document = match collection {
+            LogCollection::Trace => document::compact(record, expires_at),
+            _ => document::whole(record, expires_at),
+        };
+        document.map(|document| (collection, document)).map_err(|error| unmade(&error))
+    });
+    made.collect()
+}
+
 /// Every record's documents by collection; the fate is known already where none can be made.
 fn split(
     records: &[Decoded],
@@ -130,24 +151,15 @@ fn split(
     let mut batches: BTreeMap<LogCollection, Vec<Document>> = BTreeMap::new();
     let mut fates = Vec::with_capacity(records.len());
     for (owner, record) in records.iter().enumerate() {
-        let made: Result<Vec<_>, _> = LogCollection::of_record(record)
-            .map(|collection| {
-                let expires_at = retention.expires_at(record, collection);
-                let bson = match collection {
-                    LogCollection::Trace => document::compact(record, expires_at),
-                    _ => document::whole(record, expires_at),
-                }?;
-                Ok((collection, Document { owner, id: record.id, bson }))
-            })
-            .collect();
-        fates.push(match made {
+        fates.push(match documents(record, retention) {
             Ok(documents) => {
-                for (collection, document) in documents {
+                for (collection, bson) in documents {
+                    let document = Document { owner, id: record.id, bson };
                     batches.entry(collection).or_default().push(document);
                 }
                 None
             }
-            Err(error) => Some(Fate::Refused(unmade(&error))),
+            Err(refusal) => Some(Fate::Refused(refusal)),
         });
     }
     (batches, fates)
@@ -219,7 +231,7 @@ mod tests {
         let line = format!(
             r#"{{"timestamp":"2026-01-26T02:11:57Z","level":"INFO","message":"m","a":[{numbers}1]}}"#
         );
-        let limits = DecodeLimits { record_bytes: line.len(), ..DecodeLimits::default() };
+        let limits = DecodeLimits { record_bytes: line.len(), values: usize::MAX, depth: 2 };
         let large = decode_record(line.as_bytes(), &limits, Uuid::nil()).unwrap();
         let small = Decoded { body: serde_json::Map::new(), ..large.clone() };
         let (batches, fates) = split(&[large, small], &Retention::default());

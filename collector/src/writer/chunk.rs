@@ -5,8 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::spool::Row;
 
-/// Most bytes of lines in one insert: decoded and as BSON they take a few times as much.
-const CHUNK_BYTES: usize = 1 << 20;
+/// Most bytes of lines in one insert.
+pub const CHUNK_BYTES: usize = 1 << 20;
+
+/// Most memory that the records of one insert take once they are decoded, in bytes, about.
+pub const CHUNK_MEMORY: usize = 8 << 20;
+
+/// What a value takes in memory beside its text, about: most of them have a key.
+const VALUE_BYTES: usize = 128;
 
 /// Records of the first insert. A collector that is killed again and again leaves the database with
 /// inserts under way that nobody waits for any more, and sends the same records again: small first
@@ -42,19 +48,31 @@ impl Pace {
 
 /// A line's place: which row, and where in its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Line {
-    pub(super) row: usize,
-    pub(super) bytes: Range<usize>,
+pub struct Line {
+    row: usize,
+    bytes: Range<usize>,
+    values: usize,
 }
 
 impl Line {
-    pub(super) fn of<'a>(&self, rows: &'a [Row]) -> &'a [u8] {
+    /// Its text, without its line feed.
+    pub fn of<'a>(&self, rows: &'a [Row]) -> &'a [u8] {
         rows.get(self.row).and_then(|row| row.body.get(self.bytes.clone())).unwrap_or_default()
+    }
+
+    /// How much memory its record takes once it is decoded, in bytes, about.
+    pub fn memory(&self) -> usize {
+        self.bytes.len().saturating_add(self.values.saturating_mul(VALUE_BYTES))
     }
 }
 
+/// How many values a line has, at most: commas in texts count too.
+fn values(line: &[u8]) -> usize {
+    line.iter().filter(|byte| matches!(byte, b',' | b'{' | b'[')).count()
+}
+
 /// The places of the rows' lines; rows whose body is damaged have none.
-pub(super) fn lines(rows: &[Row]) -> Vec<Line> {
+pub fn lines(rows: &[Row]) -> Vec<Line> {
     let mut lines = Vec::new();
     for (index, row) in rows.iter().enumerate().filter(|(_, row)| row.intact) {
         let mut start = 0_usize;
@@ -62,7 +80,8 @@ pub(super) fn lines(rows: &[Row]) -> Vec<Line> {
             let end = start.saturating_add(line.len());
             let text = line.strip_suffix(b"\n").unwrap_or(line);
             if !text.is_empty() {
-                lines.push(Line { row: index, bytes: start..start.saturating_add(text.len()) });
+                let bytes = start..start.saturating_add(text.len());
+                lines.push(Line { row: index, bytes, values: values(text) });
             }
             start = end;
         }
@@ -70,12 +89,13 @@ pub(super) fn lines(rows: &[Row]) -> Vec<Line> {
     lines
 }
 
-/// The first lines that make one insert; at least one.
-pub(super) fn take(lines: &[Line], records: usize) -> usize {
-    let mut bytes = 0_usize;
+/// How many of the lines make the next insert: no more than `records`, and at least one.
+pub fn take(lines: &[Line], records: usize) -> usize {
+    let (mut bytes, mut memory) = (0_usize, 0_usize);
     let fits = |line: &&Line| {
         bytes = bytes.saturating_add(line.bytes.len());
-        bytes <= CHUNK_BYTES
+        memory = memory.saturating_add(line.memory());
+        bytes <= CHUNK_BYTES && memory <= CHUNK_MEMORY
     };
     lines.iter().take(records).take_while(fits).count().max(1).min(lines.len())
 }
@@ -107,6 +127,15 @@ mod tests {
         assert_eq!(take(&lines[2..], 1), 1);
         assert_eq!(take(&lines[2..], 10), 2);
         assert_eq!(take(&[], 10), 0);
+    }
+
+    #[test]
+    fn records_of_many_values_are_inserted_in_smaller_numbers() {
+        let of_values = "0,".repeat(CHUNK_MEMORY / VALUE_BYTES / 10);
+        let rows = [row(&format!("{of_values}\n").repeat(20), true)];
+        let lines = lines(&rows);
+        assert!(rows[0].body.len() < CHUNK_BYTES);
+        assert_eq!((lines.len(), take(&lines, 1_000)), (20, 9));
     }
 
     #[test]

@@ -118,7 +118,13 @@ async fn memory_stays_flat_under_huge_bodies_bombs_and_damaged_batches() {
         bomb.write_all(&vec![b' '; 1 << 20]).unwrap();
     }
     let bomb = bomb.finish().unwrap();
-    let junk = "nonsense\n".repeat(9_000);
+    // Of two bytes each, and of many times that in memory.
+    let values = |count: usize| {
+        let zeros = "0,".repeat(count);
+        let start = r#"{"timestamp":"2026-01-26T02:11:57Z","level":"INFO","message":"m""#;
+        format!("{start},\"extra\":{{\"x\":[{zeros}0]}}}}\n")
+    };
+    let junk = ["nonsense\n".repeat(9_000), values(500_000), values(16_000).repeat(30)].concat();
     let mut most = 0;
     for _ in 0..3 {
         let mut tasks = tokio::task::JoinSet::new();
@@ -143,7 +149,8 @@ async fn memory_stays_flat_under_huge_bodies_bombs_and_damaged_batches() {
         }
     }
     println!("at most {most} bytes resident");
-    assert!(most < 100 << 20, "{most} bytes resident");
+    // Half of what docs/operations.md calls a safe limit.
+    assert!(most < 128 << 20, "{most} bytes resident");
     let reply = post(&Client::default(), address, batch(Uuid::new_v4(), 1..=3, 3)).await.unwrap();
     assert_eq!(reply.status, 202);
 }

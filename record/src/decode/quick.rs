@@ -30,7 +30,8 @@ pub struct Checked {
 
 /// Whether the line is a record with an id of its own, where that can be told at once.
 pub fn check_record(line: &[u8], limits: &DecodeLimits) -> Option<Checked> {
-    if line.len() > limits.record_bytes || limits.depth < DEPTH {
+    // Two bytes of text can be a value: a longer line might have too many.
+    if line.len() > limits.record_bytes || line.len() / 2 > limits.values || limits.depth < DEPTH {
         return None;
     }
     // One pass over all of it is cheaper than one for each string.
@@ -435,6 +436,8 @@ mod tests {
         }
         let short = DecodeLimits { record_bytes: LINE.len() - 1, ..limits };
         assert_eq!(check_record(LINE.as_bytes(), &short), None);
+        let few = DecodeLimits { values: LINE.len() / 2 - 1, ..limits };
+        assert_eq!(check_record(LINE.as_bytes(), &few), None);
         let flat = DecodeLimits { depth: 2, ..limits };
         assert_eq!(check_record(LINE.as_bytes(), &flat), None);
     }

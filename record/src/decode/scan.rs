@@ -1,25 +1,30 @@
-//! One pass over the bytes of a line, before it is parsed: nesting and numbers. No recursion, no
+//! One pass over the bytes of a line, before it is parsed: nesting, values and numbers. No recursion, no
 //! allocation. What is no JSON at all is left for the parser to refuse.
 
-use super::{DecodeError, Fault};
+use super::{DecodeError, DecodeLimits, Fault};
 
 /// Digits that fit 64 signed bits whatever they are.
 const SAFE_DIGITS: usize = 18;
 
-pub(super) fn scan(line: &[u8], depth_limit: usize) -> Result<(), DecodeError> {
-    let mut depth = 0_usize;
+pub(super) fn scan(line: &[u8], limits: &DecodeLimits) -> Result<(), DecodeError> {
+    let (mut depth, mut values) = (0_usize, 0_usize);
     let mut rest = line;
     while let [byte, after @ ..] = rest {
         rest = match byte {
             b'"' => after_string(after),
             b'{' | b'[' => {
                 depth = depth.saturating_add(1);
-                if depth > depth_limit {
+                if depth > limits.depth {
                     return Err(DecodeError::new(
                         Fault::TooDeep,
-                        format!("nested deeper than {depth_limit} levels"),
+                        format!("nested deeper than {} levels", limits.depth),
                     ));
                 }
+                count(&mut values, limits)?;
+                after
+            }
+            b',' => {
+                count(&mut values, limits)?;
                 after
             }
             b'}' | b']' => {
@@ -33,6 +38,18 @@ pub(super) fn scan(line: &[u8], depth_limit: usize) -> Result<(), DecodeError> {
             }
             _ => after,
         };
+    }
+    Ok(())
+}
+
+/// Counts a value: the first one of an object or array, or the next one.
+fn count(values: &mut usize, limits: &DecodeLimits) -> Result<(), DecodeError> {
+    *values = values.saturating_add(1);
+    if *values > limits.values {
+        return Err(DecodeError::new(
+            Fault::TooLarge,
+            format!("record of more than {} values", limits.values),
+        ));
     }
     Ok(())
 }

@@ -206,6 +206,24 @@ fn nesting_is_bounded_however_deep_it_goes() {
 }
 
 #[test]
+fn values_are_bounded_before_they_take_memory() {
+    let of = |values: usize| {
+        let record = with("extra", json!({"a": []})).to_string();
+        record.replace("[]", &format!("[{}0]", "0,".repeat(values - 1)))
+    };
+    let read = |line: &str| decode_record(line.as_bytes(), &DecodeLimits::default(), GIVEN);
+    read(&of(crate::limits::VALUES / 2)).unwrap();
+    for many in [of(crate::limits::VALUES), of(400_000), of(90_000).replace(",0", ",[]")] {
+        let error = read(&many).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            ("too_large", "record of more than 16384 values")
+        );
+    }
+    read(&with("message", json!(",".repeat(100_000))).to_string()).unwrap();
+}
+
+#[test]
 fn numbers_that_bson_cannot_hold_are_refused_before_they_lose_digits() {
     let with_number = |number: &str| {
         with("extra", json!("X")).to_string().replace("\"X\"", &format!("{{\"n\":{number}}}"))

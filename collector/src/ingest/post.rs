@@ -1,0 +1,90 @@
+//! One post on its way from the network to the spool: what kind of body it has, the body itself,
+//! and the batch that it holds. Everything that its sender chooses is read here.
+
+use axum::body::Body;
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+
+use super::IngestLimits;
+use super::answer::Refusal;
+use super::batch::{self, Form};
+use super::body::{self, BodyError, Budget, Held};
+use crate::spool::Append;
+
+/// A post whose body has arrived.
+pub struct Post {
+    limits: IngestLimits,
+    form: Form,
+    gzipped: bool,
+    encoded: Vec<u8>,
+    share: Held,
+}
+
+impl Post {
+    /// Reads a post's body, within the limits and the memory that all posts share.
+    ///
+    /// # Errors
+    ///
+    /// It is of a kind that is not read here, too large or too slow, or it broke off.
+    pub async fn read(
+        headers: &HeaderMap,
+        body: Body,
+        limits: &IngestLimits,
+        budget: &Budget,
+    ) -> Result<Self, Refusal> {
+        let form = form(headers)?;
+        let gzipped = gzipped(headers)?;
+        let mut share = budget.hold();
+        let encoded = body::read(body, limits.encoded_bytes, limits.body_time, &mut share).await;
+        let encoded = encoded.map_err(Refusal::Body)?;
+        Ok(Self { limits: *limits, form, gzipped, encoded, share })
+    }
+
+    /// The batch, and the share of the memory that it takes: to be held as long as the batch is.
+    /// A large one takes a while.
+    ///
+    /// # Errors
+    ///
+    /// It is no gzip, too large, or no batch.
+    pub fn decode(self) -> Result<(Append, Held), Refusal> {
+        let Self { limits, form, gzipped, encoded, mut share } = self;
+        let limit = limits.decoded_bytes;
+        let decoded = if gzipped {
+            body::gunzip(&encoded, limit, &mut share).map_err(Refusal::Body)?
+        } else if encoded.len() > limit {
+            return Err(Refusal::Body(BodyError::DecodedTooLarge { limit }));
+        } else {
+            encoded
+        };
+        // For the copy that goes into the spool.
+        share.grow(decoded.len()).map_err(Refusal::Body)?;
+        let batch = batch::parse(&decoded, form, &limits.batch).map_err(Refusal::Batch)?;
+        share.grow(batch::beside_text(&batch)).map_err(Refusal::Body)?;
+        Ok((batch, share))
+    }
+}
+
+fn form(headers: &HeaderMap) -> Result<Form, Refusal> {
+    let given = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    let essence = given.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    match essence.to_ascii_lowercase().as_slice() {
+        b"application/x-ndjson" | b"application/ndjson" | b"application/jsonl" => Ok(Form::Lines),
+        b"application/json" => Ok(Form::Json),
+        _ => Err(Refusal::Unsupported(format!(
+            "unsupported content type \"{}\": must be application/x-ndjson or application/json",
+            essence.escape_ascii()
+        ))),
+    }
+}
+
+fn gzipped(headers: &HeaderMap) -> Result<bool, Refusal> {
+    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+    let first = encodings.next().map_or(&b"identity"[..], |value| value.as_bytes());
+    match (first.trim_ascii().to_ascii_lowercase().as_slice(), encodings.next()) {
+        (b"identity" | b"", None) => Ok(false),
+        (b"gzip" | b"x-gzip", None) => Ok(true),
+        _ => Err(Refusal::Unsupported(
+            "unsupported content encoding: must be gzip, once, or none".into(),
+        )),
+    }
+}
