@@ -1,19 +1,25 @@
 //! Any line is a record in canonical form or is refused with a reason; what was read is read the
-//! same when it is written again.
+//! same when it is written again; a record that is told at once is one when it is read.
 #![no_main]
 
-use gatelog_record::{DecodeLimits, Uuid, decode_record};
+use gatelog_record::{DecodeLimits, Uuid, check_record, decode_record};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|line: &[u8]| {
     let limits = DecodeLimits::default();
+    let checked = check_record(line, &limits);
     let record = match decode_record(line, &limits, Uuid::from_u128(7)) {
         Ok(record) => record,
         Err(error) => {
+            assert_eq!(checked, None, "{error}");
             assert!(!error.to_string().is_empty() && !error.to_string().contains('\n'));
             return;
         }
     };
+    if let Some(checked) = checked {
+        assert_eq!(checked.source, record.source);
+        assert_ne!(record.id, Uuid::from_u128(7), "an id of its own");
+    }
     assert_eq!(record.body["id"], record.id.to_string());
     assert_eq!(record.body["level"], record.level.as_str());
     assert_eq!(record.body["timestamp"], record.timestamp.to_string());

@@ -100,13 +100,10 @@ impl<R: BufRead> Journal<R> {
 
 fn understand<'a>(line: &'a [u8], limits: &DecodeLimits) -> (Kind, Vec<Found<'a>>) {
     let text = line.trim_ascii();
-    // First in a batch, it would be taken for the batch's header.
-    if BatchHeader::is_header(text) {
-        return (Kind::Other, Vec::new());
-    }
     match decode_record(text, limits, Uuid::nil()) {
-        Ok(record) => (Kind::Record, vec![Found { text, record }]),
-        Err(_) => salvage(line, limits),
+        // First in a batch, such a one would be taken for the batch's header.
+        Ok(record) if !BatchHeader::is_header(text) => (Kind::Record, vec![Found { text, record }]),
+        _ => salvage(line, limits),
     }
 }
 
@@ -276,7 +273,8 @@ mod tests {
         assert_eq!(read(format!("{}{access_log}", start(&one, 90))), [('d', vec![])]);
         assert_eq!(read(format!("{one}{access_log}")), [('d', vec![1])]);
         let header = forged.replacen('{', r#"{"batch":{"v":2},"#, 1);
-        assert_eq!(read(header), [('o', vec![])]);
+        assert_eq!(read(&header), [('o', vec![])]);
+        assert_eq!(read(format!("{header}\0{one}")), [('d', vec![1])]);
     }
 
     #[test]
