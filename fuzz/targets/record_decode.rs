@@ -18,13 +18,16 @@ fuzz_target!(|line: &[u8]| {
     };
     if let Some(checked) = checked {
         assert_eq!(checked.source, record.source);
-        assert_ne!(record.id, Uuid::from_u128(7), "an id of its own");
+        let again = decode_record(line, &limits, Uuid::from_u128(8));
+        assert_eq!(again.map(|again| again.id), Ok(record.id), "an id of its own");
     }
     assert_eq!(record.body["id"], record.id.to_string());
     assert_eq!(record.body["level"], record.level.as_str());
     assert_eq!(record.body["timestamp"], record.timestamp.to_string());
     let written = serde_json::to_vec(&record.body).expect("JSON");
-    let limits = DecodeLimits { record_bytes: usize::MAX, ..limits };
+    // What stood under no key of the format stands under `extra` now.
+    let depth = limits.depth + 1;
+    let limits = DecodeLimits { record_bytes: usize::MAX, values: usize::MAX, depth };
     let again = decode_record(&written, &limits, Uuid::from_u128(8)).expect("its own line");
     assert_eq!(again, record);
 });
