@@ -40,6 +40,7 @@
 //! | a body is damaged | that batch: its checksum is wrong, it becomes one dead letter, and its numbered records are accounted as quarantined |
 //! | the file is damaged | what cannot be read: the file is moved aside and named in the log, everything that is still readable and has the right checksum is copied into a new one, the rest becomes `missing` in the accounts, and the service goes on |
 
+mod change;
 mod committer;
 mod database;
 mod error;

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use super::database::{self, Waiting};
+use super::change::Change;
+use super::database;
 use super::error::{Fault, SpoolError};
-use super::letters::{self, DeadLetter, LetterCount};
+use super::letters;
 use super::shared::{Health, Shared};
 use super::{Append, Settled, recovery, room};
-use crate::accounting::{Account, Edit, Intervals, Ledger, MAX_BOOTS, Seqs, Totals};
+use crate::accounting::{Edit, Ledger, MAX_BOOTS};
 use crate::clock::now_millis;
 
 /// Most bytes of batches in one transaction: bounds the log's growth and the wait for one commit.
@@ -54,7 +55,7 @@ pub(super) struct Committer {
     data_version: i64,
     /// Bytes in the log since it was last copied into the file, about.
     unchecked: usize,
-    /// When free pages were last given back to a disk without room.
+    /// When free pages were last given back between two jobs.
     gave_back: Option<Instant>,
 }
 
@@ -105,22 +106,17 @@ impl Committer {
     /// One transaction for the whole group, then everybody's answer. Without room on the disk
     /// batches are refused, and the rest is done: it makes room.
     fn commit(&mut self, mut group: Vec<Job>) {
-        let room = self.room();
+        let room = self.usable().and_then(|()| self.room());
         if room.is_err() {
+            self.judge(&room);
             let appends: Vec<Job>;
             (appends, group) = group.into_iter().partition(|job| matches!(job, Job::Append(..)));
-            if !appends.is_empty() {
-                self.judge(&room);
-                answer(appends, &room);
-            }
+            answer(appends, &room);
         }
         if group.is_empty() {
             return;
         }
-        let result = match self.shared.health() {
-            Health::Broken(text) => Err(SpoolError::Disk { fault: Fault::Fatal, text }),
-            Health::Good | Health::Refusing(_) => self.transact(&group),
-        };
+        let result = self.usable().and_then(|()| self.transact(&group));
         // That a deletion succeeded does not mean that there is room for a batch.
         if room.is_ok() || result.is_err() {
             self.judge(&result);
@@ -128,9 +124,18 @@ impl Committer {
         answer(group, &result);
         if result.is_ok() {
             self.shared.committed.notify_one();
-            if self.unchecked >= CHECKPOINT_BYTES || room.is_err() {
-                self.checkpoint();
-            }
+            // Under steady load no second is idle; with no row left there is little to move.
+            let empty = self.shared.waiting().rows == 0 && self.may_give_back();
+            let shrunk = if empty { database::shrink(&self.db) } else { Ok(false) };
+            self.copy_log(shrunk, self.unchecked >= CHECKPOINT_BYTES || room.is_err());
+        }
+    }
+
+    /// An error once the disk has failed for good: then nothing is written to it any more.
+    fn usable(&self) -> Result<(), SpoolError> {
+        match self.shared.health() {
+            Health::Broken(text) => Err(SpoolError::Disk { fault: Fault::Fatal, text }),
+            Health::Good | Health::Refusing(_) => Ok(()),
         }
     }
 
@@ -246,22 +251,38 @@ impl Committer {
                 let result = self.room().and_then(|()| database::probe(&self.db, now_millis()));
                 self.judge(&result);
             }
-            Health::Good => match self.notice_others().and_then(|()| database::shrink(&self.db)) {
-                Err(error) => self.judge(&Err(error)),
-                Ok(shrunk) if shrunk || self.unchecked > 0 => self.checkpoint(),
-                Ok(_) => {}
-            },
+            Health::Good => {
+                let shrunk = self.notice_others().and_then(|()| database::shrink(&self.db));
+                self.copy_log(shrunk, self.unchecked > 0);
+            }
         }
+    }
+
+    /// Copies the log into the file, if that is due or cuts it; not when the disk has just failed.
+    fn copy_log(&mut self, shrunk: Result<bool, SpoolError>, due: bool) {
+        match shrunk {
+            Ok(shrunk) if shrunk || due => self.checkpoint(),
+            Ok(_) => {}
+            Err(error) => self.judge(&Err(error)),
+        }
+    }
+
+    /// Whether a second has passed since pages were last given back; if so, the next one begins.
+    fn may_give_back(&mut self) -> bool {
+        let may = self.gave_back.is_none_or(|at| at.elapsed() >= TICK);
+        if may {
+            self.gave_back = Some(Instant::now());
+        }
+        may
     }
 
     /// Whether the disk has room for batches. If not, it gets back what the file does not need, now
     /// and then: settled rows leave free pages behind.
     fn room(&mut self) -> Result<(), SpoolError> {
         let room = room::ensure(&self.dir, self.bounds.keep_free);
-        if room.is_ok() || self.gave_back.is_some_and(|at| at.elapsed() < TICK) {
+        if room.is_ok() || !self.may_give_back() {
             return room;
         }
-        self.gave_back = Some(Instant::now());
         database::vacuum(&self.db)?;
         database::checkpoint(&self.db, "TRUNCATE")?;
         room::ensure(&self.dir, self.bounds.keep_free)
@@ -279,84 +300,6 @@ impl Committer {
             Health::Good => database::checkpoint(&self.db, "TRUNCATE"),
             Health::Refusing(_) | Health::Broken(_) => Ok(()),
         }
-    }
-}
-
-/// One transaction's effect on what is kept in memory; thrown away when it fails.
-struct Change<'a> {
-    edit: Edit,
-    waiting: Waiting,
-    letters: LetterCount,
-    written: usize,
-    ledger: &'a Ledger,
-    now: i64,
-}
-
-impl Change<'_> {
-    fn append(&mut self, tx: &Transaction<'_>, append: &Append) -> Result<(), SpoolError> {
-        if append.records > 0 {
-            database::insert_row(tx, None, self.now, append.records, &append.seqs, &append.body)?;
-            self.waiting.add(append.records, append.body.len());
-            self.written = self.written.saturating_add(append.body.len());
-        }
-        if let Some((key, totals)) = &append.totals {
-            let totals = Totals { at: self.now, ..totals.clone() };
-            self.edit.account(self.ledger, key, self.now).totals.advance(&totals);
-        }
-        self.each(&append.seqs, |account, seqs| account.accepted.union(seqs));
-        self.bury(tx, &append.letters, &append.quarantined)
-    }
-
-    fn settle(
-        &mut self,
-        tx: &Transaction<'_>,
-        settled: &Settled,
-        generation: u64,
-    ) -> Result<(), SpoolError> {
-        // Rows of a file that was moved aside: the new file's are read and settled anew.
-        if settled.generation == generation {
-            for row in &settled.rows {
-                if database::delete_row(tx, row.id)? {
-                    self.waiting.remove(row.records, row.bytes);
-                }
-            }
-        }
-        self.each(&settled.stored, |account, seqs| account.stored.union(seqs));
-        self.bury(tx, &settled.letters, &settled.quarantined)
-    }
-
-    fn bury(
-        &mut self,
-        tx: &Transaction<'_>,
-        letters: &[DeadLetter],
-        seqs: &Seqs,
-    ) -> Result<(), SpoolError> {
-        for letter in letters {
-            let bytes = letters::insert(tx, self.now, letter)?;
-            self.letters.add(bytes);
-            self.written = self.written.saturating_add(bytes);
-        }
-        self.each(seqs, |account, seqs| {
-            account.accepted.union(seqs);
-            account.quarantined.union(seqs);
-        });
-        Ok(())
-    }
-
-    fn each(&mut self, seqs: &Seqs, change: impl Fn(&mut Account, &Intervals)) {
-        for (key, seqs) in seqs.iter() {
-            change(self.edit.account(self.ledger, key, self.now), seqs);
-        }
-    }
-
-    fn write_accounts(&mut self, tx: &Transaction<'_>) -> Result<(), SpoolError> {
-        for (key, account) in self.edit.changed() {
-            database::write_account(tx, key, account)?;
-        }
-        for key in self.edit.forgotten() {
-            database::delete_account(tx, key)?;
-        }
-        Ok(())
     }
 }
 

@@ -444,6 +444,10 @@ async fn a_spool_that_was_large_once_gives_its_disk_back() {
     // Up to 16 MiB of free pages are kept for what comes next.
     while fs::metadata(&file).unwrap().len() > 18 << 20 {
         assert!(began.elapsed().as_secs() < 30, "{} bytes", fs::metadata(&file).unwrap().len());
+        // Also under steady load, when no second is idle.
+        spool.append(batch(25, 10)).await.unwrap();
+        let rows = all(&spool).await;
+        spool.settle(settled(&spool, &rows)).await.unwrap();
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
 }
