@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the cases of tests/chaos/ and writes target/chaos/report.json. `make chaos` calls it.
+# Runs the cases of tests/chaos/ and writes target/chaos/report.json, or with CHAOS_MINUTES
+# target/endurance/report.json. `make chaos` and `make endurance` call it.
 #
 #   chaos.sh [CASE…]     all cases, or these
 #

@@ -1,4 +1,5 @@
-//! The report: `target/chaos/report.json`, and the same as a table.
+//! The report: `target/chaos/report.json`, and the same as a table. Of a run for hours it is
+//! `target/endurance/report.json`, so that the two do not overwrite one another.
 
 use std::fs;
 use std::time::Instant;
@@ -8,7 +9,7 @@ use gatelog_tests::checkout;
 use serde_json::{Value, json};
 
 use crate::audit::Finding;
-use crate::case::Case;
+use crate::case::{Case, repeated_for};
 use crate::latency::milliseconds;
 use crate::machine::{machine, now};
 use crate::verdict::{Check, checks};
@@ -68,7 +69,8 @@ impl Report {
         }
         let (machine, seconds) = (machine(), self.began.elapsed().as_secs());
         let cases = self.lines.len();
-        let directory = checkout().join("target/chaos");
+        let place = if repeated_for().is_zero() { "target/chaos" } else { "target/endurance" };
+        let directory = checkout().join(place);
         fs::create_dir_all(&directory)?;
         let report = json!({
             "machine": machine, "date": self.date, "seconds": seconds, "cases": cases,
@@ -76,7 +78,7 @@ impl Report {
         });
         fs::write(directory.join("report.json"), serde_json::to_string_pretty(&report)?)?;
         println!(
-            "\n{machine}; {}; {seconds} s; {} requests\n{} passed, {} failed; target/chaos/report.json",
+            "\n{machine}; {}; {seconds} s; {} requests\n{} passed, {} failed; {place}/report.json",
             self.date,
             self.requests,
             cases - self.failed,

@@ -20,7 +20,7 @@ use crate::system::{Clocks, Faults, System};
 const SPOOL_DISK: u64 = 24 << 20;
 /// A small disk for the database: its logs alone take 10 MiB.
 const DATABASE_DISK: u64 = 64 << 20;
-/// Room for ext4's journal.
+/// Room for what a case stores, beyond what is kept free.
 const EXT4_DISK: u64 = 64 << 20;
 
 impl System {
