@@ -8,13 +8,16 @@ use serde_json::Value;
 /// Most faults that are reported; the rest are counted.
 pub(super) const FAULTS_MAX: usize = 50;
 
+/// Most characters of a name: an unknown key may have any number.
+const NAME_CHARS_MAX: usize = 200;
+
 /// Most characters of a value that an error quotes.
 const QUOTED_CHARS_MAX: usize = 80;
 
 /// One thing wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Where, as in `delivery.flush_interval`; empty for the whole.
+    /// Where, as in `delivery.flush_interval`, shortened; empty for the whole.
     pub name: String,
     /// What stands there, shortened, as JSON; none where it must not be shown.
     pub value: Option<String>,
@@ -44,7 +47,7 @@ pub struct Faults {
 impl Faults {
     /// Reports one fault about a value that may be shown.
     pub fn report(&self, name: &str, value: &Value, remedy: impl Into<String>) {
-        self.push(name, Some(shortened(&value.to_string())), remedy.into());
+        self.push(name, Some(shortened(&value.to_string(), QUOTED_CHARS_MAX)), remedy.into());
     }
 
     /// Reports one fault without its value: there is none, or it is a secret.
@@ -55,7 +58,7 @@ impl Faults {
     fn push(&self, name: &str, value: Option<String>, remedy: String) {
         let mut found = self.found.borrow_mut();
         if found.len() < FAULTS_MAX {
-            found.push(Fault { name: name.to_owned(), value, remedy });
+            found.push(Fault { name: shortened(name, NAME_CHARS_MAX), value, remedy });
         } else {
             let mut more = self.uncounted.borrow_mut();
             *more = more.saturating_add(1);
@@ -74,8 +77,13 @@ impl Faults {
     }
 }
 
-fn shortened(text: &str) -> String {
-    let mut short: String = text.chars().take(QUOTED_CHARS_MAX).collect();
+/// A text of the configuration as an error may quote it: one line, shortened.
+pub(super) fn quoted(text: &str) -> String {
+    format!("\"{}\"", shortened(text, QUOTED_CHARS_MAX).escape_debug())
+}
+
+fn shortened(text: &str, chars: usize) -> String {
+    let mut short: String = text.chars().take(chars).collect();
     if short.len() < text.len() {
         short.push('…');
     }

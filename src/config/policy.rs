@@ -3,6 +3,7 @@
 use gatelog_record::limits::PAIRS;
 use serde_json::Value;
 
+use super::fault::quoted;
 use super::section::Section;
 use super::{AuditPolicy, HOUR};
 use crate::identity::{IdPolicy, Identity, Trust};
@@ -141,7 +142,7 @@ pub(super) fn redaction(section: &Section<'_>) -> Redaction {
     let headers = treatments.into_iter().filter_map(|(name, treatment)| {
         if !is_header_name(&name) {
             // Passed over, it would leave in clear what it was meant to hide.
-            section.fault("headers", format!("\"{}\" is no header name", name.escape_debug()));
+            section.fault("headers", format!("{} is no header name", quoted(&name)));
             return None;
         }
         let treatment = match treatment.as_str() {
@@ -323,8 +324,8 @@ pub(super) fn fields(section: &Section<'_>) -> Vec<(String, String)> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
     for (name, _) in &fields {
         if !((1..=64).contains(&name.len()) && name.bytes().all(plain)) {
-            let name = name.escape_debug();
-            let remedy = format!("\"{name}\" must have 1 to 64 letters, digits, \"_\" or \"-\"");
+            let name = quoted(name);
+            let remedy = format!("{name} must have 1 to 64 letters, digits, \"_\" or \"-\"");
             section.fault("fields", remedy);
         }
     }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
-use super::fault::Faults;
+use super::fault::{Faults, quoted};
 use super::units::{format_duration, parse_duration, parse_size};
 
 /// Gives the value of an environment variable.
@@ -87,7 +87,7 @@ impl<'a> Section<'a> {
     pub fn quoted(&self, key: &str, text: &str) -> String {
         let listed = self.object.and_then(|object| object.get(key)).and_then(Value::as_array);
         if listed.is_some_and(|elements| elements.iter().any(|own| own == text)) {
-            format!("\"{}\"", text.escape_debug())
+            quoted(text)
         } else {
             "a value from the environment".to_owned()
         }
@@ -328,7 +328,8 @@ impl<'a> Section<'a> {
             };
             let Some(value) = (self.environment)(variable) else {
                 let remedy = format!(
-                    "environment variable \"{variable}\" is not set: give it in vm_config.environment_variables"
+                    "environment variable {} is not set: give it in vm_config.environment_variables",
+                    quoted(variable)
                 );
                 self.faults.report_hidden(name, remedy);
                 return None;

@@ -205,9 +205,20 @@ fn what_the_environment_gave_is_not_quoted() {
 }
 
 #[test]
-fn a_fault_is_one_line_whatever_the_key() {
+fn a_fault_is_one_short_line_whatever_the_key() {
     let faults = parse(r#"{"a\r\nb": 1}"#).unwrap_err();
     assert!(faults[0].starts_with("a\\r\\nb: unknown key"), "{faults:?}");
+    let long = format!("{}\\n", "k".repeat(10_000));
+    let all = format!(
+        r#"{{"{long}": 1, "service": "${{{long}}}", "redact": {{"headers": {{" {long}": "mask"}}}},
+            "record": {{"fields": {{"{long}": "v"}}, "request_headers": [" {long}"]}}}}"#
+    );
+    let faults = parse(&all).unwrap_err();
+    assert_eq!(faults.len(), 5, "{faults:?}");
+    for fault in faults {
+        assert!(fault.contains("kkk…") && !fault.contains('\n'), "{fault}");
+        assert!(fault.len() < 400, "{fault}");
+    }
 }
 
 #[test]
