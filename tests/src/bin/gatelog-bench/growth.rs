@@ -120,7 +120,8 @@ async fn store(collector: &Collector, bytes: usize, records: usize) -> Result<f6
 
 /// Several collectors that store into one database.
 async fn fleet(report: &mut Report, collectors: usize) -> Result<()> {
-    let database = Database::fresh().await?;
+    let server = DatabaseServer::start().await?;
+    let database = Database::on(&server.uri(), "growth").await?;
     let mut fleet = Vec::new();
     for _ in 0..collectors {
         fleet.push(Collector::start(&database, CollectorOptions::default()).await?);
