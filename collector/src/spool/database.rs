@@ -105,15 +105,7 @@ pub(super) fn row_bytes(body: usize) -> u64 {
 /// Opens the file, or makes it.
 pub(super) fn open(path: &Path) -> Result<Connection, SpoolError> {
     let db = Connection::open(path)?;
-    prepare(&db)?;
-    // Incremental: a spool that was large once gives its disk back.
-    db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    db.pragma_update(None, "journal_mode", "WAL")?;
-    db.pragma_update(None, "synchronous", "FULL")?;
-    // Checkpoints are made by hand, so that a failed one is seen: the automatic one's result
-    // is thrown away, and a second try after a failed fsync would appear to work.
-    db.pragma_update(None, "wal_autocheckpoint", 0)?;
-    match db.pragma_query_value(None, "user_version", |row| row.get(0))? {
+    match configure(&db).map_err(SpoolError::at_opening)? {
         0 => {
             db.execute_batch(&format!(
                 "BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT"
@@ -126,6 +118,19 @@ pub(super) fn open(path: &Path) -> Result<Connection, SpoolError> {
     Ok(db)
 }
 
+/// Sets what writing needs; returns the schema's version.
+fn configure(db: &Connection) -> rusqlite::Result<i64> {
+    prepare(db)?;
+    // Incremental: a spool that was large once gives its disk back.
+    db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    // Checkpoints are made by hand, so that a failed one is seen: the automatic one's result
+    // is thrown away, and a second try after a failed fsync would appear to work.
+    db.pragma_update(None, "wal_autocheckpoint", 0)?;
+    db.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
 /// Opens an existing file for reading only.
 pub(super) fn open_reader(path: &Path) -> Result<Connection, SpoolError> {
     let db = Connection::open_with_flags(
@@ -136,7 +141,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, SpoolError> {
     Ok(db)
 }
 
-fn prepare(db: &Connection) -> Result<(), SpoolError> {
+fn prepare(db: &Connection) -> rusqlite::Result<()> {
     db.busy_timeout(BUSY)?;
     // Closing writes nothing: after a failed fsync that would be the second try.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;

@@ -72,6 +72,21 @@ impl SpoolError {
     }
 }
 
+impl SpoolError {
+    /// Of a failure to open the file. The statements are fixed and have no fault of their own: one
+    /// that fails for no reason that SQLite has a code for has met a header that is damaged.
+    pub(super) fn at_opening(error: rusqlite::Error) -> Self {
+        /// `SQLITE_ERROR`.
+        const GENERIC: i32 = 1;
+        match error.sqlite_error() {
+            Some(sqlite) if sqlite.extended_code == GENERIC => {
+                SpoolError::Disk { fault: Fault::Corrupt, text: error.to_string() }
+            }
+            _ => error.into(),
+        }
+    }
+}
+
 impl fmt::Display for SpoolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -376,6 +376,22 @@ async fn what_a_rescue_cannot_read_becomes_missing() {
 }
 
 #[tokio::test]
+async fn a_file_whose_header_names_no_format_that_there_is_is_moved_aside() {
+    let dir = TempDir::new().unwrap();
+    let spool = open(dir.path());
+    spool.append(batch(1, 10)).await.unwrap();
+    spool.close().await.unwrap();
+    drop(spool);
+    // The schema's format number: SQLite has no code of its own for a wrong one.
+    let file = OpenOptions::new().write(true).open(dir.path().join(FILE)).unwrap();
+    file.write_all_at(&[0xff; 4], 44).unwrap();
+    let spool = open(dir.path());
+    spool.append(batch(2, 10)).await.unwrap();
+    let names = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(names.into_iter().any(|name| name.to_string_lossy().contains("corrupt")));
+}
+
+#[tokio::test]
 async fn a_damaged_body_is_found_by_its_checksum() {
     let dir = TempDir::new().unwrap();
     let spool = open(dir.path());
