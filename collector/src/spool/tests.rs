@@ -263,9 +263,14 @@ proptest! {
             }
             spool.close().await.unwrap();
             drop(spool);
-            let file = OpenOptions::new().write(true).open(dir.path().join(FILE)).unwrap();
+            let path = dir.path().join(FILE);
+            let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
             let length = file.metadata().unwrap().len();
+            // `user_version`: a later one is refused by rule, whatever wrote it there.
+            let mut version = [0; 4];
+            file.read_exact_at(&mut version, 60).unwrap();
             file.write_all_at(&junk, (length as f64 * place) as u64).unwrap();
+            file.write_all_at(&version, 60).unwrap();
 
             let spool = open(dir.path());
             let mut whole = 0;
