@@ -2,6 +2,8 @@
 # Fuzzes each target of fuzz/ in turn, and writes target/fuzz/report.json. `make fuzz` calls it.
 #
 # FUZZ_SECONDS=10      how long each target runs; a night's run: FUZZ_SECONDS=1800
+# FUZZ_RUNS=0          with a number: so many inputs for each target, made from the corpus that is
+#                      checked in by a fixed seed, so that what passed once passes again
 # FUZZ_TARGETS="a b"   only these targets
 #
 # What a run finds worth keeping goes to target/fuzz/corpus/, beside the corpus that is checked
@@ -13,7 +15,9 @@ cd "$(dirname "$0")/.."
 . scripts/messages.sh
 
 seconds=${FUZZ_SECONDS:-10}
+runs=${FUZZ_RUNS:-0}
 work=target/fuzz
+[[ $runs =~ ^(0|[1-9][0-9]*)$ ]] || fail "FUZZ_RUNS is '$runs'" "it must be a whole number of inputs"
 [[ $seconds =~ ^[1-9][0-9]*$ ]] || fail "FUZZ_SECONDS is '$seconds'" "it must be a whole number of seconds"
 command -v cargo-fuzz >/dev/null || fail "cargo-fuzz is missing" "run: make tools"
 
@@ -37,15 +41,21 @@ row() {
 for target in $targets; do
     [[ -x $programs/$target ]] || fail "there is no fuzz target '$target'" "the targets are: $(cargo fuzz list --fuzz-dir fuzz | tr '\n' ' ')"
     corpus=$work/corpus/$target failures=$work/failures/$target log=$work/$target.log
+    if ((runs > 0)); then
+        corpus=$work/again/$target bound=(-runs="$runs" -seed=1)
+        rm -rf "$corpus"
+    else
+        bound=(-max_total_time="$seconds")
+    fi
     mkdir -p "$corpus" "$failures" "fuzz/corpus/$target"
     before=$(find "$failures" -type f | wc -l)
-    "$programs/$target" "$corpus" "fuzz/corpus/$target" -max_total_time="$seconds" -max_len=16384 \
+    "$programs/$target" "$corpus" "fuzz/corpus/$target" "${bound[@]}" -max_len=16384 \
         -timeout=10 -rss_limit_mb=2048 -artifact_prefix="$failures/" -print_final_stats=1 >"$log" 2>&1 && status=0 || status=$?
     found=$(($(find "$failures" -type f | wc -l) - before))
     ((status == 0 || found > 0)) || found=1
-    runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    tried=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     row "$target: failing inputs" "$found" inputs "0" "$([[ $found == 0 ]] && echo true || echo false)"
-    row "$target: inputs tried" "${runs:-0}" inputs ">= 1000" "$( ((${runs:-0} >= 1000)) && echo true || echo false)"
+    row "$target: inputs tried" "${tried:-0}" inputs ">= 1000" "$( ((${tried:-0} >= 1000)) && echo true || echo false)"
     ((found == 0)) || { tail -n 40 "$log"; printf 'the input: %s\nagain: %s %s\n' "$failures" "$programs/$target" "$failures/*"; }
 done
 

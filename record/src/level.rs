@@ -50,13 +50,14 @@ impl fmt::Display for Level {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseLevelError(String);
 
+impl ParseLevelError {
+    /// What must be there instead, without the text, which may be a secret.
+    pub const REMEDY: &'static str = "must be DEBUG, INFO, WARNING, ERROR or CRITICAL";
+}
+
 impl fmt::Display for ParseLevelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "unknown level \"{}\": must be DEBUG, INFO, WARNING, ERROR or CRITICAL",
-            self.0.escape_debug()
-        )
+        write!(f, "unknown level \"{}\": {}", self.0.escape_debug(), Self::REMEDY)
     }
 }
 

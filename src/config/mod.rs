@@ -175,7 +175,7 @@ fn compile(root: &Section<'_>, environment: Environment<'_>) -> Config {
 
 /// `LOG_LEVEL` of the environment, else `level`.
 fn level(root: &Section<'_>, environment: Environment<'_>) -> Level {
-    let own = root.parsed("level").unwrap_or(Level::Info);
+    let own = root.level("level").unwrap_or(Level::Info);
     match environment("LOG_LEVEL").filter(|text| !text.trim().is_empty()) {
         None => own,
         Some(text) => text.trim().parse().unwrap_or_else(|error| {
@@ -201,7 +201,7 @@ fn record(section: &Section<'_>) -> RecordPolicy {
         query: section.bool("query", true),
         server_timing: section.bool("server_timing", true),
         slow_ns: section.uint("slow_ms", SLOW_MS, 1..=86_400_000).saturating_mul(MILLISECOND),
-        slow_level: section.parsed("slow_level"),
+        slow_level: section.level("slow_level"),
         fields: policy::fields(section),
         limits: RecordLimits { record_bytes: bytes(record_bytes), value_bytes: bytes(value_bytes) },
     };
@@ -212,7 +212,7 @@ fn record(section: &Section<'_>) -> RecordPolicy {
 fn sampling(section: &Section<'_>) -> Sampling {
     let sampling = Sampling {
         rate: section.float("rate", 1.0, 0.0..=1.0),
-        always_from: section.parsed("always_from").unwrap_or(Level::Warning),
+        always_from: section.level("always_from").unwrap_or(Level::Warning),
         always_slower_than_ns: section.duration("always_slower_than", SECOND, 0..=24 * HOUR),
     };
     section.refuse_unknown();

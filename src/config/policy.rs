@@ -238,7 +238,7 @@ fn rule(section: &Section<'_>) -> Rule {
     let rule = Rule {
         matches: matches(&section.section("match")),
         drop: optional_bool("drop"),
-        level: section.parsed("level"),
+        level: section.level("level"),
         audit: optional_bool("audit"),
         sample: section.has("sample").then(|| section.float("sample", 1.0, 0.0..=1.0)),
         tenant: Field::ALL.map(|field| tenant.bounded(field.as_str(), VALUE_BYTES_MAX)),

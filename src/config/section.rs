@@ -1,10 +1,9 @@
 //! Typed reading of a JSON object: asks for each key once, reports what is wrong or unknown.
 
 use std::cell::RefCell;
-use std::fmt::Display;
 use std::ops::RangeInclusive;
-use std::str::FromStr;
 
+use gatelog_record::{Level, ParseLevelError};
 use serde_json::{Map, Value};
 
 use super::fault::{Faults, quoted};
@@ -261,16 +260,14 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A text that reads as something.
-    pub fn parsed<T: FromStr<Err: Display>>(&self, key: &'static str) -> Option<T> {
-        let text = self.string(key)?;
-        match text.parse() {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.fault(key, error.to_string());
-                None
-            }
+    /// A level's name.
+    pub fn level(&self, key: &'static str) -> Option<Level> {
+        let level = self.string(key)?.parse().ok();
+        if level.is_none() {
+            // Not the error's own text: it quotes what the environment gave.
+            self.fault(key, ParseLevelError::REMEDY);
         }
+        level
     }
 
     /// A list of texts, at most `max`.

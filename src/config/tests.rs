@@ -103,7 +103,7 @@ fn every_fault_is_reported_in_one_go_with_name_value_and_remedy() {
     )
     .unwrap_err();
     for expected in [
-        "level = \"LOUD\": unknown level \"LOUD\": must be DEBUG, INFO, WARNING, ERROR or CRITICAL",
+        "level = \"LOUD\": must be DEBUG, INFO, WARNING, ERROR or CRITICAL",
         "servce: unknown key: must be one of level, service, ",
         "stdout = \"yes\": must be true or false",
         "request_id.header = \"bad name\": must be a header name such as \"x-request-id\"",
@@ -271,6 +271,31 @@ fn what_would_harm_later_is_refused_at_once() {
     ] {
         let faults = parse(text).unwrap_err();
         assert!(faults.len() == 1 && faults[0].starts_with(expected), "{expected}\nin {faults:?}");
+    }
+}
+
+#[test]
+fn no_text_from_the_environment_is_quoted_wherever_it_stands() {
+    let secret = |name: &str| (name == "A").then(|| "hunter2 \n".to_owned());
+    let texts = [
+        r#"{"level": "${A}", "service": "${A}"}"#,
+        r#"{"request_id": {"header": "${A}", "trust": "${A}"}, "correlation_id": {"trust": ["${A}"]}}"#,
+        r#"{"tenant": {"user_id": [{"path": "${A}"}, {"header": "${A}"}, {"jwt_claim": "${A}"}]}}"#,
+        r#"{"record": {"slow_level": "${A}", "max_bytes": "${A}", "value_max_bytes": "${A}"}}"#,
+        r#"{"record": {"request_headers": ["${A}"], "fields": {"a": "${A}"}}}"#,
+        r#"{"redact": {"headers": {"cookie": "${A}"}, "path": ["${A}"], "parameters": ["${A}"]}}"#,
+        r#"{"audit": {"paths": ["${A}"], "methods": ["${A}"], "statuses": ["${A}"]}}"#,
+        r#"{"health_checks": {"paths": ["${A}"]}}"#,
+        r#"{"rules": [{"match": {"status": ["${A}"], "path": "${A}"}, "level": "${A}"}]}"#,
+        r#"{"sampling": {"always_from": "${A}", "always_slower_than": "${A}"}}"#,
+        r#"{"delivery": {"cluster": "${A}", "path": "${A}", "authority": "${A}", "token": "${A}"}}"#,
+        r#"{"delivery": {"timeout": "${A}", "queue_max_bytes": "${A}", "retry": {"max": "${A}"}}}"#,
+    ];
+    for text in texts {
+        let faults = Config::parse(text.as_bytes(), &secret).err().unwrap_or_default();
+        for fault in faults {
+            assert!(!fault.to_string().contains("hunter2"), "{fault}");
+        }
     }
 }
 

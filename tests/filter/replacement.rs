@@ -125,7 +125,7 @@ async fn a_bad_update_is_refused_with_every_fault_and_the_running_one_stays() {
             faults.to_string(),
             None,
             vec![
-                "gatelog: level = \"LOUD\": unknown level \"LOUD\"",
+                "gatelog: level = \"LOUD\": must be DEBUG, INFO, WARNING, ERROR or CRITICAL",
                 "gatelog: delivery.flush_interval = \"0s\": must be at least 50ms",
                 "gatelog: nonsense: unknown key",
             ],
