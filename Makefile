@@ -69,12 +69,14 @@ fmt: ## Format all code
 	cargo fmt --all
 	cargo fmt --manifest-path fuzz/Cargo.toml
 	cargo fmt --manifest-path tests/conformance/Cargo.toml
+	cargo fmt --manifest-path tests/plain/Cargo.toml
 
 .PHONY: fmt-check
 fmt-check:
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo fmt --manifest-path tests/conformance/Cargo.toml --check
+	cargo fmt --manifest-path tests/plain/Cargo.toml --check
 
 .PHONY: lint
 lint: ## Clippy for the native targets, warnings are errors
@@ -153,10 +155,12 @@ fuzz: ## Bad input, by coverage-guided fuzzing; FUZZ_SECONDS=10 for each target
 
 .PHONY: bench
 bench: runtime wasm ## What it costs, side by side with the alternatives; PARTS="envoy collector growth peers"
+	@scripts/build-plain.sh
 	$(if $(filter peers,$(PARTS)),@scripts/peers.sh)
 	cargo build --release --package gatelog-collector
 	cargo build --profile load --package gatelog-tests --bin gatelog-bench
-	GATELOG_COLLECTOR=target/release/gatelog-collector target/load/gatelog-bench $(PARTS)
+	BENCH_PLAIN_WASM=target/plain.wasm GATELOG_COLLECTOR=target/release/gatelog-collector \
+		target/load/gatelog-bench $(PARTS)
 
 # --- Away with it ---
 

@@ -7,7 +7,8 @@
 //!
 //! `BENCH_ROUNDS` (15). Of `envoy`: `BENCH_REQUESTS` of a round (10000), `BENCH_RPS` of the latency
 //! runs (half of what the core can do), `BENCH_VARIANTS` (all; the first is always there),
-//! `BENCH_PEER_WASM` and `BENCH_PEER_CONFIG`: another plugin's file and configuration. Of
+//! `BENCH_PLAIN_WASM`: the module of tests/plain, which `make bench` builds; `BENCH_PEER_WASM` and
+//! `BENCH_PEER_CONFIG`: another plugin's file and configuration. Of
 //! `collector`: `BENCH_RECORDS` accepted a round (200000), `BENCH_STORED` (10000). Of `growth`:
 //! `BENCH_SPOOL_MEGABYTES` (2000), `BENCH_DOCUMENTS` (200000). Of `peers`: `BENCH_ROUNDS` (3),
 //! `BENCH_STORED` of gatelog a round (10000), `BENCH_PEER_RECORDS` of each other (3000).

@@ -30,6 +30,8 @@ enum Change {
         file: PathBuf,
         configuration: String,
     },
+    /// Another module in gatelog's place, printed by the same access log.
+    Plain(PathBuf),
     Gatelog(&'static [(&'static str, f64)], bool),
     /// The same with the collector away.
     Away,
@@ -42,6 +44,10 @@ pub(crate) const AWAY: &str = "gatelog-away";
 pub(crate) fn all() -> Result<Vec<Variant>> {
     let empty = tempfile::Builder::new().suffix(".wasm").tempfile()?.keep()?.1;
     std::fs::write(&empty, wat::parse_str(include_str!("empty.wat"))?)?;
+    let plain =
+        PathBuf::from(std::env::var_os("BENCH_PLAIN_WASM").context(
+            "BENCH_PLAIN_WASM names no module: run `make bench`, which builds tests/plain",
+        )?);
     let variant = |name, about, change| Variant { name, about, change };
     let mut variants = vec![
         variant("none", "no filter, no log", Change::Nothing),
@@ -51,6 +57,11 @@ pub(crate) fn all() -> Result<Vec<Variant>> {
             "empty",
             "a wasm filter that does nothing",
             Change::Module { file: empty, configuration: String::new() },
+        ),
+        variant(
+            "plain",
+            "a plain filter of the SDK: the same fields and ways out",
+            Change::Plain(plain),
         ),
         variant("gatelog", "ids, tenant, full record, stdout, batches", Change::Gatelog(&[], true)),
         variant("gatelog-no-stdout", "the same without stdout", Change::Gatelog(&[], false)),
@@ -101,6 +112,12 @@ impl Variant {
                 plugin["vm_config"]["vm_id"] = json!(self.name);
                 plugin["configuration"]["value"] = json!(configuration);
                 config.http_filters()?.insert(0, filter);
+            }
+            Change::Plain(file) => {
+                let plugin = config.http_filter("gatelog")?.pointer_mut("/typed_config/config");
+                let code = &mut plugin.context("no plugin")?["vm_config"];
+                code["code"]["local"]["filename"] = json!(file);
+                code["vm_id"] = json!(self.name);
             }
             Change::Away => config.cluster_at("gatelog_collector", addresses.away)?,
             Change::Gatelog(options, stdout) => {
