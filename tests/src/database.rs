@@ -21,6 +21,10 @@ use crate::{Signal, eventually};
 /// How long a server may take to say where it listens.
 const START: Duration = Duration::from_secs(30);
 
+/// Memory of a server's cache. The server that tests share keeps everything in it, and refuses
+/// inserts once it is full: a test that stores some tens of thousands of records needs its own.
+const CACHE: &str = "256M";
+
 /// What a server prints once it listens, before its `host:port`.
 const LISTENING: &str = "listening on ";
 
@@ -37,9 +41,15 @@ impl DatabaseServer {
     /// Starts one on a port of its own, for one test alone: it may be stopped and killed. Its fail
     /// points can be set (`configureFailPoint`).
     pub async fn start() -> Result<Self> {
+        Self::start_caching(CACHE).await
+    }
+
+    /// As [`start`](Self::start), with so much memory for its cache, such as "4G".
+    pub async fn start_caching(size: &str) -> Result<Self> {
         let directory = TempDir::new()?;
         let storage = directory.path().join("data");
-        let (process, address) = launch(directory.path(), &storage, &[]).await?;
+        let options = ["--cache-size", size];
+        let (process, address) = launch(directory.path(), &storage, &options).await?;
         Ok(Self { process, address, _directory: Some(directory) })
     }
 
@@ -78,7 +88,7 @@ impl DatabaseServer {
 async fn launch(directory: &Path, storage: &Path, options: &[&str]) -> Result<(Process, String)> {
     let mut command = bound_command(&paths::tool("secantusd-py")?);
     command.args(["--host", "127.0.0.1", "--port", "0", "--enable-test-commands"]);
-    command.args(["--cache-size", "256M", "--storage-path"]).arg(storage).args(options);
+    command.args(["--cache-size", CACHE, "--storage-path"]).arg(storage).args(options);
     let mut process = Process::start("database", command, directory)?;
     let address = eventually("the database listens", START, async || {
         let log = process.stderr() + &std::fs::read_to_string(process.stdout())?;

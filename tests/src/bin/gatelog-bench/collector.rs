@@ -10,7 +10,7 @@ use crate::cpu;
 use crate::load::setting;
 use crate::post::post;
 use crate::report::{Report, Target};
-use crate::stored::{documents, fill, make_indexes, stored_by};
+use crate::stored::{self, documents, fill, make_indexes, stored_by};
 use crate::summary::{Summary, quantile};
 
 /// Bytes of a record.
@@ -92,7 +92,7 @@ async fn store(report: &mut Report, rounds: u64) -> Result<()> {
     let warm = 10_000;
     let (mut through, mut bare, mut cpus) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
-        let database = Database::fresh().await?;
+        let (server, database) = stored::server().await?;
         let mut collector = Collector::start(&database, CollectorOptions::default()).await?;
         let mut made = SampleRecords::of_bytes(RECORD_BYTES);
         let mut bodies = |records: usize| -> Result<Vec<Vec<u8>>> {
@@ -109,7 +109,8 @@ async fn store(report: &mut Report, rounds: u64) -> Result<()> {
         let used = cpu::used(collector.process().id())? - before;
         cpus.push(used.as_secs_f64() * 1e6 / count(records));
         let documents = documents(&database, collector).await?;
-        let indexed = Database::fresh().await?;
+        drop(server);
+        let (_server, indexed) = stored::server().await?;
         make_indexes(&indexed).await?;
         let begun = Instant::now();
         fill(&indexed, &documents).await?;
@@ -125,7 +126,7 @@ async fn store(report: &mut Report, rounds: u64) -> Result<()> {
 }
 
 async fn memory(report: &mut Report) -> Result<()> {
-    let database = Database::fresh().await?;
+    let (_server, database) = stored::server().await?;
     let mut collector = Collector::start(&database, CollectorOptions::default()).await?;
     let seconds = 5;
     let mut sent = 0;

@@ -7,8 +7,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::{any, post as accepted};
 use gatelog_tests::{
-    Collector, CollectorOptions, Database, DatabaseServer, Envoy, EnvoyOptions, SampleRecords,
-    SampleService,
+    Collector, CollectorOptions, Database, Envoy, EnvoyOptions, SampleRecords, SampleService,
 };
 use mongodb::bson::{Document, doc};
 use serde_json::json;
@@ -18,7 +17,7 @@ use crate::cpu;
 use crate::load::{Load, Protocol, setting};
 use crate::post::post;
 use crate::report::Report;
-use crate::stored::stored_by;
+use crate::stored::{self, stored_by};
 use crate::summary::{Summary, quantile};
 use crate::variants::{self, Addresses};
 
@@ -95,7 +94,7 @@ async fn sizes(report: &mut Report, bytes: usize) -> Result<()> {
     report.row(&format!("growth.record_{bytes}.accepted"), rate, "records/s");
     let cpu = used.as_secs_f64() * 1e6 / count(accepted);
     report.row(&format!("growth.record_{bytes}.accept_cpu"), cpu, "us/record");
-    let database = Database::fresh().await?;
+    let (_server, database) = stored::server().await?;
     let collector = Collector::start(&database, CollectorOptions::default()).await?;
     let stored = store(&collector, bytes, 3_000 / batch * batch + batch).await?;
     report.row(&format!("growth.record_{bytes}.stored"), stored, "records/s");
@@ -120,8 +119,7 @@ async fn store(collector: &Collector, bytes: usize, records: usize) -> Result<f6
 
 /// Several collectors that store into one database.
 async fn fleet(report: &mut Report, collectors: usize) -> Result<()> {
-    let server = DatabaseServer::start().await?;
-    let database = Database::on(&server.uri(), "growth").await?;
+    let (_server, database) = stored::server().await?;
     let mut fleet = Vec::new();
     for _ in 0..collectors {
         fleet.push(Collector::start(&database, CollectorOptions::default()).await?);
@@ -164,8 +162,7 @@ async fn a_full_spool(report: &mut Report, megabytes: u64) -> Result<()> {
 
 /// Collections that fill up: what storing and the documented queries cost then.
 async fn full_collections(report: &mut Report, documents: usize) -> Result<()> {
-    let server = DatabaseServer::start().await?;
-    let database = Database::on(&server.uri(), "growth").await?;
+    let (_server, database) = stored::server().await?;
     let collector = Collector::start(&database, CollectorOptions::default()).await?;
     for step in 0..=4 {
         let wanted = u64::try_from(documents * step / 4)?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use gatelog_record::Uuid;
-use gatelog_tests::{Collector, CollectorOptions, Database, eventually};
+use gatelog_tests::{Collector, CollectorOptions, Database, DatabaseServer, eventually};
 use mongodb::bson::{Document, doc};
 use mongodb::options::{Acknowledgment, CollectionOptions, WriteConcern};
 
@@ -17,6 +17,20 @@ const INSERT: usize = 1_000;
 
 /// How long storing may take.
 const PATIENCE: Duration = Duration::from_mins(5);
+
+/// Memory of a database server's cache: the whole of what is stored, so that its disk is not what
+/// is measured.
+const CACHE: &str = "4G";
+
+/// An empty database, on a server of its own that has room; `MONGODB_URI` set, on that one.
+pub(crate) async fn server() -> Result<(Option<DatabaseServer>, Database)> {
+    if std::env::var_os("MONGODB_URI").is_some() {
+        return Ok((None, Database::fresh().await?));
+    }
+    let server = DatabaseServer::start_caching(CACHE).await?;
+    let database = Database::on(&server.uri(), "bench").await?;
+    Ok((Some(server), database))
+}
 
 /// Documents by collection.
 pub(crate) type Documents = Vec<(&'static str, Vec<Document>)>;

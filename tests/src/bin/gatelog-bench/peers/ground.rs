@@ -6,7 +6,7 @@ use anyhow::Result;
 use gatelog_tests::{Database, DatabaseServer};
 
 use crate::cpu;
-use crate::stored::make_indexes;
+use crate::stored::{self, make_indexes};
 
 /// A fresh database; `MONGODB_URI` set, on that server.
 pub(super) struct Ground {
@@ -17,13 +17,11 @@ pub(super) struct Ground {
 impl Ground {
     /// The server's core is the one that neither the load nor the contender runs on.
     pub(super) async fn bare() -> Result<Self> {
-        if std::env::var_os("MONGODB_URI").is_some() {
-            return Ok(Self { database: Database::fresh().await?, server: None });
+        let (mut server, database) = stored::server().await?;
+        if let Some(server) = &mut server {
+            cpu::pin(server.process().id(), cpu::ENVOY_CORE)?;
         }
-        let mut server = DatabaseServer::start().await?;
-        cpu::pin(server.process().id(), cpu::ENVOY_CORE)?;
-        let database = Database::on(&server.uri(), "peers").await?;
-        Ok(Self { database, server: Some(server) })
+        Ok(Self { database, server })
     }
 
     /// With the indexes that the collector makes.
