@@ -8,6 +8,8 @@ use gatelog_tests::{Collector, CollectorOptions, Database, DatabaseServer, event
 use mongodb::bson::{Document, doc};
 use mongodb::options::{Acknowledgment, CollectionOptions, WriteConcern};
 
+use crate::cpu;
+
 /// The collections that the sample records go to.
 const COLLECTIONS: [&str; 5] =
     ["info_logs", "warning_logs", "error_logs", "audit_logs", "trace_logs"];
@@ -22,12 +24,14 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// is measured.
 const CACHE: &str = "4G";
 
-/// An empty database, on a server of its own that has room; `MONGODB_URI` set, on that one.
+/// An empty database, on a server of its own that has room and a core on which neither collector
+/// nor load runs; `MONGODB_URI` set, on that one.
 pub(crate) async fn server() -> Result<(Option<DatabaseServer>, Database)> {
     if std::env::var_os("MONGODB_URI").is_some() {
         return Ok((None, Database::fresh().await?));
     }
-    let server = DatabaseServer::start_caching(CACHE).await?;
+    let mut server = DatabaseServer::start_caching(CACHE).await?;
+    cpu::pin(server.process().id(), cpu::ENVOY_CORE)?;
     let database = Database::on(&server.uri(), "bench").await?;
     Ok((Some(server), database))
 }
@@ -58,6 +62,15 @@ pub(crate) async fn documents(database: &Database, mut collector: Collector) -> 
         documents.push((collection, database.find(collection, doc! {}).await?));
     }
     Ok(documents)
+}
+
+/// The first `part` of every `whole` documents of each collection, and the rest.
+pub(crate) fn split(mut documents: Documents, part: usize, whole: usize) -> (Documents, Documents) {
+    let rest = documents
+        .iter_mut()
+        .map(|(name, documents)| (*name, documents.split_off(documents.len() * part / whole)))
+        .collect();
+    (documents, rest)
 }
 
 /// Has a collector make its indexes, and no more.

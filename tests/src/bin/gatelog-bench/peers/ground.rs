@@ -17,10 +17,7 @@ pub(super) struct Ground {
 impl Ground {
     /// The server's core is the one that neither the load nor the contender runs on.
     pub(super) async fn bare() -> Result<Self> {
-        let (mut server, database) = stored::server().await?;
-        if let Some(server) = &mut server {
-            cpu::pin(server.process().id(), cpu::ENVOY_CORE)?;
-        }
+        let (server, database) = stored::server().await?;
         Ok(Self { database, server })
     }
 
