@@ -84,9 +84,11 @@ lint: ## Clippy for the native targets, warnings are errors
 	cargo clippy --workspace $(NAMED_TESTS) -- -D warnings
 
 .PHONY: lint-wasm
-lint-wasm: ## Clippy for the filter as it ships
+lint-wasm: ## Clippy for the filter as it ships, and the benchmark's plain one
 	@scripts/wasm-toolchain.sh
 	scripts/wasm-cargo.sh wasm32-wasip1 clippy --package gatelog --package gatelog-record -- -D warnings
+	CARGO_TARGET_DIR=target/plain scripts/wasm-cargo.sh wasm32-wasip1 clippy --locked \
+		--manifest-path tests/plain/Cargo.toml -- -D warnings
 
 .PHONY: doc
 doc: ## Rustdoc, warnings are errors
