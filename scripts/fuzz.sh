@@ -2,7 +2,7 @@
 # Fuzzes each target of fuzz/ in turn, and writes target/fuzz/report.json. `make fuzz` calls it.
 #
 # FUZZ_SECONDS=10      how long each target runs; a night's run: FUZZ_SECONDS=1800
-# FUZZ_RUNS=0          with a number: so many inputs for each target, made from the corpus that is
+# FUZZ_RUNS=0          with a number, 1000 or more: so many inputs for each target, made from the corpus that is
 #                      checked in by a fixed seed, so that what passed once passes again
 # FUZZ_TARGETS="a b"   only these targets
 #
@@ -17,7 +17,7 @@ cd "$(dirname "$0")/.."
 seconds=${FUZZ_SECONDS:-10}
 runs=${FUZZ_RUNS:-0}
 work=target/fuzz
-[[ $runs =~ ^(0|[1-9][0-9]*)$ ]] || fail "FUZZ_RUNS is '$runs'" "it must be a whole number of inputs"
+[[ $runs =~ ^(0|[1-9][0-9]{3,8})$ ]] || fail "FUZZ_RUNS is '$runs'" "it must be a whole number of inputs, 1000 or more, or 0"
 [[ $seconds =~ ^[1-9][0-9]*$ ]] || fail "FUZZ_SECONDS is '$seconds'" "it must be a whole number of seconds"
 command -v cargo-fuzz >/dev/null || fail "cargo-fuzz is missing" "run: make tools"
 

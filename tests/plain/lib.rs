@@ -2,8 +2,8 @@
 //! ids, the tenant's headers, fourteen properties, `json!`, and batches over a callout. Only
 //! `make bench` runs it, beside gatelog, under a load that does it no harm.
 //!
-//! It does less than gatelog: no level, no redaction, no sampling, no bounds, no accounting, no
-//! second attempt, and a header that is not UTF-8 kills it.
+//! It does less than gatelog: levels by status alone, no redaction, no sampling, no bound of a
+//! record or a value, no accounting, no second attempt, and a header that is not UTF-8 kills it.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

@@ -48,8 +48,7 @@ impl DatabaseServer {
     pub async fn start_caching(size: &str) -> Result<Self> {
         let directory = TempDir::new()?;
         let storage = directory.path().join("data");
-        let options = ["--cache-size", size];
-        let (process, address) = launch(directory.path(), &storage, &options).await?;
+        let (process, address) = launch(directory.path(), &storage, size, &[]).await?;
         Ok(Self { process, address, _directory: Some(directory) })
     }
 
@@ -60,7 +59,7 @@ impl DatabaseServer {
 
     /// As [`start_in`](Self::start_in), with further options of the server's command line.
     pub async fn start_with(directory: &Path, storage: &Path, options: &[&str]) -> Result<Self> {
-        let (process, address) = launch(directory, storage, options).await?;
+        let (process, address) = launch(directory, storage, CACHE, options).await?;
         Ok(Self { process, address, _directory: None })
     }
 
@@ -85,10 +84,15 @@ impl DatabaseServer {
     }
 }
 
-async fn launch(directory: &Path, storage: &Path, options: &[&str]) -> Result<(Process, String)> {
+async fn launch(
+    directory: &Path,
+    storage: &Path,
+    cache: &str,
+    options: &[&str],
+) -> Result<(Process, String)> {
     let mut command = bound_command(&paths::tool("secantusd-py")?);
     command.args(["--host", "127.0.0.1", "--port", "0", "--enable-test-commands"]);
-    command.args(["--cache-size", CACHE, "--storage-path"]).arg(storage).args(options);
+    command.args(["--cache-size", cache, "--storage-path"]).arg(storage).args(options);
     let mut process = Process::start("database", command, directory)?;
     let address = eventually("the database listens", START, async || {
         let log = process.stderr() + &std::fs::read_to_string(process.stdout())?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 use crate::config::units::show_size;
 
@@ -70,16 +70,12 @@ impl SpoolError {
             | SpoolError::Closed => Fault::Passing,
         }
     }
-}
 
-impl SpoolError {
     /// Of a failure to open the file. The statements are fixed and have no fault of their own: one
     /// that fails for no reason that SQLite has a code for has met a header that is damaged.
     pub(super) fn at_opening(error: rusqlite::Error) -> Self {
-        /// `SQLITE_ERROR`.
-        const GENERIC: i32 = 1;
         match error.sqlite_error() {
-            Some(sqlite) if sqlite.extended_code == GENERIC => {
+            Some(sqlite) if sqlite.extended_code == ffi::SQLITE_ERROR => {
                 SpoolError::Disk { fault: Fault::Corrupt, text: error.to_string() }
             }
             _ => error.into(),

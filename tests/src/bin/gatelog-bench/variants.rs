@@ -60,7 +60,7 @@ pub(crate) fn all() -> Result<Vec<Variant>> {
         ),
         variant(
             "plain",
-            "a plain filter of the SDK: the same fields and ways out",
+            "a plain filter of the SDK: ids, most of the fields, stdout, batches",
             Change::Plain(plain),
         ),
         variant("gatelog", "ids, tenant, full record, stdout, batches", Change::Gatelog(&[], true)),
