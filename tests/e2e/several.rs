@@ -70,6 +70,9 @@ async fn three_collectors_store_each_record_once_though_one_is_killed_under_load
         options.envoy.config.add_endpoint("gatelog_collector", more.address()).unwrap();
     }
     options.envoy.concurrency = 2;
+    // Many batches however fast the load is over: each collector has its share of them.
+    let often = [("/delivery/flush_interval", serde_json::json!("50ms"))];
+    options.envoy.config.filter_options(&often).unwrap();
     options.database = Some(database.clone());
     let gateway = Gateway::start_with(options).await.unwrap();
 
