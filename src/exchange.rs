@@ -1,14 +1,15 @@
 //! One HTTP exchange, from its request's headers to its log.
 
+pub mod access_log;
+
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use crate::access_log;
-use crate::headers::Headers;
+use crate::envoy::headers::Headers;
+use crate::envoy::property;
 use crate::host::{HeaderMap, Host, Refused};
-use crate::identity::{IdPolicy, Ids};
+use crate::identity::ids::{IdPolicy, Ids};
 use crate::metrics::Metric;
-use crate::property;
 use crate::worker::Worker;
 
 /// What is kept of an exchange between its callbacks.

@@ -4,7 +4,7 @@
 //! implement it over plain data. No call may fail in a way that could harm the request: what the
 //! host cannot give is empty or absent.
 
-use crate::headers::Headers;
+use crate::envoy::headers::Headers;
 
 /// A header map of the exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
-use crate::headers::Headers;
+use crate::envoy::headers::Headers;
 use crate::host::{Callout, HeaderMap, Host, MetricKind, Refused, Severity};
 
 /// A callout as it was made.

@@ -4,14 +4,14 @@ use std::rc::Rc;
 
 use gatelog_record::{DropReason, Encoder, Level, Record, Source, Uuid};
 
-use crate::attributes::Reader;
 use crate::config::Config;
+use crate::delivery::outbox::{Outbox, Sender};
+use crate::delivery::queue::Entry;
+use crate::envoy::attributes::Reader;
+use crate::envoy::property;
 use crate::host::{Host, Severity};
+use crate::identity::uuids::Uuids;
 use crate::metrics::{Metric, Metrics};
-use crate::outbox::{Outbox, Sender};
-use crate::property;
-use crate::queue::Entry;
-use crate::uuids::Uuids;
 
 /// Where the record stands in filter state: Envoy calls it `wasm.gatelog`.
 pub const FILTER_STATE: &str = "gatelog";

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use arbitrary::Arbitrary;
 use gatelog::config::Config;
 use gatelog::exchange::Exchange;
-use gatelog::headers::Headers;
+use gatelog::envoy::headers::Headers;
 use gatelog::host::{Callout, HeaderMap, Host, MetricKind, Refused, Severity};
 use gatelog::worker::Worker;
 use gatelog_record::{DecodeLimits, Uuid, decode_record};

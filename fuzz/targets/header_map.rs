@@ -1,7 +1,7 @@
 //! Any bytes read as a header map that lies within them; a map that was written reads back.
 #![no_main]
 
-use gatelog::headers::Headers;
+use gatelog::envoy::headers::Headers;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (&[u8], Vec<(&[u8], &[u8])>)| {

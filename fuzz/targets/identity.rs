@@ -3,9 +3,9 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
-use gatelog::headers::Headers;
-use gatelog::identity::{IdPolicy, Identity, Trust, valid};
-use gatelog::traceparent::Traceparent;
+use gatelog::envoy::headers::Headers;
+use gatelog::identity::ids::{IdPolicy, Identity, Trust, valid};
+use gatelog::identity::traceparent::Traceparent;
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]

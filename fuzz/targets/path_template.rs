@@ -1,7 +1,7 @@
 //! Any text is a template or is not; a template captures only whole segments of the path.
 #![no_main]
 
-use gatelog::path_template::{PathTemplate, segments_of};
+use gatelog::decision::path_template::{PathTemplate, segments_of};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (&str, &str, &str)| {

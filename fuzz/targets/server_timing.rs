@@ -1,7 +1,7 @@
 //! Any header gives metrics within their bounds, with names that MongoDB can query.
 #![no_main]
 
-use gatelog::server_timing::{METRICS_MAX, NAME_BYTES_MAX, parse};
+use gatelog::compose::server_timing::{METRICS_MAX, NAME_BYTES_MAX, parse};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|value: &[u8]| {

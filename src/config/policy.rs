@@ -6,11 +6,11 @@ use serde_json::Value;
 use super::fault::quoted;
 use super::section::Section;
 use super::{AuditPolicy, HOUR};
-use crate::identity::{IdPolicy, Identity, Trust};
-use crate::path_template::PathTemplate;
-use crate::redaction::{Redaction, SENSITIVE_HEADERS, Treatment};
-use crate::rules::{HealthChecks, Match, Rule};
-use crate::tenancy::{Field, Source, Tenancy, VALUE_BYTES_MAX};
+use crate::compose::redaction::{Redaction, SENSITIVE_HEADERS, Treatment};
+use crate::compose::tenancy::{Field, Source, Tenancy, VALUE_BYTES_MAX};
+use crate::decision::path_template::PathTemplate;
+use crate::decision::rules::{HealthChecks, Match, Rule};
+use crate::identity::ids::{IdPolicy, Identity, Trust};
 
 /// Most elements of the configuration's lists.
 const LIST_MAX: usize = 256;

@@ -2,9 +2,9 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use crate::identity::Trust;
-use crate::redaction::Treatment;
-use crate::tenancy::Source;
+use crate::compose::redaction::Treatment;
+use crate::compose::tenancy::Source;
+use crate::identity::ids::Trust;
 
 fn environment(name: &str) -> Option<String> {
     match name {

@@ -6,8 +6,10 @@ use serde_json::Value;
 
 use super::page::{blocks, code, rows};
 use super::schema::{Judge, Key, compile, keys};
-use crate::redaction::{SENSITIVE_HEADERS, SENSITIVE_PARAMETERS, SENSITIVE_WORDS, URL_HEADERS};
-use crate::tenancy::Field;
+use crate::compose::redaction::{
+    SENSITIVE_HEADERS, SENSITIVE_PARAMETERS, SENSITIVE_WORDS, URL_HEADERS,
+};
+use crate::compose::tenancy::Field;
 
 const PAGE: &str = include_str!("../../docs/configuration.md");
 const TABLE: [&str; 6] = ["key", "type", "default", "range", "meaning", "example"];

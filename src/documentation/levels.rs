@@ -1,8 +1,8 @@
 //! The levels of `docs/record.md` against the code that decides them.
 
 use super::page::rows;
-use crate::outcome::Outcome;
-use crate::response_flags::ResponseFlags;
+use crate::decision::outcome::Outcome;
+use crate::envoy::response_flags::ResponseFlags;
 
 const PAGE: &str = include_str!("../../docs/record.md");
 

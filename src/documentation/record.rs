@@ -10,7 +10,9 @@ use gatelog_record::{
 use serde_json::{Map, Value, json};
 
 use super::page::{blocks, code, rows};
-use crate::{assemble, identity, server_timing, worker};
+use crate::compose::{assemble, server_timing};
+use crate::identity::ids;
+use crate::worker;
 
 const PAGE: &str = include_str!("../../docs/record.md");
 
@@ -231,7 +233,7 @@ fn the_bounds_are_the_codes_own() {
         VALUE_BYTES,
         TIGHT_VALUE_BYTES,
         PAIRS,
-        identity::ID_BYTES_MAX,
+        ids::ID_BYTES_MAX,
         assemble::MESSAGE_PATH_CHARS,
         server_timing::NAME_BYTES_MAX,
         worker::GATEWAY_BYTES_MAX,

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::config::Config;
+use crate::envoy::response_flags::ResponseFlags;
 use crate::plain_host::PlainHost;
-use crate::response_flags::ResponseFlags;
 use crate::worker::FILTER_STATE_SEEN;
 
 struct Rig {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::hostcalls::Proxy;
-use crate::access_log;
 use crate::config::Config;
 use crate::exchange::Exchange;
+use crate::exchange::access_log;
 use crate::host::{Host, Severity};
 use crate::worker::{FILTER_STATE, FILTER_STATE_SEEN, Worker};
 

@@ -7,7 +7,7 @@
 use std::ptr::{null_mut, slice_from_raw_parts_mut};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::headers::Headers;
+use crate::envoy::headers::Headers;
 use crate::host::{Callout, HeaderMap, Host, MetricKind, Refused, Severity};
 
 // Statuses.

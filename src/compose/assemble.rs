@@ -6,8 +6,8 @@ use gatelog_record::{
     Context, Http, Level, Outcome as ErrorObject, Record, Status, Timestamp, Trace,
 };
 
-use crate::access_log::Finished;
-use crate::facts::{Facts, OwnedPairs, Request, all};
+use crate::compose::facts::{Facts, OwnedPairs, Request, all};
+use crate::exchange::access_log::Finished;
 use crate::host::{HeaderMap, Host};
 use crate::worker::Worker;
 

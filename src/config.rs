@@ -16,11 +16,11 @@ pub use delivery::Delivery;
 pub use fault::{Fault, Faults};
 pub use section::{Environment, Section};
 
-use crate::identity::Identity;
-use crate::redaction::Redaction;
-use crate::rules::{HealthChecks, Rule};
-use crate::sampling::Sampling;
-use crate::tenancy::Tenancy;
+use crate::compose::redaction::Redaction;
+use crate::compose::tenancy::Tenancy;
+use crate::decision::rules::{HealthChecks, Rule};
+use crate::decision::sampling::Sampling;
+use crate::identity::ids::Identity;
 use crate::worker::GATEWAY_BYTES_MAX;
 
 /// Most bytes of a configuration.

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 
 use gatelog_record::Level;
 
-use crate::path_template::PathTemplate;
-use crate::tenancy::Field;
+use crate::compose::tenancy::Field;
+use crate::decision::path_template::PathTemplate;
 
 /// What a rule looks at. Everything that is given must match; an empty one matches all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

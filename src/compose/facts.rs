@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 
-use crate::attributes::{Attribute, Attributes};
+use crate::compose::redaction::Redaction;
+use crate::compose::server_timing;
+use crate::compose::tenancy::{Evidence, Field};
 use crate::config::Config;
-use crate::headers::Headers;
+use crate::decision::rules::Verdict;
+use crate::envoy::attributes::{Attribute, Attributes};
+use crate::envoy::headers::Headers;
+use crate::envoy::property;
 use crate::host::{HeaderMap, Host};
-use crate::property;
-use crate::redaction::Redaction;
-use crate::rules::Verdict;
-use crate::server_timing;
-use crate::tenancy::{Evidence, Field};
 
 /// Names and values, owned.
 pub type OwnedPairs = Vec<(String, String)>;

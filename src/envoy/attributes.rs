@@ -10,9 +10,9 @@
 
 use std::borrow::Cow;
 
-use crate::headers::Headers;
+use crate::envoy::headers::Headers;
+use crate::envoy::property;
 use crate::host::Host;
-use crate::property;
 
 /// An attribute of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::headers::Headers;
-use crate::path_template::PathTemplate;
+use crate::decision::path_template::PathTemplate;
+use crate::envoy::headers::Headers;
 
 /// Most bytes of a configured tenant value. One that a request brings has the bound of every text
 /// of a record.

@@ -9,11 +9,11 @@
 
 use gatelog_record::{BatchHeader, DropReason, Dropped, Uuid};
 
-use crate::backoff::Backoff;
 use crate::config::Delivery;
+use crate::delivery::backoff::Backoff;
+use crate::delivery::queue::{Entry, Queue};
 use crate::host::{Callout, HeaderMap, Host, Refused, Severity};
 use crate::metrics::{Metric, Metrics};
-use crate::queue::{Entry, Queue};
 
 /// How much longer than its timeout an answer is waited for, should the proxy never give one.
 const ANSWER_GRACE_NS: u64 = 30_000_000_000;

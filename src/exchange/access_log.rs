@@ -4,20 +4,20 @@ use std::rc::Rc;
 
 use gatelog_record::Level;
 
-use crate::assemble::{self, Decided};
-use crate::attributes::{Attribute, Attributes};
+use crate::compose::assemble::{self, Decided};
+use crate::compose::facts::{Facts, Request};
 use crate::config::Config;
+use crate::decision::outcome::{Outcome, final_status, parse_grpc_status};
+use crate::decision::rules::{Subject, judge};
+use crate::decision::sampling::Sample;
+use crate::envoy::attributes::{Attribute, Attributes};
+use crate::envoy::headers::Headers;
+use crate::envoy::property;
+use crate::envoy::response_flags::ResponseFlags;
 use crate::exchange::Begun;
-use crate::facts::{Facts, Request};
-use crate::headers::Headers;
 use crate::host::{HeaderMap, Host};
-use crate::identity::Ids;
+use crate::identity::ids::Ids;
 use crate::metrics::Metric;
-use crate::outcome::{Outcome, final_status, parse_grpc_status};
-use crate::property;
-use crate::response_flags::ResponseFlags;
-use crate::rules::{Subject, judge};
-use crate::sampling::Sample;
 use crate::worker::{FILTER_STATE, FILTER_STATE_SEEN, Worker};
 
 /// What is known of an exchange before its record is decided upon.

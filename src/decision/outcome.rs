@@ -2,7 +2,7 @@
 
 use gatelog_record::Level;
 
-use crate::response_flags::ResponseFlags;
+use crate::envoy::response_flags::ResponseFlags;
 
 /// What is known of an exchange's end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

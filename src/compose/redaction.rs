@@ -6,7 +6,7 @@ use std::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::path_template::{PathTemplate, segments_of};
+use crate::decision::path_template::{PathTemplate, segments_of};
 
 /// Stands where a secret was.
 pub const MASK: &str = "[redacted]";

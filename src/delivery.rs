@@ -1,0 +1,5 @@
+//! How records leave: the queue, the outbox and its backoff.
+
+pub mod backoff;
+pub mod outbox;
+pub mod queue;

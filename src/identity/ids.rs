@@ -1,0 +1,334 @@
+//! The two ids of every request.
+//!
+//! - `X-Request-ID` is unique per request: a valid one from a trusted peer is adopted, otherwise
+//!   one is made.
+//! - `X-Correlation-ID` is shared by a flow: the peer's when trusted and valid, else the trace id
+//!   of a valid `traceparent`, else the request id.
+//!
+//! What a peer sent and was not adopted is kept for the record, whose bound for texts it has.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::envoy::headers::Headers;
+use crate::identity::traceparent::Traceparent;
+
+/// Longest valid id, in bytes.
+pub const ID_BYTES_MAX: usize = 128;
+
+/// Where the shipped Envoy configuration's early header mutation moves a client's request id.
+pub const CLIENT_REQUEST_ID: &str = "x-client-request-id";
+
+/// From whom an id is adopted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// From anyone.
+    Always,
+    /// From no one.
+    Never,
+    /// From peers within these networks.
+    Networks(Vec<IpNet>),
+}
+
+impl Trust {
+    /// Whether a peer is trusted; `peer` is asked for only where networks decide.
+    pub fn covers(&self, peer: impl FnOnce() -> Option<IpAddr>) -> bool {
+        match self {
+            Trust::Always => true,
+            Trust::Never => false,
+            Trust::Networks(networks) => {
+                let peer = peer().map(|address| address.to_canonical());
+                peer.is_some_and(|address| {
+                    networks.iter().any(|network| network.contains(&address))
+                })
+            }
+        }
+    }
+}
+
+/// How one id is found and passed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdPolicy {
+    /// The header's name, lower case.
+    pub header: String,
+    /// From whom it is adopted.
+    pub trust: Trust,
+    /// Whether it comes back on responses.
+    pub echo: bool,
+    /// Whether browsers may read it across origins (`access-control-expose-headers`).
+    pub expose: bool,
+}
+
+/// How both ids are found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The request id.
+    pub request: IdPolicy,
+    /// The correlation id.
+    pub correlation: IdPolicy,
+    /// Whether a valid `traceparent` gives the correlation id.
+    pub from_traceparent: bool,
+}
+
+/// The ids of one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ids {
+    /// Unique per request.
+    pub request_id: String,
+    /// Shared by the flow.
+    pub correlation_id: String,
+    /// The request id the client sent, where it was not adopted.
+    pub client_request_id: Option<String>,
+    /// The correlation id the client sent, where it was not adopted.
+    pub client_correlation_id: Option<String>,
+    /// Trace id and parent id of a valid `traceparent`.
+    pub trace: Option<(String, String)>,
+}
+
+/// Ids, and which of them the request does not carry yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// The ids.
+    pub ids: Ids,
+    /// Whether the request id's header must be written.
+    pub write_request_id: bool,
+    /// Whether the correlation id's header must be written.
+    pub write_correlation_id: bool,
+}
+
+impl Identity {
+    /// Finds the ids of a request. `peer` gives the client's address, `fresh` makes an id.
+    pub fn resolve(
+        &self,
+        headers: &Headers,
+        peer: impl Fn() -> Option<IpAddr>,
+        fresh: impl FnOnce() -> String,
+    ) -> Resolved {
+        let sent = Sent::read(headers, &self.request.header);
+        let (request_id, refused) = sent.adopt(self.request.trust.covers(&peer));
+        let write_request_id = request_id.is_none();
+        let request_id = request_id.map_or_else(fresh, str::to_owned);
+
+        let trace = single(headers, "traceparent").and_then(Traceparent::parse);
+        let sent = Sent::read(headers, &self.correlation.header);
+        let (correlation_id, client_correlation_id) =
+            sent.adopt(self.correlation.trust.covers(&peer));
+        let write_correlation_id = correlation_id.is_none();
+        let correlation_id = match (correlation_id, trace) {
+            (Some(own), _) => own.to_owned(),
+            (None, Some(trace)) if self.from_traceparent => trace.trace_id.to_owned(),
+            (None, _) => request_id.clone(),
+        };
+
+        // An early header mutation has moved the client's id aside before this filter ran.
+        let moved = headers.get(CLIENT_REQUEST_ID).filter(|id| *id != request_id.as_bytes());
+        let client_request_id = moved.map(readable).or_else(|| refused.map(readable));
+        Resolved {
+            ids: Ids {
+                request_id,
+                correlation_id,
+                client_request_id,
+                client_correlation_id: client_correlation_id.map(readable),
+                trace: trace.map(|trace| (trace.trace_id.to_owned(), trace.parent_id.to_owned())),
+            },
+            write_request_id,
+            write_correlation_id,
+        }
+    }
+}
+
+/// What the peer sent for one id.
+struct Sent<'a> {
+    first: Option<&'a [u8]>,
+    /// Sent more than once: which of them is meant cannot be known.
+    repeated: bool,
+}
+
+impl<'a> Sent<'a> {
+    fn read(headers: &'a Headers, name: &'a str) -> Self {
+        let mut values = headers.values(name);
+        Self { first: values.next(), repeated: values.next().is_some() }
+    }
+
+    /// The id where it can be adopted, and what was refused otherwise.
+    fn adopt(&self, trusted: bool) -> (Option<&'a str>, Option<&'a [u8]>) {
+        match self.first {
+            Some(value) if trusted && !self.repeated => match valid(value) {
+                Some(id) => (Some(id), None),
+                None => (None, Some(value)),
+            },
+            refused => (None, refused.filter(|value| !value.is_empty())),
+        }
+    }
+}
+
+/// An id as text, where it is valid: 1 to 128 of `A–Z a–z 0–9 - _ . : / + = @`.
+pub fn valid(id: &[u8]) -> Option<&str> {
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=@".contains(byte);
+    let fits = (1..=ID_BYTES_MAX).contains(&id.len()) && id.iter().all(allowed);
+    if fits { str::from_utf8(id).ok() } else { None }
+}
+
+fn single<'a>(headers: &'a Headers, name: &'a str) -> Option<&'a [u8]> {
+    let sent = Sent::read(headers, name);
+    sent.first.filter(|_| !sent.repeated)
+}
+
+fn readable(value: &[u8]) -> String {
+    String::from_utf8_lossy(value).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    fn policy(header: &str, trust: Trust) -> IdPolicy {
+        IdPolicy { header: header.into(), trust, echo: true, expose: false }
+    }
+
+    fn identity(request: Trust, correlation: Trust) -> Identity {
+        Identity {
+            request: policy("x-request-id", request),
+            correlation: policy("x-correlation-id", correlation),
+            from_traceparent: true,
+        }
+    }
+
+    fn resolve(identity: &Identity, headers: &[(&str, &str)]) -> Resolved {
+        let peer = || Some("10.1.2.3".parse().unwrap());
+        identity.resolve(&Headers::from_pairs(headers), peer, || "fresh".into())
+    }
+
+    #[test]
+    fn ids_follow_their_order_of_precedence() {
+        let always = identity(Trust::Always, Trust::Always);
+        // Sent request id, sent correlation id, traceparent, then: request id, correlation id.
+        let cases = [
+            (None, None, None, "fresh", "fresh"),
+            (Some("r1"), None, None, "r1", "r1"),
+            (Some("r1"), Some("c1"), None, "r1", "c1"),
+            (Some("r1"), Some("c1"), Some(TRACEPARENT), "r1", "c1"),
+            (Some("r1"), None, Some(TRACEPARENT), "r1", "0af7651916cd43dd8448eb211c80319c"),
+            (
+                Some("r1"),
+                Some("not valid"),
+                Some(TRACEPARENT),
+                "r1",
+                "0af7651916cd43dd8448eb211c80319c",
+            ),
+            (None, None, Some("00-bad"), "fresh", "fresh"),
+            (Some(""), Some(""), None, "fresh", "fresh"),
+        ];
+        for (request, correlation, trace, request_id, correlation_id) in cases {
+            let sent: Vec<_> = [
+                ("x-request-id", request),
+                ("x-correlation-id", correlation),
+                ("traceparent", trace),
+            ]
+            .into_iter()
+            .filter_map(|(name, value)| value.map(|value| (name, value)))
+            .collect();
+            let resolved = resolve(&always, &sent);
+            assert_eq!(resolved.ids.request_id, request_id, "{sent:?}");
+            assert_eq!(resolved.ids.correlation_id, correlation_id, "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_the_request_lacks_is_written() {
+        let always = identity(Trust::Always, Trust::Always);
+        let both = resolve(&always, &[("x-request-id", "r"), ("x-correlation-id", "c")]);
+        assert!(!both.write_request_id && !both.write_correlation_id);
+        let one = resolve(&always, &[("x-request-id", "r")]);
+        assert!(!one.write_request_id && one.write_correlation_id);
+    }
+
+    #[test]
+    fn what_is_not_adopted_is_kept() {
+        let never = identity(Trust::Never, Trust::Never);
+        let resolved = resolve(&never, &[("x-request-id", "r"), ("x-correlation-id", "c")]);
+        assert_eq!(resolved.ids.request_id, "fresh");
+        assert_eq!(resolved.ids.client_request_id.as_deref(), Some("r"));
+        assert_eq!(resolved.ids.client_correlation_id.as_deref(), Some("c"));
+        assert!(resolved.write_request_id && resolved.write_correlation_id);
+    }
+
+    #[test]
+    fn a_client_id_moved_aside_by_the_proxy_is_kept() {
+        let always = identity(Trust::Always, Trust::Always);
+        let resolved = resolve(&always, &[("x-request-id", "r"), (CLIENT_REQUEST_ID, "theirs")]);
+        assert_eq!(resolved.ids.request_id, "r");
+        assert_eq!(resolved.ids.client_request_id.as_deref(), Some("theirs"));
+    }
+
+    #[test]
+    fn an_id_sent_twice_is_not_adopted() {
+        let always = identity(Trust::Always, Trust::Always);
+        let resolved = resolve(&always, &[("x-request-id", "a"), ("x-request-id", "b")]);
+        assert_eq!(resolved.ids.request_id, "fresh");
+        assert_eq!(resolved.ids.client_request_id.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn networks_decide_whom_to_trust() {
+        let within = Trust::Networks(vec!["10.0.0.0/8".parse().unwrap()]);
+        let without =
+            Trust::Networks(vec!["192.168.0.0/16".parse().unwrap(), "fd00::/8".parse().unwrap()]);
+        let resolved = resolve(
+            &identity(within.clone(), without),
+            &[("x-request-id", "r"), ("x-correlation-id", "c")],
+        );
+        assert_eq!(resolved.ids.request_id, "r");
+        assert_eq!(resolved.ids.correlation_id, "r");
+        assert!(within.covers(|| Some("::ffff:10.0.0.1".parse().unwrap())));
+        assert!(!within.covers(|| None));
+    }
+
+    #[test]
+    fn legitimate_ids_of_every_habit_are_valid() {
+        for id in [
+            "0",
+            "7b6c1f0e-9d1b-4a57-8a59-0c9a6d1f2e3b",
+            "0af7651916cd43dd8448eb211c80319c",
+            "Root=1-67891233-abcdef012345678912345678",
+            "req_01HZX",
+            "a:b/c+d=e@f.g",
+            &"x".repeat(128),
+        ] {
+            assert_eq!(valid(id.as_bytes()), Some(id));
+        }
+    }
+
+    #[test]
+    fn what_could_break_a_log_or_a_header_is_no_id() {
+        for id in [
+            &b""[..],
+            b" a",
+            b"a b",
+            b"a\"b",
+            b"a\nb",
+            b"a\0",
+            b"\xff",
+            "é".as_bytes(),
+            b"a,b",
+            b"<x>",
+            &[b'x'; 129],
+        ] {
+            assert_eq!(valid(id), None, "{id:?}");
+        }
+    }
+
+    #[test]
+    fn a_refused_id_is_never_fatal() {
+        let always = identity(Trust::Always, Trust::Always);
+        let headers = Headers::from_pairs(&[("x-request-id", vec![0xff; 5_000])]);
+        let resolved = always.resolve(&headers, || None, || "fresh".into());
+        assert_eq!(resolved.ids.client_request_id.unwrap(), "\u{fffd}".repeat(5_000));
+    }
+}
