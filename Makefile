@@ -160,7 +160,7 @@ bench: runtime wasm ## What it costs, side by side with the alternatives; PARTS=
 	@scripts/build-plain.sh
 	$(if $(filter peers,$(PARTS)),@scripts/peers.sh)
 	cargo build --release --package gatelog-collector
-	cargo build --profile load --package gatelog-tests --bin gatelog-bench
+	cargo build --profile load --package gatelog-tools --bin gatelog-bench
 	BENCH_PLAIN_WASM=target/plain.wasm GATELOG_COLLECTOR=target/release/gatelog-collector \
 		target/load/gatelog-bench $(PARTS)
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use gatelog_tests::mock_host::{Action, Answer, Expected, Headers, Stream, World};
+use gatelog_testkit::mock_host::{Action, Answer, Expected, Headers, Stream, World};
 
 use crate::gateway::{Gateway, ROOT, ordinary, record};
 

@@ -1,6 +1,6 @@
 //! Configurations that are good, bad, or of the wrong kind.
 
-use gatelog_tests::mock_host::{LogLevel, World};
+use gatelog_testkit::mock_host::{LogLevel, World};
 
 use crate::gateway::{Gateway, ROOT, ordinary, record};
 

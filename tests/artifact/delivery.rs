@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatelog_tests::mock_host::{Answer, Callout, Cluster, LogLevel};
+use gatelog_testkit::mock_host::{Answer, Callout, Cluster, LogLevel};
 
 use crate::gateway::{Gateway, ROOT, batch, ordinary, record};
 

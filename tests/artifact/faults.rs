@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatelog_tests::mock_host::{Action, Answer, Fault, Status};
+use gatelog_testkit::mock_host::{Action, Answer, Fault, Status};
 
 use crate::gateway::{Gateway, ROOT, ordinary};
 

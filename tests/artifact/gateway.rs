@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use gatelog_tests::mock_host::{
+use gatelog_testkit::mock_host::{
     Action, Answer, Callout, Headers, MockHost, Program, PropertyValue, Stream, World,
 };
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! Bytes that no well-meant client sends.
 
-use gatelog_tests::mock_host::{Headers, Stream};
+use gatelog_testkit::mock_host::{Headers, Stream};
 use serde_json::Value;
 
 use crate::gateway::{Gateway, ordinary, record};

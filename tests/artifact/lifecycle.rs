@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatelog_tests::mock_host::{Action, Headers, Stream};
+use gatelog_testkit::mock_host::{Action, Headers, Stream};
 use serde_json::{Value, json};
 
 use crate::gateway::{Gateway, ROOT, batch, ordinary, record};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatelog_tests::mock_host::{Answer, Headers};
+use gatelog_testkit::mock_host::{Answer, Headers};
 use serde_json::json;
 
 use crate::gateway::{Gateway, batch, ordinary, record};

@@ -8,8 +8,8 @@ use axum::response::{Html, Json};
 use axum::routing::get;
 use futures_util::StreamExt;
 use futures_util::stream::{once, pending};
-use gatelog_tests::stored::one;
-use gatelog_tests::{Gateway, GatewayOptions, SampleService, checkout};
+use gatelog_testkit::stored::one;
+use gatelog_testkit::{Gateway, GatewayOptions, SampleService, checkout};
 use serde_json::{Value, json};
 
 use crate::contains::assert_contains;

@@ -3,8 +3,8 @@
 use std::process::Stdio;
 
 use anyhow::ensure;
-use gatelog_tests::stored::{PATIENCE, exactly, one};
-use gatelog_tests::{Gateway, eventually};
+use gatelog_testkit::stored::{PATIENCE, exactly, one};
+use gatelog_testkit::{Gateway, eventually};
 use serde_json::{Value, json};
 use tokio::process::Command;
 

@@ -1,7 +1,7 @@
 //! gRPC, by grpcio: the C core that Python, Ruby, PHP and C++ programs speak it with.
 
-use gatelog_tests::stored::{exactly, one};
-use gatelog_tests::{Gateway, GatewayOptions};
+use gatelog_testkit::stored::{exactly, one};
+use gatelog_testkit::{Gateway, GatewayOptions};
 use serde_json::{Value, json};
 
 use crate::contains::assert_contains;

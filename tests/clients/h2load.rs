@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::ensure;
-use gatelog_tests::stored::{PATIENCE, exactly};
-use gatelog_tests::{Gateway, GatewayOptions, eventually};
+use gatelog_testkit::stored::{PATIENCE, exactly};
+use gatelog_testkit::{Gateway, GatewayOptions, eventually};
 use mongodb::bson::doc;
 
 use crate::program::{command, output_of};

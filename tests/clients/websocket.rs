@@ -1,8 +1,8 @@
 //! The protocol of web sockets, by the Python library `websockets`.
 
 use anyhow::Result;
-use gatelog_tests::stored::{exactly, one};
-use gatelog_tests::{EnvoyConfig, Gateway, GatewayOptions};
+use gatelog_testkit::stored::{exactly, one};
+use gatelog_testkit::{EnvoyConfig, Gateway, GatewayOptions};
 use serde_json::{Value, json};
 
 use crate::contains::assert_contains;

@@ -1,7 +1,7 @@
 //! The collector away: requests go on, and nothing is lost.
 
 use anyhow::ensure;
-use gatelog_tests::{Gateway, eventually};
+use gatelog_testkit::{Gateway, eventually};
 use serde_json::Value;
 
 use crate::stored::{PATIENCE, exactly};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::http::Method;
 use axum::{Json, Router};
-use gatelog_tests::{
+use gatelog_testkit::{
     Client, Collector, CollectorOptions, Database, Envoy, EnvoyConfig, EnvoyOptions, Gateway,
     GatewayOptions, SampleService, checkout, yaml_documents,
 };

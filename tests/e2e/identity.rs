@@ -1,7 +1,7 @@
 //! The ids: on every response, unique, and the same upstream and in the record.
 
 use axum::http::Method;
-use gatelog_tests::{Gateway, GatewayOptions, SampleService, raw_exchange};
+use gatelog_testkit::{Gateway, GatewayOptions, SampleService, raw_exchange};
 use std::collections::BTreeSet;
 use std::time::Duration;
 

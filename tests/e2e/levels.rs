@@ -1,6 +1,6 @@
 //! `LOG_LEVEL`, from the environment of Envoy.
 
-use gatelog_tests::{Gateway, GatewayOptions};
+use gatelog_testkit::{Gateway, GatewayOptions};
 
 use crate::stored::{at, exactly};
 

@@ -22,4 +22,4 @@ mod stdout;
 mod tls;
 mod updates;
 
-use gatelog_tests::stored;
+use gatelog_testkit::stored;

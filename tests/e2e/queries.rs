@@ -1,6 +1,6 @@
 //! The documented queries, as a driver sends them: the right answers, and by an index.
 
-use gatelog_tests::{Database, Gateway};
+use gatelog_testkit::{Database, Gateway};
 use mongodb::bson::{Document, doc};
 use serde_json::Value;
 

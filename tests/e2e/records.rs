@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::Method;
-use gatelog_tests::{Gateway, GatewayOptions};
+use gatelog_testkit::{Gateway, GatewayOptions};
 use mongodb::bson::doc;
 use mongodb::bson::spec::BinarySubtype;
 use serde_json::{Value, json};

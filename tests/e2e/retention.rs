@@ -1,6 +1,6 @@
 //! Every collection forgets at its own time.
 
-use gatelog_tests::{Collector, CollectorOptions, Database};
+use gatelog_testkit::{Collector, CollectorOptions, Database};
 use mongodb::bson::doc;
 
 use crate::stored::json;
@@ -30,15 +30,18 @@ async fn every_collection_has_the_documented_retention() {
         ("audit_logs", 365),
         ("trace_logs", 30),
     ] {
-        let expiry =
-            gatelog_tests::eventually("its index is there", crate::stored::PATIENCE, async || {
+        let expiry = gatelog_testkit::eventually(
+            "its index is there",
+            crate::stored::PATIENCE,
+            async || {
                 let names = database.command(doc! { "listCollections": 1 }).await?;
                 anyhow::ensure!(
                     json(names).to_string().contains(collection),
                     "no {collection} yet"
                 );
                 Ok(expiry(&database, collection).await)
-            });
+            },
+        );
         assert_eq!(expiry.await.unwrap(), days * DAY, "{collection}");
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use axum::http::Method;
 use futures_util::future::join_all;
-use gatelog_tests::{Collector, CollectorOptions, Database, Gateway, GatewayOptions, eventually};
+use gatelog_testkit::{Collector, CollectorOptions, Database, Gateway, GatewayOptions, eventually};
 use mongodb::bson::doc;
 use serde_json::Value;
 

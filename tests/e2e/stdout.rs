@@ -4,7 +4,7 @@ use std::fs::File;
 use std::process::Command;
 
 use anyhow::ensure;
-use gatelog_tests::{Gateway, eventually};
+use gatelog_testkit::{Gateway, eventually};
 use serde_json::Value;
 
 use crate::stored::PATIENCE;

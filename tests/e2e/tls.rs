@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use gatelog_tests::{
+use gatelog_testkit::{
     Collector, CollectorOptions, Database, Envoy, EnvoyConfig, EnvoyOptions, SampleService,
     checkout,
 };
@@ -60,7 +60,7 @@ async fn with_the_documented_cluster_batches_go_by_mutual_tls() {
     config.cluster_at("gatelog_collector", collector.address()).unwrap();
     config.built_filter().unwrap();
     let envoy = Envoy::start(EnvoyOptions::new(config)).await.unwrap();
-    let client = gatelog_tests::Client::default();
+    let client = gatelog_testkit::Client::default();
     client.get(envoy.address(), "/api/v1/messages").await.unwrap();
     exactly(&database, "info_logs", 1).await.unwrap();
 

@@ -1,6 +1,6 @@
 //! A new configuration takes over from a running one.
 
-use gatelog_tests::{Gateway, GatewayOptions};
+use gatelog_testkit::{Gateway, GatewayOptions};
 use mongodb::bson::doc;
 use serde_json::json;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use gatelog_tests::{EnvoyOptions, eventually};
+use gatelog_testkit::{EnvoyOptions, eventually};
 use serde_json::{Value, json};
 
 use crate::rig::{PATIENCE, Rig};
@@ -69,7 +69,7 @@ async fn beside_the_filter_it_records_nothing_twice() {
     for path in ["/raw/500", "/raw/404", "/raw/ok", "/healthz"] {
         rig.get(path, &[("x-correlation-id", path)]).await;
     }
-    gatelog_tests::raw_exchange(rig.address(), b"garbage\r\n\r\n", Duration::from_secs(5))
+    gatelog_testkit::raw_exchange(rig.address(), b"garbage\r\n\r\n", Duration::from_secs(5))
         .await
         .unwrap();
     let records = delivered(&rig, 3).await;

@@ -1,6 +1,6 @@
 //! What docs/security.md says the plugin needs of Envoy.
 
-use gatelog_tests::checkout;
+use gatelog_testkit::checkout;
 use serde_json::Value;
 
 use crate::rig::Rig;
@@ -29,7 +29,7 @@ async fn the_listed_capabilities_are_enough() {
     let reply = rig.get("/raw/500", &[("x-correlation-id", "restricted")]).await;
     assert_eq!(reply.header("x-correlation-id"), "restricted");
     assert_eq!(rig.record("restricted").await["level"], "ERROR");
-    gatelog_tests::eventually("it is delivered", crate::rig::PATIENCE, async || {
+    gatelog_testkit::eventually("it is delivered", crate::rig::PATIENCE, async || {
         anyhow::ensure!(rig.sink.records().len() == 1, "not yet");
         anyhow::Ok(())
     })

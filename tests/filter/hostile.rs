@@ -12,7 +12,7 @@ use axum::extract::Request;
 use axum::routing::any;
 use gatelog_record::Uuid;
 use gatelog_record::decode::{DecodeLimits, decode_record};
-use gatelog_tests::{SampleService, eventually};
+use gatelog_testkit::{SampleService, eventually};
 use http_body_util::{BodyExt, Collected};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};

@@ -17,7 +17,7 @@ async fn a_clients_request_id_is_kept_beside_the_one_that_counts() {
 
 #[tokio::test]
 async fn without_the_early_mutation_trust_decides() {
-    let without = |options: &mut gatelog_tests::EnvoyOptions| {
+    let without = |options: &mut gatelog_testkit::EnvoyOptions| {
         let manager = options.config.connection_manager()?;
         manager["early_header_mutation_extensions"] = json!([]);
         manager["preserve_external_request_id"] = json!(true);
@@ -95,7 +95,7 @@ async fn secrets_in_query_path_and_headers_reach_no_output() {
         ("x-request-id", "plain"),
     ];
     rig.get("/raw/reset/S3CRET?token=S3CRET&a=%53&user[password]=S3CRET", &headers).await;
-    let seen = gatelog_tests::eventually(
+    let seen = gatelog_testkit::eventually(
         "both records in journal and sink",
         crate::rig::PATIENCE,
         async || {

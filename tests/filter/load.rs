@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use gatelog_tests::raw_exchange;
+use gatelog_testkit::raw_exchange;
 use tokio::task::JoinHandle;
 
 /// Longest that one request may take before it counts as harmed.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::ensure;
-use gatelog_tests::{Answer, eventually};
+use gatelog_testkit::{Answer, eventually};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 

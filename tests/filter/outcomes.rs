@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Method, Request};
-use gatelog_tests::raw_exchange;
+use gatelog_testkit::raw_exchange;
 use hyper_util::client::legacy::Client as Connections;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
@@ -136,7 +136,7 @@ async fn a_client_that_goes_away_is_a_warning_before_and_during_the_response() {
             connection.read_exact(&mut first).await.unwrap();
         } else {
             // The request must be on its way: it counts as active once Envoy has parsed it.
-            gatelog_tests::eventually(
+            gatelog_testkit::eventually(
                 "the request is under way",
                 crate::rig::PATIENCE,
                 async || {
@@ -179,7 +179,7 @@ async fn an_internal_redirect_is_two_exchanges_of_one_request() {
     let rig = Rig::start(&[]).await;
     let reply = rig.get("/redirected/redirect", &[("x-correlation-id", "redirect")]).await;
     assert_eq!(reply.status, 200);
-    let paths = gatelog_tests::eventually("both records", crate::rig::PATIENCE, async || {
+    let paths = gatelog_testkit::eventually("both records", crate::rig::PATIENCE, async || {
         let records = rig.envoy.journal().records()?;
         let own: Vec<_> =
             records.into_iter().filter(|r| r["context"]["correlation_id"] == "redirect").collect();

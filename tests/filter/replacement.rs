@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::ensure;
-use gatelog_tests::eventually;
+use gatelog_testkit::eventually;
 use serde_json::{Value, json};
 
 use crate::load::Load;
@@ -80,7 +80,7 @@ async fn a_replaced_configuration_keeps_trying_while_the_collector_is_away() {
     })
     .await
     .unwrap();
-    rig.sink.answer(gatelog_tests::Answer::Refuse(503));
+    rig.sink.answer(gatelog_testkit::Answer::Refuse(503));
     rig.get("/raw/ok", &[("x-correlation-id", "old"), ("connection", "close")]).await;
     rig.record("old").await;
     rig.config.filter_options(&[("/service", json!("new"))]).unwrap();
@@ -100,7 +100,7 @@ async fn a_replaced_configuration_keeps_trying_while_the_collector_is_away() {
     })
     .await
     .unwrap();
-    rig.sink.answer(gatelog_tests::Answer::Accept);
+    rig.sink.answer(gatelog_testkit::Answer::Accept);
     eventually("the old configuration's record is delivered", PATIENCE, async || {
         ensure!(rig.sink.records().len() == 1, "{} records", rig.sink.records().len());
         anyhow::Ok(())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::http::Method;
-use gatelog_tests::{
+use gatelog_testkit::{
     Client, Envoy, EnvoyConfig, EnvoyOptions, Reply, SampleService, Sink, eventually, filter_path,
     unreachable_address,
 };

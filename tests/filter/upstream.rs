@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, Response};
 use axum::routing::post;
-use gatelog_tests::SampleService;
+use gatelog_testkit::SampleService;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use axum::http::Method;
-use gatelog_tests::{Client, Gateway, checkout, yaml_documents};
+use gatelog_testkit::{Client, Gateway, checkout, yaml_documents};
 use serde_json::Value;
 
 use crate::program::read;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use gatelog_tests::{EnvoyConfig, checkout, yaml_documents};
+use gatelog_testkit::{EnvoyConfig, checkout, yaml_documents};
 use serde_json::{Map, Value};
 
 use crate::program::{assert_pinned, assert_variables};

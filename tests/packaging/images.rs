@@ -1,6 +1,6 @@
 //! The Dockerfiles.
 
-use gatelog_tests::{Collector, CollectorOptions, Database, checkout};
+use gatelog_testkit::{Collector, CollectorOptions, Database, checkout};
 
 use crate::program::{assert_command, assert_pinned, assert_variables, read};
 
@@ -59,7 +59,7 @@ fn what_is_copied_and_made_is_there() {
         }
     }
     // Whatever the workspace is made of has to be there, or cargo refuses it.
-    for member in ["record", "collector", "tests", "src"] {
+    for member in ["crates", "tests", "src"] {
         assert!(ignored.contains(&format!("!{member}\n")), "{member}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use gatelog_tests::{EnvoyConfig, checkout, yaml_documents};
+use gatelog_testkit::{EnvoyConfig, checkout, yaml_documents};
 use serde_json::Value;
 
 use crate::program::{assert_pinned, assert_variables, read};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-use gatelog_tests::{checkout, collector_path};
+use gatelog_testkit::{checkout, collector_path};
 
 /// A file of the checkout.
 pub(crate) fn read(path: &str) -> String {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use gatelog_tests::collector_path;
+use gatelog_testkit::collector_path;
 
 use crate::program::{assert_command, assert_variables, read};
 

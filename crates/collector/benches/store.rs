@@ -1,0 +1,179 @@
+//! How fast records become documents, beside a loop that only drives the database.
+//!
+//! `cargo bench --package gatelog-collector --bench store [-- RECORDS]` starts a database of its
+//! own (or takes `MONGODB_URI`), writes the same records in several ways, in turn, several rounds,
+//! and prints the median of each as a line of JSON: records per second, the CPU time of this
+//! process per record (steadier than the rate on a busy machine), and the bytes per record.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_precision_loss,
+    reason = "a measurement, not a service"
+)]
+
+use std::time::{Duration, Instant};
+
+use gatelog_collector::store::{LogCollection, Store, StoreOptions};
+use gatelog_record::{DecodeLimits, Decoded, Uuid, decode_record};
+use gatelog_testkit::{Database, SampleRecords};
+use mongodb::bson::{Document, RawDocumentBuf, doc};
+use mongodb::options::{Acknowledgment, CollectionOptions, WriteConcern};
+use serde_json::json;
+
+const ROUNDS: usize = 5;
+const BATCH: usize = 1_000;
+
+#[tokio::main]
+async fn main() {
+    // `cargo bench` itself adds `--bench`.
+    let records = std::env::args().find_map(|argument| argument.parse().ok());
+    let records: usize = records.unwrap_or(5_000);
+    let lines = SampleRecords::default().lines(records).unwrap();
+    let line_bytes = lines.iter().map(Vec::len).sum::<usize>() as f64 / records as f64;
+    print(&json!({"name": "line", "value": line_bytes.round(), "unit": "bytes/record"}));
+
+    let mut results = [const { Vec::new() }; 4];
+    for round in 0..ROUNDS {
+        let alone: Vec<_> = decode(&lines).iter().map(single).collect();
+        results[0]
+            .push(measured(records, async { assert_eq!(decode(&lines).len(), records) }).await);
+        results[1].push(driver_alone(&alone, false, records).await);
+        results[2].push(driver_alone(&alone, true, records).await);
+        results[3].push(store(&lines, round + 1 == ROUNDS).await);
+    }
+    for (name, runs) in [
+        "decoding alone",
+        "driver alone, one collection, no index",
+        "driver alone, one collection, indexes of info_logs",
+        "decoding and storing, all collections and indexes",
+    ]
+    .into_iter()
+    .zip(results)
+    {
+        let rate = median(runs.iter().map(|run: &Run| run.rate).collect());
+        let cpu = median(runs.iter().map(|run| run.cpu_us).collect());
+        print(&json!({"name": name, "value": rate.round(), "unit": "records/s"}));
+        print(
+            &json!({"name": name, "value": (cpu * 10.0).round() / 10.0, "unit": "CPU us/record"}),
+        );
+    }
+}
+
+fn print(row: &serde_json::Value) {
+    println!("{row}");
+}
+
+struct Run {
+    rate: f64,
+    cpu_us: f64,
+}
+
+async fn measured(records: usize, work: impl Future<Output = ()>) -> Run {
+    let (started, before) = (Instant::now(), cpu_time());
+    work.await;
+    let rate = records as f64 / started.elapsed().as_secs_f64();
+    let cpu = cpu_time().saturating_sub(before);
+    Run { rate, cpu_us: cpu.as_secs_f64() * 1e6 / records as f64 }
+}
+
+/// CPU time of this process so far, in ticks of 10 ms.
+fn cpu_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let after_name = stat.rsplit_once(')').unwrap().1;
+    let fields: Vec<_> = after_name.split_whitespace().collect();
+    // utime and stime: fields 14 and 15 of proc(5), two of them before the name's end.
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    Duration::from_millis(ticks * 10)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn decode(lines: &[Vec<u8>]) -> Vec<Decoded> {
+    let decode =
+        |line: &Vec<u8>| decode_record(line, &DecodeLimits::default(), Uuid::nil()).unwrap();
+    lines.iter().map(decode).collect()
+}
+
+/// The document of a record, as a program without this one's care would make it.
+fn single(record: &Decoded) -> RawDocumentBuf {
+    let body = serde_json::Value::Object(record.body.clone());
+    let mut document: Document = mongodb::bson::serialize_to_document(&body).unwrap();
+    document.insert("_id", mongodb::bson::Uuid::from_bytes(record.id.into_bytes()));
+    document
+        .insert("created_at", mongodb::bson::DateTime::from_millis(record.timestamp.unix_millis()));
+    RawDocumentBuf::try_from(&document).unwrap()
+}
+
+async fn driver_alone(documents: &[RawDocumentBuf], indexed: bool, records: usize) -> Run {
+    let database = Database::fresh().await.unwrap();
+    let store = connect(&database).await;
+    if indexed {
+        store.reconcile().await.unwrap();
+    }
+    let durable = WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
+    let options = CollectionOptions::builder().write_concern(durable).build();
+    let collection = store
+        .database()
+        .collection_with_options::<RawDocumentBuf>(LogCollection::Info.as_str(), options);
+    measured(records, async {
+        for batch in documents.chunks(BATCH) {
+            collection.insert_many(batch).ordered(false).await.unwrap();
+        }
+    })
+    .await
+}
+
+async fn store(lines: &[Vec<u8>], with_sizes: bool) -> Run {
+    let database = Database::fresh().await.unwrap();
+    let store = connect(&database).await;
+    store.reconcile().await.unwrap();
+    let run = measured(lines.len(), async {
+        for batch in lines.chunks(BATCH) {
+            let report = store.insert(&decode(batch)).await;
+            assert_eq!(report.stored.len(), batch.len(), "{:?}", report.failure);
+        }
+    })
+    .await;
+    if with_sizes {
+        sizes(&database).await;
+    }
+    run
+}
+
+async fn connect(database: &Database) -> Store {
+    Store::connect(&StoreOptions::new(database.uri(), database.name())).await.unwrap()
+}
+
+/// What each collection and each of its indexes takes, per document.
+async fn sizes(database: &Database) {
+    for collection in LogCollection::ALL.map(LogCollection::as_str) {
+        let stats = database.command(doc! { "collStats": collection }).await.unwrap();
+        let number = |document: &Document, key: &str| {
+            document.get(key).and_then(|value| match value {
+                mongodb::bson::Bson::Int32(value) => Some(f64::from(*value)),
+                mongodb::bson::Bson::Int64(value) => Some(*value as f64),
+                mongodb::bson::Bson::Double(value) => Some(*value),
+                _ => None,
+            })
+        };
+        let Some(count) = number(&stats, "count").filter(|count| *count > 0.0) else { continue };
+        let per_document = |bytes: Option<f64>| (bytes.unwrap_or(0.0) / count).round();
+        let size = per_document(number(&stats, "size"));
+        print(
+            &json!({"name": collection, "documents": count, "value": size, "unit": "bytes/document"}),
+        );
+        let indexes = stats.get_document("indexSizes").unwrap();
+        for index in indexes.keys() {
+            let size = per_document(number(indexes, index));
+            print(
+                &json!({"name": format!("{collection} {index}"), "value": size, "unit": "bytes/document"}),
+            );
+        }
+    }
+}

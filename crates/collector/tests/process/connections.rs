@@ -1,0 +1,284 @@
+//! Connections: their limits, HTTP/2, TLS, tokens that change.
+
+use std::fs;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use gatelog_record::Uuid;
+use gatelog_testkit::{
+    Client, Collector, CollectorOptions, Database, Signal, eventually, raw_exchange,
+};
+use http_body_util::Full;
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::load::{PATIENCE, batch, post};
+
+async fn start(environment: &[(&str, &str)]) -> Collector {
+    let database = Database::fresh().await.unwrap();
+    let environment =
+        environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Collector::start(&database, CollectorOptions { environment }).await.unwrap()
+}
+
+/// Posts over HTTP/2 and says the status.
+async fn post_h2<S>(stream: S, scheme: &str, address: SocketAddr) -> Result<u16>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let io = TokioIo::new(stream);
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
+    tokio::spawn(connection);
+    let request = Request::post(format!("{scheme}://{address}/v1/records"))
+        .header("content-type", "application/x-ndjson")
+        .body(Full::new(Bytes::from(batch(Uuid::new_v4(), 1..=3, 3))))?;
+    Ok(sender.send_request(request).await?.status().as_u16())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http2_without_tls_is_understood() {
+    let collector = start(&[]).await;
+    let stream = TcpStream::connect(collector.address()).await.unwrap();
+    assert_eq!(post_h2(stream, "http", collector.address()).await.unwrap(), 202);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_of_slow_headers_is_cut_off() {
+    let collector = start(&[("GATELOG_HEADER_TIMEOUT", "1s")]).await;
+    let began = Instant::now();
+    let head = b"POST /v1/records HTTP/1.1\r\nhost: x\r\n";
+    raw_exchange(collector.address(), head, PATIENCE).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_of_a_slow_body_is_told_so() {
+    let collector = start(&[("GATELOG_BODY_TIMEOUT", "1s")]).await;
+    let head = b"POST /v1/records HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n[";
+    let answer = raw_exchange(collector.address(), head, Duration::from_secs(10)).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 408 "), "{}", String::from_utf8_lossy(&answer));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_http_gets_no_record_and_harms_nobody() {
+    let collector = start(&[]).await;
+    for junk in [
+        &b"\x16\x03\x01\x02\x00\x01"[..],
+        b"\x00\xff\xfe",
+        b"GET\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\njunk",
+    ] {
+        raw_exchange(collector.address(), junk, Duration::from_millis(200)).await.unwrap();
+    }
+    let long = [b"GET / HTTP/1.1\r\nx: ".to_vec(), vec![b'x'; 1 << 20]].concat();
+    // The collector may close while this is still being written.
+    let _ = raw_exchange(collector.address(), &long, Duration::from_secs(5)).await;
+    assert_eq!(collector.get("/healthz").await.unwrap().status, 200);
+}
+
+/// A hundred megabytes whose length is not told, written until the collector has had enough.
+async fn flood(address: SocketAddr) -> Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(address).await?;
+    let head = b"POST /v1/records HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    stream.write_all(head).await?;
+    let chunk = [&b"10000\r\n"[..], &vec![b'['; 64 << 10], b"\r\n"].concat();
+    for _ in 0..1_600 {
+        if stream.write_all(&chunk).await.is_err() {
+            break;
+        }
+    }
+    let mut answer = vec![0; 64];
+    let read = stream.read(&mut answer).await.unwrap_or(0);
+    answer.truncate(read);
+    Ok(answer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_stays_flat_under_huge_bodies_bombs_and_damaged_batches() {
+    let mut collector = start(&[]).await;
+    let address = collector.address();
+    let mut bomb = GzEncoder::new(Vec::new(), Compression::best());
+    for _ in 0..100 {
+        bomb.write_all(&vec![b' '; 1 << 20]).unwrap();
+    }
+    let bomb = bomb.finish().unwrap();
+    // Of two bytes each, and of many times that in memory.
+    let values = |count: usize| {
+        let zeros = "0,".repeat(count);
+        let start = r#"{"timestamp":"2026-01-26T02:11:57Z","level":"INFO","message":"m""#;
+        format!("{start},\"extra\":{{\"x\":[{zeros}0]}}}}\n")
+    };
+    let junk = ["nonsense\n".repeat(9_000), values(500_000), values(16_000).repeat(30)].concat();
+    let mut most = 0;
+    for _ in 0..3 {
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..12 {
+            tasks.spawn(async move { flood(address).await.map(drop) });
+            let (bomb, junk) = (bomb.clone(), junk.clone());
+            tasks.spawn(async move {
+                let headers: [(&str, &[u8]); 2] =
+                    [("content-type", b"application/x-ndjson"), ("content-encoding", b"gzip")];
+                let post = axum::http::Method::POST;
+                let client = Client::default();
+                let reply = client.send(address, post, "/v1/records", &headers, bomb).await?;
+                ensure!([413, 503].contains(&reply.status.as_u16()), "{}", reply.text());
+                let reply = crate::load::post(&client, address, junk).await?;
+                ensure!([202, 503].contains(&reply.status.as_u16()), "{}", reply.text());
+                Ok(())
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.unwrap().unwrap();
+            most = most.max(collector.process().resident_bytes().unwrap());
+        }
+    }
+    println!("at most {most} bytes resident");
+    // Half of what docs/operations.md calls a safe limit.
+    assert!(most < 128 << 20, "{most} bytes resident");
+    let reply = post(&Client::default(), address, batch(Uuid::new_v4(), 1..=3, 3)).await.unwrap();
+    assert_eq!(reply.status, 202);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn past_the_bound_of_connections_new_ones_are_closed_and_counted() {
+    let collector = start(&[("GATELOG_MAX_CONNECTIONS", "4")]).await;
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        let mut stream = TcpStream::connect(collector.address()).await.unwrap();
+        stream.write_all(b"GET /healthz HTTP/1.1\r\n").await.unwrap();
+        held.push(stream);
+    }
+    eventually("a fifth connection is closed", PATIENCE, async || {
+        let request = b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        let answer = raw_exchange(collector.address(), request, PATIENCE).await;
+        ensure!(answer.is_err() || answer.is_ok_and(|answer| answer.is_empty()), "answered");
+        Ok(())
+    })
+    .await
+    .unwrap();
+    drop(held);
+    eventually("places are given back", PATIENCE, async || {
+        let metrics = collector.get("/metrics").await?.text();
+        let name = "gatelog_collector_connections_refused_total ";
+        let refused = metrics.lines().find_map(|line| line.strip_prefix(name));
+        ensure!(refused.is_some_and(|count| count != "0"), "{refused:?}");
+        Ok(())
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_are_changed_without_a_restart() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("tokens");
+    fs::write(&file, "old-0123456789abcdef\n").unwrap();
+    let mut collector = start(&[("GATELOG_TOKENS_FILE", file.to_str().unwrap())]).await;
+    assert_eq!(asks(&collector, "old-0123456789abcdef").await, 200);
+    fs::write(&file, "old-0123456789abcdef\nnew-0123456789abcdef\n").unwrap();
+    eventually("the new token is in force", PATIENCE, async || {
+        ensure!(asks(&collector, "new-0123456789abcdef").await == 200, "not yet");
+        Ok(())
+    })
+    .await
+    .unwrap();
+    fs::write(&file, "new-0123456789abcdef\n").unwrap();
+    collector.process().signal(Signal::HUP).unwrap();
+    eventually("the old token is no more", PATIENCE, async || {
+        ensure!(asks(&collector, "old-0123456789abcdef").await == 401, "still");
+        Ok(())
+    })
+    .await
+    .unwrap();
+}
+
+async fn asks(collector: &Collector, token: &str) -> u16 {
+    let value = format!("Bearer {token}");
+    let headers: [(&str, &[u8]); 1] = [("authorization", value.as_bytes())];
+    let get = axum::http::Method::GET;
+    let client = Client::default();
+    let reply = client.send(collector.address(), get, "/v1/accounting", &headers, "");
+    reply.await.unwrap().status.as_u16()
+}
+
+/// A certificate authority, a server's certificate and a client's, as files.
+fn certificates(directory: &Path) {
+    let authority_key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = params.self_signed(&authority_key).unwrap();
+    fs::write(directory.join("ca.pem"), authority.pem()).unwrap();
+    let issuer = Issuer::new(params, authority_key);
+    for name in ["server", "client"] {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &issuer).unwrap();
+        fs::write(directory.join(format!("{name}.pem")), certificate.pem()).unwrap();
+        fs::write(directory.join(format!("{name}.key")), key.serialize_pem()).unwrap();
+    }
+}
+
+async fn post_tls(directory: &Path, address: SocketAddr, identity: bool) -> Result<u16> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(directory.join("ca.pem"))?)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots);
+    let mut config = if identity {
+        let chain = vec![CertificateDer::from_pem_file(directory.join("client.pem"))?];
+        let key = PrivateKeyDer::from_pem_file(directory.join("client.key"))?;
+        config.with_client_auth_cert(chain, key)?
+    } else {
+        config.with_no_client_auth()
+    };
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let stream = TcpStream::connect(address).await?;
+    let connector = TlsConnector::from(Arc::new(config));
+    let stream = connector.connect(ServerName::try_from("localhost")?, stream).await?;
+    post_h2(stream, "https", address).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_is_served_and_a_client_certificate_asked_for() {
+    let directory = TempDir::new().unwrap();
+    certificates(directory.path());
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (cert, key, ca) = (path("server.pem"), path("server.key"), path("ca.pem"));
+    let tls = [("GATELOG_TLS_CERT", cert.as_str()), ("GATELOG_TLS_KEY", key.as_str())];
+    let collector = start(&tls).await;
+    assert_eq!(post_tls(directory.path(), collector.address(), false).await.unwrap(), 202);
+    assert!(post(&Client::default(), collector.address(), "").await.is_err(), "plain HTTP");
+
+    let mutual = [tls[0], tls[1], ("GATELOG_TLS_CLIENT_CA", ca.as_str())];
+    let collector = start(&mutual).await;
+    assert_eq!(post_tls(directory.path(), collector.address(), true).await.unwrap(), 202);
+    assert!(post_tls(directory.path(), collector.address(), false).await.is_err());
+    // And the collector's own client takes the same way.
+    let journal = directory.path().join("journal");
+    fs::write(&journal, crate::load::record(Uuid::new_v4(), 1)).unwrap();
+    let url = format!("https://localhost:{}", collector.address().port());
+    let (cert, key) = (path("client.pem"), path("client.key"));
+    let mut replay = collector
+        .command(&["replay", "--url", &url, "--ca", &ca, "--cert", &cert, "--key", &key])
+        .unwrap();
+    let output = replay.arg(&journal).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\"sent\":1"));
+}

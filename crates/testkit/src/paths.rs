@@ -1,0 +1,44 @@
+//! Where the parts under test are found.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+/// The checkout.
+pub fn root() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.ancestors().nth(2).unwrap_or(package).to_owned()
+}
+
+fn existing(path: PathBuf, remedy: &str) -> Result<PathBuf> {
+    ensure!(path.exists(), "{} is missing: run '{remedy}'", path.display());
+    Ok(path)
+}
+
+/// A program of the Python environment that `make tools` made.
+pub fn tool(name: &str) -> Result<PathBuf> {
+    existing(root().join(".tools/venv/bin").join(name), "make tools")
+}
+
+/// The filter: `GATELOG_WASM`, else what `make wasm` made.
+pub fn filter() -> Result<PathBuf> {
+    match env::var_os("GATELOG_WASM") {
+        Some(path) => existing(path.into(), "make wasm"),
+        None => existing(root().join("target/gatelog.wasm"), "make wasm"),
+    }
+}
+
+/// The collector: `GATELOG_COLLECTOR`, else the one of the running program's own build profile.
+pub fn collector() -> Result<PathBuf> {
+    if let Some(path) = env::var_os("GATELOG_COLLECTOR") {
+        return existing(path.into(), "make collector");
+    }
+    let program = env::current_exe().context("finding this program's own path")?;
+    let beside = program
+        .ancestors()
+        .skip(1)
+        .map(|directory| directory.join("gatelog-collector"))
+        .find(|candidate| candidate.is_file());
+    beside.context("gatelog-collector is missing: run 'cargo build --package gatelog-collector'")
+}

@@ -1,0 +1,227 @@
+//! What gatelog costs Envoy, side by side with what one would use instead.
+//!
+//! Envoy runs on one core, load and upstream on another. The variants take turns, round by round;
+//! the report has minimum, quartiles and median of each.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::{any, post};
+use gatelog_testkit::{Envoy, EnvoyOptions, Fault, FaultProxy, SampleService, eventually};
+use serde_json::json;
+
+use crate::collector::mebibytes;
+use crate::cpu;
+use crate::load::{self, Load, Protocol};
+use crate::report::{Report, Target};
+use crate::summary::{self, Summary};
+use crate::variants::{self, Addresses, Variant};
+
+/// Envoys started to measure how long a start takes.
+const STARTS: usize = 5;
+
+/// How long one latency run lasts, in seconds.
+const LATENCY_SECONDS: u64 = 4;
+
+/// Latency runs of each variant.
+const LATENCY_ROUNDS: usize = 5;
+
+/// One variant, running.
+struct Running {
+    variant: Variant,
+    envoy: Envoy,
+    /// Microseconds of Envoy's processor time a request, one value a round.
+    cpu: [Vec<f64>; 2],
+    p50: Vec<f64>,
+    p99: Vec<f64>,
+}
+
+/// Measures all variants.
+pub(crate) async fn bench(report: &mut Report) -> Result<()> {
+    let rounds = load::setting("BENCH_ROUNDS", 15)?;
+    let load = Load::from_environment()?;
+    let upstream = SampleService::serve(Router::new().fallback(any(async || "ok\n"))).await?;
+    // Acknowledges and forgets: what a collector does with batches is not Envoy's time.
+    let accept = || async { StatusCode::ACCEPTED };
+    let collector = SampleService::serve(Router::new().route("/v1/records", post(accept))).await?;
+    let away = FaultProxy::start(collector.address()).await?;
+    away.fault(Fault::Cut);
+    let addresses = Addresses {
+        upstream: upstream.address(),
+        collector: collector.address(),
+        away: away.address(),
+    };
+
+    let mut running = Vec::new();
+    for variant in variants::all()? {
+        println!("==> starting: {} ({})", variant.name, variant.about);
+        running.push(start(variant, &addresses).await?);
+    }
+    for round in 0..=rounds {
+        println!(
+            "==> processor time, round {round} of {rounds}{}",
+            if round == 0 { " (to warm up)" } else { "" }
+        );
+        for one in &mut running {
+            for (protocol, samples) in
+                [Protocol::Http1, Protocol::Http2].into_iter().zip(&mut one.cpu)
+            {
+                let before = cpu::used(one.envoy.process().id())?;
+                load.run(one.envoy.address(), protocol).await?;
+                let used = cpu::used(one.envoy.process().id())? - before;
+                if round > 0 {
+                    samples.push(used.as_secs_f64() * 1e6 / load.requests_f64());
+                }
+            }
+        }
+    }
+    let rps = match load.rps {
+        0 => half_of_saturation(&running),
+        given => given,
+    };
+    for round in 1..=LATENCY_ROUNDS {
+        println!("==> latency at {rps} requests/s, round {round} of {LATENCY_ROUNDS}");
+        for one in &mut running {
+            let mut micros = load.latencies(one.envoy.address(), rps, LATENCY_SECONDS).await?;
+            micros.sort_by(f64::total_cmp);
+            one.p50.push(summary::quantile(&micros, 0.5));
+            one.p99.push(summary::quantile(&micros, 0.99));
+        }
+    }
+    report.about(
+        "envoy",
+        json!({
+            "version": "1.40.0, one core; load, upstream and collector on another",
+            "rounds": rounds,
+            "requests_a_round": load.requests,
+            "latency_rps": rps,
+        }),
+    );
+    tell(report, &mut running).await?;
+    full_queue(report, &mut running, &away).await?;
+    drop(running);
+    starts(report, &addresses).await
+}
+
+/// Half the requests a second that Envoy's core can do with the whole of gatelog.
+fn half_of_saturation(running: &[Running]) -> u64 {
+    let whole = running.iter().find(|one| one.variant.name == "gatelog").unwrap_or(&running[0]);
+    let micros = Summary::of(&whole.cpu[0]).median.max(1.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 500,000")]
+    let half = (1e6 / micros / 2.0) as u64;
+    half
+}
+
+/// Envoy's memory with a queue that is full, and after it has drained.
+async fn full_queue(report: &mut Report, running: &mut [Running], away: &FaultProxy) -> Result<()> {
+    let base = running[0].envoy.process().resident_bytes()?;
+    let Some(one) = running.iter_mut().find(|one| one.variant.name == variants::AWAY) else {
+        return Ok(());
+    };
+    let added = |resident: u64| mebibytes(resident.saturating_sub(base));
+    let queued: u64 = one.envoy.stats("gatelog.queue_bytes").await?.values().sum();
+    report.row("gatelog-away.queue", mebibytes(queued), "MiB");
+    let resident = one.envoy.process().resident_bytes()?;
+    report.target("gatelog-away.resident_added", added(resident), "MiB", Target::AtMost(50.0));
+    away.fault(Fault::None);
+    eventually("the queue drains", Duration::from_mins(2), async || {
+        let left: u64 = one.envoy.stats("gatelog.queue_records").await?.values().sum();
+        ensure!(left == 0, "{left} records wait");
+        Ok(())
+    })
+    .await?;
+    let resident = one.envoy.process().resident_bytes()?;
+    report.row("gatelog-away.resident_added_drained", added(resident), "MiB");
+    Ok(())
+}
+
+/// Starts a variant on Envoy's core.
+async fn start(variant: Variant, addresses: &Addresses) -> Result<Running> {
+    let options = EnvoyOptions::new(variant.config(addresses)?);
+    let mut envoy = Envoy::start(options).await.with_context(|| variant.name.to_owned())?;
+    cpu::pin(envoy.process().id(), cpu::ENVOY_CORE)?;
+    Ok(Running { variant, envoy, cpu: Default::default(), p50: Vec::new(), p99: Vec::new() })
+}
+
+async fn tell(report: &mut Report, running: &mut [Running]) -> Result<()> {
+    let base: Vec<Summary> = running[0].cpu.iter().map(|samples| Summary::of(samples)).collect();
+    // What gatelog adds, at most, of what each of these adds.
+    let held_against = [("lua", 1.4), ("plain", 0.5)].map(|(name, most)| {
+        let other = running.iter().find(|one| one.variant.name == name);
+        (name, most, other.map(|one| [0, 1].map(|at| Summary::of(&one.cpu[at]).median)))
+    });
+    let (base_p50, base_p99) = (Summary::of(&running[0].p50), Summary::of(&running[0].p99));
+    for one in running {
+        let name = one.variant.name;
+        for ((protocol, samples), base) in ["http1", "http2"].iter().zip(&one.cpu).zip(&base) {
+            let own = Summary::of(samples);
+            report.summary(&format!("{name}.{protocol}.cpu"), &own, "us/request");
+            report.row(
+                &format!("{name}.{protocol}.cpu_added_median"),
+                own.median - base.median,
+                "us/request",
+            );
+            report.row(
+                &format!("{name}.{protocol}.cpu_added_min"),
+                own.min - base.min,
+                "us/request",
+            );
+        }
+        let p50 = Summary::of(&one.p50).median - base_p50.median;
+        let p99 = Summary::of(&one.p99).median - base_p99.median;
+        let held = ["gatelog", variants::AWAY].contains(&name);
+        for (row, value, most) in [("p50", p50, 100.0), ("p99", p99, 300.0)] {
+            let row = format!("{name}.latency_{row}_added");
+            if held {
+                report.target(&row, value, "us", Target::AtMost(most));
+            } else {
+                report.row(&row, value, "us");
+            }
+        }
+        if name == "gatelog" {
+            for (other, most, medians) in held_against {
+                for (at, protocol) in ["http1", "http2"].iter().enumerate() {
+                    let Some(medians) = medians else { continue };
+                    let own = Summary::of(&one.cpu[at]).median - base[at].median;
+                    let ratio = own / (medians[at] - base[at].median).max(0.1);
+                    let row = format!("gatelog.{protocol}.cpu_added_to_{other}");
+                    report.target(&row, ratio, "ratio", Target::AtMost(most));
+                }
+            }
+        }
+        let resident = one.envoy.process().resident_bytes()?;
+        report.row(&format!("{name}.resident"), mebibytes(resident), "MiB");
+        if let Some(callouts) = one.envoy.stats("gatelog.callouts.accepted").await?.values().next()
+        {
+            report.row(
+                &format!("{name}.callouts"),
+                f64::from(u32::try_from(*callouts)?),
+                "callouts in all",
+            );
+        }
+    }
+    Ok(())
+}
+
+/// How much longer Envoy takes to serve with a VM to start.
+async fn starts(report: &mut Report, addresses: &Addresses) -> Result<()> {
+    let mut times = Vec::new();
+    for name in ["none", "gatelog"] {
+        let mut own = Vec::new();
+        for _ in 0..STARTS {
+            let variant = variants::all()?.into_iter().find(|variant| variant.name == name);
+            let variant = variant.context("no such variant")?;
+            let begun = Instant::now();
+            let running = start(variant, addresses).await?;
+            own.push(begun.elapsed().as_secs_f64() * 1e3);
+            drop(running);
+        }
+        times.push(Summary::of(&own));
+    }
+    let size = std::fs::metadata(gatelog_testkit::filter_path()?)?.len();
+    report.row("gatelog.vm_start_added", times[1].median - times[0].median, "ms");
+    report.row("gatelog.wasm_size", f64::from(u32::try_from(size)?) / 1024.0, "KiB");
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! What the collector's own accounting says: `GET /v1/accounting`, summed over all boots.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use gatelog_testkit::Collector;
+use serde_json::Value;
+
+/// The terms of the identity.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Accounts {
+    pub(crate) assigned: u64,
+    pub(crate) stored: u64,
+    pub(crate) spooled: u64,
+    pub(crate) quarantined: u64,
+    pub(crate) dropped: u64,
+    pub(crate) queued: u64,
+    pub(crate) missing: u64,
+    /// As the gateways counted them; some may have arrived by a replay since.
+    pub(crate) dropped_by_reason: BTreeMap<String, u64>,
+    /// Boots whose terms do not add up, as the collector tells them.
+    pub(crate) unsound: Vec<String>,
+}
+
+impl Accounts {
+    /// Asks `collector`.
+    pub(crate) async fn of(collector: &Collector) -> Result<Self> {
+        let accounting = collector.accounting().await?;
+        let boots = accounting.get("boots").and_then(Value::as_array);
+        let mut sum = Self::default();
+        for boot in boots.with_context(|| format!("no boots in {accounting}"))? {
+            sum.add(boot);
+        }
+        Ok(sum)
+    }
+
+    fn add(&mut self, boot: &Value) {
+        let number = |name: &str| boot.get(name).and_then(Value::as_u64).unwrap_or(0);
+        let terms = ["stored", "spooled", "quarantined", "dropped", "queued", "missing"];
+        if number("assigned") != terms.map(number).iter().sum::<u64>() {
+            self.unsound.push(boot.to_string());
+        }
+        for (sum, name) in [
+            (&mut self.assigned, "assigned"),
+            (&mut self.stored, "stored"),
+            (&mut self.spooled, "spooled"),
+            (&mut self.quarantined, "quarantined"),
+            (&mut self.dropped, "dropped"),
+            (&mut self.queued, "queued"),
+            (&mut self.missing, "missing"),
+        ] {
+            *sum += number(name);
+        }
+        let reasons = boot.get("dropped_by_reason").and_then(Value::as_object);
+        for (reason, count) in reasons.into_iter().flatten() {
+            let count = count.as_u64().unwrap_or(0);
+            if count > 0 {
+                *self.dropped_by_reason.entry(reason.clone()).or_default() += count;
+            }
+        }
+    }
+
+    /// Records on their way: they will move by themselves.
+    pub(crate) fn moving(&self) -> u64 {
+        self.spooled + self.queued
+    }
+}

@@ -1,0 +1,155 @@
+//! The audit from outside: the load's own list against MongoDB, the journal and the accounting,
+//! before and after a replay of the journal.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use gatelog_testkit::eventually;
+
+use crate::accounts::Accounts;
+use crate::case::Case;
+use crate::evidence::{self, Copies};
+use crate::latency::Latency;
+use crate::memory::Memories;
+use crate::system::System;
+
+/// How long the system may take to settle.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How long nothing must have changed for the system to count as settled though not all is there:
+/// longer than the filter's longest wait between two attempts in these cases.
+const QUIET: Duration = Duration::from_secs(8);
+
+/// The same once Envoy has ended: nobody is left to try again.
+const QUIET_WITHOUT_ENVOY: Duration = Duration::from_secs(2);
+
+/// Records that each request makes: one by its outcome, and one of level DEBUG.
+const RECORDS_EACH: u64 = 2;
+
+/// What became of a case.
+#[derive(Debug, Default)]
+pub(crate) struct Finding {
+    /// Requests.
+    pub(crate) sent: u64,
+    /// What was wrong with each answer that differed from the one without the filter.
+    pub(crate) harmed: Vec<String>,
+    pub(crate) latency: Latency,
+    /// The accounting when all is settled.
+    pub(crate) before: Accounts,
+    /// The accounting after the replay, and a retry of the dead letters if there were any.
+    pub(crate) after: Accounts,
+    /// Documents that MongoDB must have, by the load's list.
+    pub(crate) due: u64,
+    /// Documents beyond what is due.
+    pub(crate) duplicate: u64,
+    /// Records that MongoDB has, the load's and others: what the accounting must say.
+    pub(crate) records: u64,
+    /// Lines that standard output lacks.
+    pub(crate) unprinted: u64,
+    /// Documents that nobody can bring back, by name.
+    pub(crate) lost: Copies,
+    /// What could not be done.
+    pub(crate) error: Option<String>,
+    pub(crate) memory: Memories,
+    pub(crate) took: Duration,
+}
+
+impl Finding {
+    /// Records that nobody has, or is about to store, when all is settled: those that the accounting
+    /// names, those that waited in an Envoy that has ended, and those that no batch told of.
+    pub(crate) fn missing_before(&self) -> u64 {
+        let untold = (self.sent * RECORDS_EACH).saturating_sub(self.before.assigned);
+        self.before.missing + self.before.queued + untold
+    }
+
+    /// The same after the replay, as far as the accounting knows.
+    pub(crate) fn missing_after(&self) -> u64 {
+        self.after.missing + self.after.queued
+    }
+}
+
+/// Ends the load, waits until everything is settled, replays the journal, and compares.
+pub(crate) async fn audit(case: &Case, system: &mut System) -> Result<Finding> {
+    let sent = system.end_load().await?.to_vec();
+    let harm = |sent: &crate::load::Sent| Some(format!("{}: {}", sent.id, sent.harm.as_ref()?));
+    let mut finding = Finding {
+        sent: u64::try_from(sent.len())?,
+        harmed: sent.iter().filter_map(harm).collect(),
+        latency: Latency::of(&sent),
+        memory: system.memory.clone(),
+        ..Finding::default()
+    };
+    settle(system, finding.sent * RECORDS_EACH).await?;
+    finding.before = Accounts::of(&system.gateway.collector).await?;
+
+    system.replay()?;
+    if finding.before.quarantined > 0 {
+        system.retry_dead_letters()?;
+    }
+    let printed = evidence::lines(&system.gateway.envoy.journal())?;
+    let unprinted = evidence::absent(&evidence::lines_due(&sent), &printed);
+    finding.unprinted = unprinted.values().sum();
+    let due = evidence::documents_due(&sent);
+    finding.due = due.values().sum();
+    // What the journal has must come; what it has not may be lost, where a case allows it.
+    let expected =
+        if case.allow.lost { evidence::recoverable(due.clone(), &printed) } else { due.clone() };
+    let found = arrived(system, &expected).await?;
+    finding.lost = evidence::absent(&due, &found);
+    finding.duplicate = evidence::absent(&found, &due).values().sum();
+    finding.after = accounted(system).await?;
+    finding.records = evidence::count(&system.database).await?;
+    Ok(finding)
+}
+
+/// Waits until no record moves any more: all of them are in the accounts and at rest, or nothing
+/// has changed for long.
+async fn settle(system: &mut System, records: u64) -> Result<()> {
+    let mut last = None;
+    let mut since = Instant::now();
+    eventually("the system settles", PATIENCE, async || {
+        let quiet = if system.has_envoy() { QUIET } else { QUIET_WITHOUT_ENVOY };
+        let accounts = Accounts::of(&system.gateway.collector).await?;
+        // With several collectors some may be missing for as long as they do not know of each other.
+        let at_rest = accounts.moving() + accounts.missing == 0;
+        let complete = at_rest && accounts.assigned >= records;
+        let told = format!("{accounts:?} for {records} records");
+        if last.as_ref() != Some(&accounts) {
+            (last, since) = (Some(accounts), Instant::now());
+        }
+        ensure!(complete || since.elapsed() >= quiet, told);
+        Ok(())
+    })
+    .await
+}
+
+/// What MongoDB has, once it has what is expected or no more seems to come.
+async fn arrived(system: &System, expected: &Copies) -> Result<Copies> {
+    let mut found = Copies::new();
+    let waited = eventually("the replay is stored", PATIENCE, async || {
+        found = evidence::documents(&system.database).await?;
+        let absent = evidence::absent(expected, &found);
+        ensure!(absent.is_empty(), "{} documents are not there", absent.len());
+        Ok(())
+    })
+    .await;
+    if let Err(error) = waited {
+        println!("    {error:#}");
+    }
+    Ok(found)
+}
+
+/// The accounting, once it has heard of all that arrived.
+async fn accounted(system: &System) -> Result<Accounts> {
+    let mut accounts = Accounts::default();
+    let waited = eventually("the accounts are at rest", QUIET, async || {
+        accounts = Accounts::of(&system.gateway.collector).await?;
+        let Accounts { spooled, quarantined, missing, .. } = accounts;
+        ensure!((spooled, quarantined, missing) == (0, 0, 0), "{accounts:?}");
+        Ok(())
+    })
+    .await;
+    // What is wrong with them is for the report to say.
+    drop(waited);
+    Ok(accounts)
+}

@@ -1,0 +1,119 @@
+//! `make demo`: the whole of gatelog on one machine. Starts everything, sends mixed traffic, shows
+//! what became of it, and checks that it is as it should be.
+//!
+//! With `--once` it ends by itself: 0 when every check holds, else 1. Without, it stays up until
+//! Ctrl-C. `MONGODB_URI`: that server instead of one of its own; `GATELOG_DATABASE` (default
+//! `pytake_logs`); `GATEWAY_PORT` (default 8080).
+
+#![allow(clippy::arithmetic_side_effects, reason = "counts of a demo stay small")]
+
+mod checks;
+mod show;
+mod traffic;
+
+use std::env;
+use std::net::{SocketAddr, TcpListener};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use gatelog_testkit::{Database, DatabaseServer, Gateway, GatewayOptions};
+use tempfile::TempDir;
+
+use crate::show::heading;
+use crate::traffic::Traffic;
+
+const DATABASE: &str = "pytake_logs";
+const GATEWAY_PORT: u16 = 8080;
+
+/// How long Envoy may take to end.
+const STOPPING: Duration = Duration::from_secs(10);
+
+/// What the demo runs on. The server, if it is the demo's own, ends after the gateway.
+struct Demo {
+    gateway: Gateway,
+    _server: Option<(DatabaseServer, TempDir)>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let once = env::args().any(|argument| argument == "--once");
+    match run(once).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether everything was as it should be.
+async fn run(once: bool) -> Result<bool> {
+    let address = gateway_address()?;
+    let mut demo = start(address).await?;
+    let traffic = Traffic::send(&demo.gateway).await?;
+    let outcome = checks::run(&demo.gateway, &traffic).await;
+    show::everything(&demo.gateway, &traffic).await?;
+    let good = show::checks(&outcome);
+    if !once {
+        show::hints(&demo.gateway);
+        tokio::signal::ctrl_c().await?;
+        println!();
+    }
+    heading("stopping");
+    // The sender first, so that the collector gets its last batch.
+    demo.gateway.envoy.process().terminate(STOPPING)?;
+    demo.gateway.collector.stop()?;
+    Ok(good)
+}
+
+fn gateway_address() -> Result<SocketAddr> {
+    let port = match env::var("GATEWAY_PORT") {
+        Ok(text) => text
+            .parse()
+            .with_context(|| format!("GATEWAY_PORT = {text:?}: must be a port, 1 to 65535"))?,
+        Err(_) => GATEWAY_PORT,
+    };
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    // Envoy would share the port with another Envoy, silently.
+    match TcpListener::bind(address) {
+        Ok(_) => Ok(address),
+        Err(error) => {
+            bail!(
+                "cannot listen on {address}: {error}: choose another port: make demo GATEWAY_PORT=8090"
+            )
+        }
+    }
+}
+
+async fn start(address: SocketAddr) -> Result<Demo> {
+    heading("starting");
+    let name = env::var("GATELOG_DATABASE").unwrap_or_else(|_| DATABASE.to_owned());
+    let (uri, server) = if let Ok(uri) = env::var("MONGODB_URI") {
+        (uri, None)
+    } else {
+        let directory = TempDir::new()?;
+        let storage = directory.path().join("data");
+        let server = DatabaseServer::start_in(directory.path(), &storage).await?;
+        (server.uri(), Some((server, directory)))
+    };
+    // A connection string from outside may hold a password: it is named only.
+    let shown = if server.is_some() { uri.as_str() } else { "$MONGODB_URI, database " };
+    println!("  database    {shown}{name}");
+    let database = Database::on(&uri, &name).await?;
+
+    let mut options = GatewayOptions::shipped()?;
+    options.envoy.config.listen_on(address)?;
+    options.envoy.keep_address = true;
+    options.database = Some(database);
+    let gateway = Gateway::start_with(options).await?;
+    println!("  collector   http://{}", gateway.collector.address());
+    println!("  services    conversations and messages, calling each other through the gateway");
+    println!(
+        "  gateway     http://{} (administration: http://{})",
+        gateway.address(),
+        gateway.envoy.admin()
+    );
+    Ok(Demo { gateway, _server: server })
+}

@@ -1,0 +1,133 @@
+//! The demo's requests, each with what it must become.
+
+use anyhow::Result;
+use axum::http::Method;
+use gatelog_record::{Level, Timestamp};
+use gatelog_testkit::{Gateway, Reply};
+use uuid::Uuid;
+
+use crate::show::{self, heading};
+
+/// The tenant of the requests that name one.
+pub(crate) const ORGANIZATION: &str = "org_123";
+
+/// One request, and what must come of it.
+pub(crate) struct Step {
+    /// What it shows.
+    pub(crate) about: &'static str,
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    /// The status that the client must see.
+    pub(crate) status: u16,
+    /// The levels of its records, its services' own calls included. Empty: it must leave none.
+    pub(crate) records: &'static [Level],
+    /// Whether it is part of the flow with the chosen correlation id.
+    pub(crate) in_flow: bool,
+}
+
+/// A step that was sent.
+pub(crate) struct Sent {
+    pub(crate) step: Step,
+    pub(crate) reply: Reply,
+}
+
+/// What was sent, and when and how it can be found again.
+pub(crate) struct Traffic {
+    pub(crate) sent: Vec<Sent>,
+    /// The correlation id that the client chose for one flow.
+    pub(crate) correlation_id: String,
+    /// Records of this run are not older; as text, like the records' own timestamps.
+    pub(crate) since: String,
+}
+
+fn steps() -> Vec<Step> {
+    use Level::{Critical, Error, Info, Warning};
+    let step = |about, method, path, status, records, in_flow| Step {
+        about,
+        method,
+        path,
+        status,
+        records,
+        in_flow,
+    };
+    vec![
+        step(
+            "a conversation, which reads its messages from a second service",
+            Method::GET,
+            "/api/v1/conversations/conv_789",
+            200,
+            &[Info, Info],
+            true,
+        ),
+        step(
+            "a change, which the audit trail keeps",
+            Method::POST,
+            "/api/v1/conversations/conv_789/messages",
+            201,
+            &[Info, Info],
+            true,
+        ),
+        step(
+            "slower than a second",
+            Method::GET,
+            "/api/v1/conversations/conv_789/export?token=s3cret",
+            200,
+            &[Info],
+            true,
+        ),
+        step(
+            "a service's 404",
+            Method::GET,
+            "/api/v1/conversations/missing",
+            404,
+            &[Warning],
+            false,
+        ),
+        step("Envoy's own 404: no route", Method::GET, "/nowhere", 404, &[Warning], false),
+        step(
+            "a service that fails",
+            Method::GET,
+            "/api/v1/conversations/conv_789/summary",
+            500,
+            &[Error],
+            true,
+        ),
+        step("a dead upstream", Method::GET, "/api/v1/reports/daily", 503, &[Critical], false),
+        step("a health check, which leaves no record", Method::GET, "/healthz", 200, &[], false),
+    ]
+}
+
+impl Traffic {
+    /// Sends every step, one after the other.
+    pub(crate) async fn send(gateway: &Gateway) -> Result<Self> {
+        heading("traffic");
+        let micros =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_micros();
+        let since = Timestamp::from_unix_micros(i64::try_from(micros)?).to_string();
+        let chosen = Uuid::new_v4().simple().to_string();
+        let correlation_id = format!("corr_{}", chosen.get(..8).unwrap_or(&chosen));
+        let mut sent = Vec::new();
+        for step in steps() {
+            let mut headers = vec![("x-user-id", "user_42")];
+            if step.in_flow {
+                headers.push(("x-correlation-id", &correlation_id));
+                headers.push(("x-organization-id", ORGANIZATION));
+            }
+            let reply = gateway.send(step.method.clone(), step.path, &headers).await?;
+            show::step(&step, &reply);
+            sent.push(Sent { step, reply });
+        }
+        Ok(Self { sent, correlation_id, since })
+    }
+
+    /// How many records of this level there must be.
+    pub(crate) fn expected(&self, level: Level) -> u64 {
+        let levels = self.sent.iter().flat_map(|sent| sent.step.records);
+        levels.filter(|is| **is == level).map(|_| 1).sum()
+    }
+
+    /// How many records there must be in all.
+    pub(crate) fn expected_in_all(&self) -> u64 {
+        Level::ALL.iter().map(|level| self.expected(*level)).sum()
+    }
+}
