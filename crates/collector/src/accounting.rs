@@ -7,7 +7,7 @@ mod ledger;
 mod peers;
 pub mod report;
 mod seqs;
-pub mod shared;
+pub mod sharing;
 
 pub use account::{Account, BootKey, GAPS_LISTED, Gap, Statement, Totals};
 pub use intervals::{Intervals, MAX_INTERVALS};

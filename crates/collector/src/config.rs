@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use gatelog_record::{DecodeLimits, Level};
 
-use crate::ingest::{BatchLimits, IngestLimits};
-use crate::server::TlsFiles;
+use crate::http::IngestLimits;
+use crate::http::server::TlsFiles;
+use crate::ingest::BatchLimits;
 use crate::spool::{KEEP_FREE_BYTES, SpoolOptions};
 use crate::store::StoreOptions;
 use crate::writer::WriterOptions;

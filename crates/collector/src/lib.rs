@@ -11,15 +11,16 @@
 pub mod accounting;
 mod backoff;
 pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod flow;
+pub mod http;
 pub mod ingest;
 pub mod logging;
 pub mod metrics;
 pub mod replay;
-pub mod server;
 pub mod spool;
 pub mod store;
 pub mod writer;

@@ -8,7 +8,6 @@
 //! works while the collector serves, and takes the same way, with the same checks, as every
 //! other record.
 
-mod client;
 mod journal;
 mod lines;
 
@@ -24,8 +23,8 @@ use serde::Deserialize;
 
 use crate::accounting::{BootKey, Intervals};
 use crate::backoff::Backoff;
+use crate::client::{Answer, Client};
 
-pub use client::{Answer, Client, Target, Unanswered};
 pub use journal::{Found, Journal, Kind, Line};
 
 /// A batch is sent when it has so many records.

@@ -8,17 +8,13 @@
 //!
 //! Nothing here retries or logs: what happened is data for the caller.
 
-mod attempt;
 mod classify;
 mod collections;
-mod document;
 mod error;
 mod flow;
-mod indexes;
-mod insert;
 mod options;
-mod reconcile;
-mod retention;
+mod schema;
+mod write;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -34,10 +30,9 @@ use tokio::sync::Semaphore;
 
 pub use collections::LogCollection;
 pub use error::{Answer, StoreError};
-pub use insert::{InsertReport, Refusal, documents};
 pub use options::StoreOptions;
-pub use reconcile::{Action, Change};
-pub use retention::{ParseRetentionError, Period, Retention};
+pub use schema::{Action, Change, ParseRetentionError, Period, Retention};
+pub use write::{InsertReport, Refusal, documents};
 
 /// A handle on the database; clones share it.
 #[derive(Clone, Debug)]

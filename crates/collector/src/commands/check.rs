@@ -4,8 +4,8 @@ use std::fmt::Display;
 
 use super::Failure;
 use crate::config::ServeArgs;
-use crate::ingest::Auth;
-use crate::server::{self, Tls};
+use crate::http::Auth;
+use crate::http::server::{self, Tls};
 use crate::spool::{FILE, LetterBox};
 use crate::store::Store;
 

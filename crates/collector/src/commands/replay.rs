@@ -10,9 +10,10 @@ use serde_json::json;
 
 use super::Failure;
 use super::target::TargetArgs;
+use crate::client::Client;
 use crate::config::Faults;
 use crate::config::units::duration;
-use crate::replay::{Client, Notice, Replay, ReplayError, Tally};
+use crate::replay::{Notice, Replay, ReplayError, Tally};
 
 /// How much of a journal is read at once.
 const BUFFER_BYTES: usize = 256 << 10;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::replay::Target;
+use crate::client::Target;
 
 /// Where a collector serves, and how to be let in by TLS.
 #[derive(Args, Clone, Debug)]

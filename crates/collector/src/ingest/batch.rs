@@ -58,7 +58,7 @@ const LETTER_BYTES: usize = 256;
 const BOOT_BYTES: usize = 512;
 
 /// How much memory a batch takes beside the text of its lines, in bytes, about.
-pub(super) fn beside_text(batch: &Append) -> usize {
+pub(crate) fn beside_text(batch: &Append) -> usize {
     let boots = batch.seqs.iter().chain(batch.quarantined.iter()).count();
     let letters = batch.letters.len().saturating_mul(LETTER_BYTES);
     letters.saturating_add(boots.saturating_mul(BOOT_BYTES))

@@ -120,7 +120,7 @@ impl fmt::Display for BodyError {
 impl std::error::Error for BodyError {}
 
 /// Reads a body whole.
-pub(super) async fn read(
+pub(crate) async fn read(
     body: Body,
     limit: usize,
     time: Duration,
@@ -163,7 +163,7 @@ fn make_room(bytes: &mut Vec<u8>, length: usize, held: &mut Held) -> Result<(), 
 }
 
 /// Decompresses one gzip member, which must be all there is.
-pub(super) fn gunzip(encoded: &[u8], limit: usize, held: &mut Held) -> Result<Vec<u8>, BodyError> {
+pub(crate) fn gunzip(encoded: &[u8], limit: usize, held: &mut Held) -> Result<Vec<u8>, BodyError> {
     let mut decoder = GzDecoder::new(encoded);
     let mut bytes = Vec::new();
     loop {

@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use super::*;
+use crate::ingest::{Form, parse};
 use crate::spool::{LetterBox, LetterFilter, SpoolOptions};
 
 const NDJSON: &str = "application/x-ndjson";

@@ -8,7 +8,7 @@ use gatelog_record::{Decoded, Timestamp};
 use mongodb::bson::DateTime;
 use serde_json::Value;
 
-use super::LogCollection;
+use crate::store::LogCollection;
 
 /// The longest period, in seconds: `expireAfterSeconds` is at most this (68 years).
 const LONGEST: u32 = i32::MAX.unsigned_abs();
@@ -124,7 +124,7 @@ impl Retention {
     }
 
     /// When a record of an organization with its own period is to go.
-    pub(super) fn expires_at(
+    pub(in crate::store) fn expires_at(
         &self,
         record: &Decoded,
         collection: LogCollection,

@@ -8,10 +8,8 @@ use gatelog_record::Decoded;
 use mongodb::bson::RawDocumentBuf;
 
 use super::attempt::{Document, Whole};
-use super::collections::LogCollection;
 use super::document::{self, DocumentError};
-use super::retention::Retention;
-use super::{Store, StoreError};
+use crate::store::{LogCollection, Retention, Store, StoreError};
 
 /// What became of records, by their position in what was given. Every position stands in exactly
 /// one list.

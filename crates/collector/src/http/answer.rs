@@ -6,8 +6,7 @@ use axum::http::{HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use serde_json::json;
 
-use super::batch::BatchError;
-use super::body::BodyError;
+use crate::ingest::{BatchError, BodyError};
 use crate::spool::SpoolError;
 
 /// When a sender should try again after the spool was full or its disk refused: long enough for

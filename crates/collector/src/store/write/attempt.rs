@@ -8,11 +8,10 @@ use mongodb::bson::{self, RawDocumentBuf, doc};
 use mongodb::error::{Error, ErrorKind, IndexedWriteError};
 use uuid::Uuid;
 
-use super::Store;
-use super::classify::{self, Verdict};
-use super::collections::LogCollection;
-use super::error::{Answer, StoreError};
 use super::insert::{Fate, Refusal};
+use crate::store::classify::{self, Verdict};
+use crate::store::error::{Answer, StoreError};
+use crate::store::{LogCollection, Store};
 
 /// Most bytes of the server's words in a refusal.
 const REASON_BYTES: usize = 2048;

@@ -7,8 +7,7 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 use super::IngestLimits;
 use super::answer::Refusal;
-use super::batch::{self, Form};
-use super::body::{self, BodyError, Budget, Held};
+use crate::ingest::{self, BodyError, Budget, Form, Held};
 use crate::spool::Append;
 
 /// A post whose body has arrived.
@@ -35,7 +34,7 @@ impl Post {
         let form = form(headers)?;
         let gzipped = gzipped(headers)?;
         let mut share = budget.hold();
-        let encoded = body::read(body, limits.encoded_bytes, limits.body_time, &mut share).await;
+        let encoded = ingest::read(body, limits.encoded_bytes, limits.body_time, &mut share).await;
         let encoded = encoded.map_err(Refusal::Body)?;
         Ok(Self { limits: *limits, form, gzipped, encoded, share })
     }
@@ -50,7 +49,7 @@ impl Post {
         let Self { limits, form, gzipped, encoded, mut share } = self;
         let limit = limits.decoded_bytes;
         let decoded = if gzipped {
-            body::gunzip(&encoded, limit, &mut share).map_err(Refusal::Body)?
+            ingest::gunzip(&encoded, limit, &mut share).map_err(Refusal::Body)?
         } else if encoded.len() > limit {
             return Err(Refusal::Body(BodyError::DecodedTooLarge { limit }));
         } else {
@@ -58,8 +57,8 @@ impl Post {
         };
         // For the copy that goes into the spool.
         share.grow(decoded.len()).map_err(Refusal::Body)?;
-        let batch = batch::parse(&decoded, form, &limits.batch).map_err(Refusal::Batch)?;
-        share.grow(batch::beside_text(&batch)).map_err(Refusal::Body)?;
+        let batch = ingest::parse(&decoded, form, &limits.batch).map_err(Refusal::Batch)?;
+        share.grow(ingest::beside_text(&batch)).map_err(Refusal::Body)?;
         Ok((batch, share))
     }
 }

@@ -14,7 +14,7 @@ use mongodb::error::{Error, ErrorKind};
 
 use super::indexes::{self, Index};
 use super::retention::{Period, Retention};
-use super::{LogCollection, Store, StoreError, classify};
+use crate::store::{LogCollection, Store, StoreError, classify};
 
 /// How long to wait for an index on a large collection. The server goes on building it after,
 /// and the next reconciliation joins in.

@@ -6,8 +6,8 @@
 
 use mongodb::bson::{Bson, Document, doc};
 
-use super::LogCollection;
 use super::retention::Retention;
+use crate::store::LogCollection;
 
 /// Operations faster than this, in milliseconds, are not in the index of slow ones.
 pub(super) const SLOW_INDEX_FROM_MS: f64 = 100.0;

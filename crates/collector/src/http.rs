@@ -1,0 +1,179 @@
+//! The collector's HTTP: records in, and what operators ask.
+
+mod answer;
+mod auth;
+mod operate;
+mod post;
+pub mod server;
+
+use std::future::{Ready, ready};
+use std::num::NonZero;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{Response, StatusCode};
+use axum::response::IntoResponse;
+use axum::routing::{any, get, post};
+use serde_json::json;
+
+use tokio::sync::Semaphore;
+
+use crate::accounting::Peers;
+use crate::clock::now_millis;
+use crate::ingest::{BatchLimits, Budget};
+use crate::metrics::Metrics;
+use crate::spool::{Append, Spool};
+
+pub use answer::Refusal;
+pub use auth::{Auth, TokensError};
+
+pub use post::Post;
+
+/// Most posts that are decoded at once, however many processors there are: a record that is being
+/// decoded takes many times the memory of its text.
+const MAX_DECODERS: usize = 8;
+
+/// The bounds of what is accepted.
+#[derive(Clone, Copy, Debug)]
+pub struct IngestLimits {
+    /// Most bytes of a body as sent.
+    pub encoded_bytes: usize,
+    /// Most bytes of a body once decompressed.
+    pub decoded_bytes: usize,
+    /// Longest time for a body to arrive.
+    pub body_time: Duration,
+    /// Memory for bodies that are being read, all together, in bytes.
+    pub memory: usize,
+    /// The bounds of a batch.
+    pub batch: BatchLimits,
+    /// A gateway that was not heard of for so long is taken to be gone, in the accounting.
+    pub silent_after: Duration,
+}
+
+/// What the handlers share. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    spool: Spool,
+    auth: Auth,
+    limits: IngestLimits,
+    budget: Budget,
+    /// One for every post that may be decoded at once.
+    decoders: Semaphore,
+    metrics: Metrics,
+    peers: Peers,
+    stopping: AtomicBool,
+}
+
+impl App {
+    /// The state of a service that accepts into this spool.
+    pub fn new(spool: Spool, auth: Auth, limits: IngestLimits, metrics: Metrics) -> Self {
+        let processors = available_parallelism().map_or(1, NonZero::get);
+        let inner = Inner {
+            spool,
+            auth,
+            limits,
+            budget: Budget::new(limits.memory),
+            decoders: Semaphore::new(processors.min(MAX_DECODERS)),
+            metrics,
+            peers: Peers::default(),
+            stopping: AtomicBool::new(false),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// What other collectors know, for the accounting.
+    pub fn peers(&self) -> &Peers {
+        &self.inner.peers
+    }
+
+    fn silent_before(&self) -> i64 {
+        let after = i64::try_from(self.inner.limits.silent_after.as_millis()).unwrap_or(i64::MAX);
+        now_millis().saturating_sub(after)
+    }
+
+    /// Who may post.
+    pub fn auth(&self) -> &Auth {
+        &self.inner.auth
+    }
+
+    /// From now on posts are answered 503, and readiness is off.
+    pub fn stop(&self) {
+        self.inner.stopping.store(true, Ordering::SeqCst);
+    }
+
+    fn stopping(&self) -> bool {
+        self.inner.stopping.load(Ordering::SeqCst)
+    }
+}
+
+/// The routes.
+pub fn app(state: App) -> Router {
+    Router::new()
+        .route("/v1/records", post(records).fallback(|| method("POST")))
+        .route("/v1/accounting", get(operate::accounting).fallback(|| method("GET")))
+        .route("/healthz", get(operate::health).fallback(|| method("GET")))
+        .route("/readyz", get(operate::ready).fallback(|| method("GET")))
+        .route("/metrics", get(operate::metrics).fallback(|| method("GET")))
+        .fallback(any(|| async { Refusal::NotFound }))
+        .with_state(state)
+}
+
+fn method(allowed: &'static str) -> Ready<Refusal> {
+    ready(Refusal::Method(allowed))
+}
+
+async fn records(State(app): State<App>, request: Request) -> Response<Body> {
+    let response = match accept(&app, request).await {
+        Ok((accepted, quarantined)) => answer::json(
+            StatusCode::ACCEPTED,
+            &json!({"accepted": accepted, "quarantined": quarantined}),
+        ),
+        Err(refusal) => refusal.into_response(),
+    };
+    app.inner.metrics.request(response.status().as_u16());
+    response
+}
+
+/// Takes in one batch; says how many records are durable and how many are dead letters.
+async fn accept(app: &App, request: Request) -> Result<(u64, usize), Refusal> {
+    let App { inner } = app;
+    let (head, body) = request.into_parts();
+    if !inner.auth.allows(&head.headers) {
+        return Err(Refusal::Unauthorized);
+    }
+    if app.stopping() {
+        return Err(Refusal::Stopping);
+    }
+    let post = Post::read(&head.headers, body, &inner.limits, &inner.budget).await?;
+    let started = Instant::now();
+    let turn = inner.decoders.acquire().await.map_err(|_| Refusal::Stopping)?;
+    // Off the network's threads: a large body takes a while to decode.
+    let decoded = tokio::task::spawn_blocking(|| post.decode());
+    let (batch, share) = decoded.await.map_err(|_| Refusal::Stopping)??;
+    drop(turn);
+    let answer = (batch.records, batch.letters.len());
+    let kinds = kinds(&batch);
+    inner.spool.append(batch).await.map_err(Refusal::Spool)?;
+    drop(share);
+    inner.metrics.acknowledged(answer.0, started.elapsed());
+    for kind in &kinds {
+        inner.metrics.quarantined(kind);
+    }
+    Ok(answer)
+}
+
+fn kinds(batch: &Append) -> Vec<String> {
+    batch.letters.iter().map(|letter| letter.kind.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests;
