@@ -19,9 +19,7 @@ use flate2::Compression;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use gatelog_collector::http::{IngestLimits, Post, Refusal};
-use gatelog_collector::ingest::{
-    BatchError, BatchLimits, BodyError, Budget,
-};
+use gatelog_collector::ingest::{BatchError, BatchLimits, BodyError, Budget};
 use gatelog_collector::spool::Append;
 use gatelog_record::{BatchHeader, DecodeLimits, HeaderError, Uuid, decode_record};
 use http_body::{Frame, SizeHint};

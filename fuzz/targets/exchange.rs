@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use arbitrary::Arbitrary;
 use gatelog::config::Config;
-use gatelog::exchange::Exchange;
 use gatelog::envoy::headers::Headers;
+use gatelog::exchange::Exchange;
 use gatelog::host::{Callout, HeaderMap, Host, MetricKind, Refused, Severity};
 use gatelog::worker::Worker;
 use gatelog_record::{DecodeLimits, Uuid, decode_record};

@@ -2,8 +2,8 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
-use gatelog::decision::path_template::PathTemplate;
 use gatelog::compose::redaction::{Redaction, SENSITIVE_HEADERS, SENSITIVE_PARAMETERS};
+use gatelog::decision::path_template::PathTemplate;
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
