@@ -6,8 +6,10 @@
 //!    accounts are in one committed transaction, written through to the disk
 //!    (`synchronous=FULL`).
 //! 2. A row is deleted only by [`Spool::settle`], in the same transaction that writes the dead
-//!    letters and the accounts of its records. So every record is, after any crash, in exactly
-//!    one of: its row, the dead letters, or the database (where a second insert is a duplicate).
+//!    letters and the accounts of its records, and parks the rest: records that wait on for their
+//!    collection, each in one row by collection. So every record is, after any crash, in exactly
+//!    one of: its row, a parked rest, the dead letters, or the database (where a second insert is
+//!    a duplicate). A row is settled once: for one that is not there nothing is written.
 //! 3. One thread writes. What is visible in memory ([`Spool::waiting`], [`Spool::ledger`]) is what
 //!    was committed, never what is about to be.
 //! 4. Rows are read in the order in which they were committed, and a row's number is never used
@@ -21,9 +23,11 @@
 //!
 //! One directory, one SQLite file `spool.db` in WAL mode (with `-wal` and `-shm` beside it), and
 //! `spool.lock`, held by the serving process. Tables: `batch` (number, arrival, record count,
-//! sequence numbers, CRC-32, body as NDJSON), `dead_letter`, `account` (one a boot), `meta`
-//! (this collector's id). `PRAGMA user_version` is the schema's version: a newer file is refused,
-//! never guessed at.
+//! sequence numbers, CRC-32, body as NDJSON), `parked` (the same of what is left of a batch, by the
+//! collection that it waits for), `dead_letter`, `account` (one a boot), `rollup` (counts of what
+//! was stored), `meta` (this collector's id, the file's id). `PRAGMA user_version` is the schema's
+//! version: an older file is brought to this one in one transaction, a newer one is refused, never
+//! guessed at.
 //!
 //! Jobs that wait while a transaction commits form the next one (group commit): under load one
 //! fsync serves many batches, when idle a batch waits for nothing but its own.
@@ -48,6 +52,7 @@ mod letters;
 mod offline;
 mod recovery;
 mod room;
+mod schema;
 mod shared;
 
 use std::fs::{self, File, TryLockError};
@@ -63,9 +68,10 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::accounting::{BootKey, Edit, Ledger, Seqs, Totals};
 use crate::metrics::Metrics;
 use committer::{Bounds, Committer, Job};
+use database::Wanted;
 use shared::Shared;
 
-pub use database::{Row, Waiting};
+pub use database::{Parked, Row, Waiting};
 pub use error::{Fault, SpoolError};
 pub use letters::{DeadLetter, LETTER_LINE_BYTES, LetterCount, LetterFilter, StoredLetter};
 pub use offline::{LetterBox, Retried};
@@ -106,15 +112,40 @@ pub struct Append {
     pub totals: Option<(BootKey, Totals)>,
 }
 
-/// A row that is done with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A row that is done with, but for its rests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SettledRow {
-    /// Its number.
+    /// The batch's number.
     pub id: i64,
-    /// Its records.
+    /// The collection that the row was parked for; none for a whole batch.
+    pub parked: Option<String>,
+    /// Records that the database refused for good.
+    pub letters: Vec<DeadLetter>,
+    /// Their sequence numbers.
+    pub quarantined: Seqs,
+    /// Records that wait on, at most one rest for each collection. With the row's deletion each
+    /// becomes a row of its own that is [read](Spool::read_parked) by its collection.
+    pub rests: Vec<Rest>,
+}
+
+impl SettledRow {
+    /// The row, with nothing refused and nothing left.
+    pub fn of(row: &Row) -> Self {
+        Self { id: row.id, parked: row.parked.clone(), ..Self::default() }
+    }
+}
+
+/// What is left of a row: records whose collection does not take them for now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rest {
+    /// The collection's name.
+    pub collection: String,
+    /// How many records.
     pub records: u64,
-    /// Its body's length.
-    pub bytes: usize,
+    /// Their sequence numbers.
+    pub seqs: Seqs,
+    /// Their lines as the row had them, one a line.
+    pub body: Vec<u8>,
 }
 
 /// What became of some rows.
@@ -122,14 +153,10 @@ pub struct SettledRow {
 pub struct Settled {
     /// The file that they were read from.
     pub generation: u64,
-    /// The rows: every record of theirs is in the database or among the letters.
+    /// The rows: every record of theirs is in the database, among its letters or in its rests.
     pub rows: Vec<SettledRow>,
-    /// Records that the database refused for good.
-    pub letters: Vec<DeadLetter>,
     /// Sequence numbers of what the database has.
     pub stored: Seqs,
-    /// Sequence numbers of the letters.
-    pub quarantined: Seqs,
 }
 
 /// Rows as read, and the file that they are from.
@@ -209,13 +236,18 @@ impl Spool {
     /// The bound would be passed, too much waits for the disk, or the disk refuses. Then the
     /// batch must not be acknowledged.
     pub async fn append(&self, append: Append) -> Result<(), SpoolError> {
-        let bytes = if append.records > 0 { database::row_bytes(append.body.len()) } else { 0 };
+        let bytes = match append.records {
+            0 => 0,
+            _ => database::row_bytes(&append.body, &append.seqs),
+        };
         let _place = self.inner.places.try_acquire().map_err(|_| SpoolError::Busy)?;
         let _reserved = self.reserve(bytes)?;
         self.submit(|done| Job::Append(append, done)).await
     }
 
-    /// Deletes rows that are done with, and writes what became of their records.
+    /// Deletes rows that are done with, and writes what became of their records: dead letters,
+    /// accounts, and rests, which wait on. Of a row that is not there any more, or is of a file
+    /// that was moved aside, nothing is written but what the database has.
     ///
     /// # Errors
     ///
@@ -236,14 +268,43 @@ impl Spool {
         self.submit(|done| Job::Account(Box::new(edit), done)).await
     }
 
-    /// Reads rows after a number, in order, until they have `bytes` or are `count`.
+    /// Reads whole batches after a number, in order, until they have `bytes` or are `count`.
     ///
     /// # Errors
     ///
     /// The disk refuses. A damaged file is being replaced when this returns.
     pub async fn read(&self, after: i64, bytes: usize, count: usize) -> Result<Rows, SpoolError> {
+        self.read_rows(None, after, bytes, count).await
+    }
+
+    /// Reads what is parked for a collection, of batches after a number, in order, until it has
+    /// `bytes` or is `count` rows.
+    ///
+    /// # Errors
+    ///
+    /// The disk refuses. A damaged file is being replaced when this returns.
+    pub async fn read_parked(
+        &self,
+        collection: &str,
+        after: i64,
+        bytes: usize,
+        count: usize,
+    ) -> Result<Rows, SpoolError> {
+        self.read_rows(Some(collection.to_owned()), after, bytes, count).await
+    }
+
+    async fn read_rows(
+        &self,
+        parked: Option<String>,
+        after: i64,
+        bytes: usize,
+        rows: usize,
+    ) -> Result<Rows, SpoolError> {
         let inner = Arc::clone(&self.inner);
-        let read = tokio::task::spawn_blocking(move || inner.read(after, bytes, count)).await;
+        let read = tokio::task::spawn_blocking(move || {
+            inner.read(Wanted { parked: parked.as_deref(), after, bytes, rows })
+        })
+        .await;
         let result = read.map_err(|_| SpoolError::Closed)?;
         if let Err(error) = &result
             && error.fault() == Fault::Corrupt
@@ -268,6 +329,11 @@ impl Spool {
     /// Whether it takes batches.
     pub fn health(&self) -> Health {
         self.inner.shared.health()
+    }
+
+    /// What is parked, by the collection that it waits for. Part of [`waiting`](Self::waiting).
+    pub fn parked(&self) -> Parked {
+        self.inner.shared.parked()
     }
 
     /// What waits for the database.
@@ -338,16 +404,14 @@ impl Drop for Reserved<'_> {
 }
 
 impl Inner {
-    fn read(&self, after: i64, bytes: usize, count: usize) -> Result<Rows, SpoolError> {
+    fn read(&self, wanted: Wanted<'_>) -> Result<Rows, SpoolError> {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let generation = self.shared.generation();
         if reader.as_ref().is_none_or(|(of, _)| *of != generation) {
             *reader = Some((generation, database::open_reader(&self.path)?));
         }
         match reader.as_ref() {
-            Some((_, db)) => {
-                Ok(Rows { generation, rows: database::read_rows(db, after, bytes, count)? })
-            }
+            Some((_, db)) => Ok(Rows { generation, rows: database::read_rows(db, wanted)? }),
             None => Err(SpoolError::Closed),
         }
     }

@@ -2,16 +2,18 @@
 
 use rusqlite::Transaction;
 
-use super::database::{self, Waiting};
+use super::database::{self, Parked, Taken, Waiting};
 use super::error::SpoolError;
 use super::letters::{self, DeadLetter, LetterCount};
-use super::{Append, Settled};
+use super::{Append, Settled, SettledRow};
 use crate::accounting::{Account, Edit, Intervals, Ledger, Seqs, Totals};
 
 /// One transaction's effect on what is kept in memory; thrown away when it fails.
 pub(super) struct Change<'a> {
     pub(super) edit: Edit,
+    /// Batches that wait whole.
     pub(super) waiting: Waiting,
+    pub(super) parked: Parked,
     pub(super) letters: LetterCount,
     pub(super) written: usize,
     pub(super) ledger: &'a Ledger,
@@ -25,8 +27,8 @@ impl Change<'_> {
         append: &Append,
     ) -> Result<(), SpoolError> {
         if append.records > 0 {
-            database::insert_row(tx, None, self.now, append.records, &append.seqs, &append.body)?;
-            self.waiting.add(append.records, append.body.len());
+            let (seqs, body) = (&append.seqs, &append.body);
+            self.waiting.add(database::insert_row(tx, None, self.now, append.records, seqs, body)?);
             self.written = self.written.saturating_add(append.body.len());
         }
         if let Some((key, totals)) = &append.totals {
@@ -43,16 +45,57 @@ impl Change<'_> {
         settled: &Settled,
         generation: u64,
     ) -> Result<(), SpoolError> {
+        self.each(&settled.stored, |account, seqs| account.stored.union(seqs));
         // Rows of a file that was moved aside: the new file's are read and settled anew.
         if settled.generation == generation {
             for row in &settled.rows {
-                if database::delete_row(tx, row.id)? {
-                    self.waiting.remove(row.records, row.bytes);
+                self.settle_row(tx, row)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What becomes of a row's records is written only with the row's deletion: never twice, and
+    /// never for a row that is still there.
+    fn settle_row(&mut self, tx: &Transaction<'_>, row: &SettledRow) -> Result<(), SpoolError> {
+        let Some(taken) = self.take(tx, row.id, row.parked.as_deref())? else { return Ok(()) };
+        for rest in row.rests.iter().filter(|rest| rest.records > 0) {
+            // Only a damaged file holds a batch and what was parked of it.
+            self.take(tx, row.id, Some(&rest.collection))?;
+            let counted = database::insert_parked(tx, row.id, taken.received, rest)?;
+            self.parked.entry(rest.collection.clone()).or_default().add(counted);
+            self.written = self.written.saturating_add(rest.body.len());
+        }
+        self.bury(tx, &row.letters, &row.quarantined)
+    }
+
+    /// Deletes a row; none when it is not there.
+    fn take(
+        &mut self,
+        tx: &Transaction<'_>,
+        batch: i64,
+        parked: Option<&str>,
+    ) -> Result<Option<Taken>, SpoolError> {
+        let taken = database::take_row(tx, batch, parked)?;
+        if let Some(Taken { counted, .. }) = taken {
+            match parked {
+                None => self.waiting.remove(counted),
+                Some(collection) => {
+                    self.parked.entry(collection.to_owned()).or_default().remove(counted);
                 }
             }
         }
-        self.each(&settled.stored, |account, seqs| account.stored.union(seqs));
-        self.bury(tx, &settled.letters, &settled.quarantined)
+        Ok(taken)
+    }
+
+    /// Finds what has waited for the longest, now that all is changed.
+    pub(super) fn find_oldest(&mut self, tx: &Transaction<'_>) -> Result<(), SpoolError> {
+        self.waiting.oldest = database::oldest(tx)?;
+        self.parked.retain(|_, waiting| waiting.rows > 0);
+        for (collection, waiting) in &mut self.parked {
+            waiting.oldest = database::oldest_parked(tx, collection)?;
+        }
+        Ok(())
     }
 
     fn bury(

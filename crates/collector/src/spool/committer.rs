@@ -147,7 +147,8 @@ impl Committer {
         let ledger = shared.ledger();
         let mut change = Change {
             edit: Edit::default(),
-            waiting: shared.waiting(),
+            waiting: shared.whole(),
+            parked: shared.parked(),
             letters: shared.letters(),
             written: COMMIT_BYTES,
             ledger: &ledger,
@@ -168,11 +169,11 @@ impl Committer {
         let purged = letters::trim(&tx, &mut change.letters, self.bounds.letters)?;
         let evicted = change.edit.evict(&ledger, MAX_BOOTS);
         change.write_accounts(&tx)?;
-        change.waiting.oldest = database::oldest(&tx)?;
+        change.find_oldest(&tx)?;
         tx.commit()?;
-        let Change { edit, waiting, letters, written, .. } = change;
+        let Change { edit, waiting, parked, letters, written, .. } = change;
         drop(ledger);
-        shared.publish(edit, waiting, letters);
+        shared.publish(edit, waiting, parked, letters);
         shared.metrics.spool_committed(started.elapsed(), purged, evicted);
         self.unchecked = self.unchecked.saturating_add(written);
         Ok(())
@@ -226,6 +227,7 @@ impl Committer {
         self.shared.load(
             Ledger::new(database::accounts(&self.db)?),
             database::waiting(&self.db)?,
+            database::parked(&self.db)?,
             letters::count(&self.db)?,
         );
         Ok(())

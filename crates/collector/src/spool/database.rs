@@ -1,6 +1,6 @@
-//! The spool's SQLite file: schema, statements, and nothing that decides.
+//! The spool's SQLite file: statements, and nothing that decides.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,10 +10,8 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 
 use super::error::SpoolError;
 use super::letters::unsigned;
+use super::{Rest, schema};
 use crate::accounting::{Account, BootKey, Gap, Intervals, Seqs, Totals};
-
-/// The schema version that this program writes.
-pub(super) const VERSION: i64 = 1;
 
 /// How long to wait for another process that holds the write lock (a `dead-letters` command).
 const BUSY: Duration = Duration::from_secs(5);
@@ -21,43 +19,13 @@ const BUSY: Duration = Duration::from_secs(5);
 /// What a row costs beside its body, counted against the bound: keys, header, page overhead.
 pub(super) const ROW_BYTES: u64 = 64;
 
-const SCHEMA: &str = "
-CREATE TABLE batch (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    received INTEGER NOT NULL,
-    records INTEGER NOT NULL,
-    seqs TEXT NOT NULL,
-    crc INTEGER NOT NULL,
-    body BLOB NOT NULL
-) STRICT;
-CREATE TABLE dead_letter (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    at INTEGER NOT NULL,
-    whole INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    reason TEXT NOT NULL,
-    line BLOB NOT NULL
-) STRICT;
-CREATE TABLE account (
-    gateway TEXT NOT NULL,
-    boot BLOB NOT NULL,
-    totals TEXT NOT NULL,
-    accepted BLOB NOT NULL,
-    stored BLOB NOT NULL,
-    quarantined BLOB NOT NULL,
-    touched INTEGER NOT NULL,
-    gap_since INTEGER,
-    gap_entry BLOB,
-    PRIMARY KEY (gateway, boot)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
-";
-
-/// One accepted batch as it lies in the spool.
+/// One accepted batch as it lies in the spool, or what is left of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Its number: rows are read in this order, and a number is never used twice.
+    /// The batch's number: rows are read in this order, and a number is never used twice.
     pub id: i64,
+    /// The collection that these records wait for, when the batch's other records are settled.
+    pub parked: Option<String>,
     /// When it was accepted, in milliseconds since the epoch.
     pub received: i64,
     /// How many lines its body has.
@@ -83,43 +51,63 @@ pub struct Waiting {
     pub oldest: Option<i64>,
 }
 
+/// What is parked, by the collection that it waits for.
+pub type Parked = BTreeMap<String, Waiting>;
+
 impl Waiting {
-    pub(super) fn add(&mut self, records: u64, body: usize) {
+    pub(super) fn add(&mut self, row: Counted) {
         self.rows = self.rows.saturating_add(1);
-        self.records = self.records.saturating_add(records);
-        self.bytes = self.bytes.saturating_add(row_bytes(body));
+        self.records = self.records.saturating_add(row.records);
+        self.bytes = self.bytes.saturating_add(row.bytes);
     }
 
-    pub(super) fn remove(&mut self, records: u64, body: usize) {
+    pub(super) fn remove(&mut self, row: Counted) {
         self.rows = self.rows.saturating_sub(1);
-        self.records = self.records.saturating_sub(records);
-        self.bytes = self.bytes.saturating_sub(row_bytes(body));
+        self.records = self.records.saturating_sub(row.records);
+        self.bytes = self.bytes.saturating_sub(row.bytes);
+    }
+
+    /// With what waits elsewhere.
+    pub(super) fn and(self, other: &Self) -> Self {
+        Self {
+            rows: self.rows.saturating_add(other.rows),
+            records: self.records.saturating_add(other.records),
+            bytes: self.bytes.saturating_add(other.bytes),
+            oldest: self.oldest.into_iter().chain(other.oldest).min(),
+        }
     }
 }
 
-/// What a row with this body counts against the bound.
-pub(super) fn row_bytes(body: usize) -> u64 {
-    u64::try_from(body).unwrap_or(u64::MAX).saturating_add(ROW_BYTES)
+/// What one row adds to what waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted {
+    pub(super) records: u64,
+    pub(super) bytes: u64,
+}
+
+/// What a row with this body and these numbers counts against the bound.
+pub(super) fn row_bytes(body: &[u8], seqs: &Seqs) -> u64 {
+    count(0, &seqs.encode(), body).bytes
 }
 
 /// Opens the file, or makes it.
 pub(super) fn open(path: &Path) -> Result<Connection, SpoolError> {
-    let db = Connection::open(path)?;
-    match configure(&db).map_err(SpoolError::at_opening)? {
-        0 => {
-            db.execute_batch(&format!(
-                "BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT"
-            ))?;
-            db.execute("INSERT INTO meta VALUES ('collector', ?)", [Uuid::new_v4().as_bytes()])?;
-        }
-        VERSION => {}
-        found => return Err(SpoolError::Version { found, known: VERSION }),
-    }
+    let mut db = Connection::open(path)?;
+    configure(&db).map_err(SpoolError::at_opening)?;
+    schema::migrate(&mut db)?;
     Ok(db)
 }
 
-/// Sets what writing needs; returns the schema's version.
-fn configure(db: &Connection) -> rusqlite::Result<i64> {
+/// Opens an existing file for reading and writing, as it is.
+pub(super) fn open_existing(path: &Path) -> Result<Connection, SpoolError> {
+    std::fs::metadata(path)?;
+    let db = Connection::open(path)?;
+    configure(&db).map_err(SpoolError::at_opening)?;
+    Ok(db)
+}
+
+/// Sets what writing needs.
+fn configure(db: &Connection) -> rusqlite::Result<()> {
     prepare(db)?;
     // Incremental: a spool that was large once gives its disk back.
     db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
@@ -127,8 +115,7 @@ fn configure(db: &Connection) -> rusqlite::Result<i64> {
     db.pragma_update(None, "synchronous", "FULL")?;
     // Checkpoints are made by hand, so that a failed one is seen: the automatic one's result
     // is thrown away, and a second try after a failed fsync would appear to work.
-    db.pragma_update(None, "wal_autocheckpoint", 0)?;
-    db.pragma_query_value(None, "user_version", |row| row.get(0))
+    db.pragma_update(None, "wal_autocheckpoint", 0)
 }
 
 /// Opens an existing file for reading only.
@@ -162,24 +149,46 @@ pub(super) fn data_version(db: &Connection) -> Result<i64, SpoolError> {
     Ok(db.pragma_query_value(None, "data_version", |row| row.get(0))?)
 }
 
+/// The batches that wait, whole.
 pub(super) fn waiting(db: &Connection) -> Result<Waiting, SpoolError> {
-    let sql =
-        "SELECT count(*), ifnull(sum(records), 0), ifnull(sum(length(body)), 0), min(received)
+    let sql = "SELECT count(*), ifnull(sum(records), 0),
+                      ifnull(sum(octet_length(seqs) + length(body)), 0), min(received)
                FROM batch";
-    Ok(db.query_row(sql, [], |row| {
-        let rows = unsigned(row.get(0)?);
-        Ok(Waiting {
-            rows,
-            records: unsigned(row.get(1)?),
-            bytes: unsigned(row.get(2)?).saturating_add(rows.saturating_mul(ROW_BYTES)),
-            oldest: row.get(3)?,
-        })
-    })?)
+    Ok(db.query_row(sql, [], |row| read_waiting(row, 0))?)
 }
 
+/// What is parked, by the collection that it waits for.
+pub(super) fn parked(db: &Connection) -> Result<Parked, SpoolError> {
+    let sql = "SELECT collection, count(*), sum(records),
+                      sum(octet_length(seqs) + length(body)), min(received)
+               FROM parked GROUP BY collection";
+    let mut statement = db.prepare(sql)?;
+    let found = statement.query_map([], |row| Ok((row.get(0)?, read_waiting(row, 1)?)))?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+/// Reads a count of rows, their records, bytes and oldest arrival, from this column on.
+fn read_waiting(row: &rusqlite::Row<'_>, from: usize) -> rusqlite::Result<Waiting> {
+    let column = |index: usize| Ok::<_, rusqlite::Error>(unsigned(row.get(index)?));
+    let rows = column(from)?;
+    Ok(Waiting {
+        rows,
+        records: column(from.saturating_add(1))?,
+        bytes: column(from.saturating_add(2))?.saturating_add(rows.saturating_mul(ROW_BYTES)),
+        oldest: row.get(from.saturating_add(3))?,
+    })
+}
+
+/// When the first batch that waits whole was accepted.
 pub(super) fn oldest(db: &Connection) -> Result<Option<i64>, SpoolError> {
     let sql = "SELECT received FROM batch ORDER BY id LIMIT 1";
     Ok(db.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?)
+}
+
+/// When the first of what waits for this collection was accepted.
+pub(super) fn oldest_parked(db: &Connection, collection: &str) -> Result<Option<i64>, SpoolError> {
+    let sql = "SELECT received FROM parked WHERE collection = ? ORDER BY batch LIMIT 1";
+    Ok(db.prepare_cached(sql)?.query_row([collection], |row| row.get(0)).optional()?)
 }
 
 pub(super) fn insert_row(
@@ -189,21 +198,85 @@ pub(super) fn insert_row(
     records: u64,
     seqs: &Seqs,
     body: &[u8],
-) -> Result<(), SpoolError> {
-    tx.prepare_cached("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?)")?.execute(params![
-        id,
-        received,
-        i64::try_from(records).unwrap_or(i64::MAX),
-        seqs.encode(),
-        i64::from(crc32fast::hash(body)),
-        body
-    ])?;
-    Ok(())
+) -> Result<Counted, SpoolError> {
+    let seqs = seqs.encode();
+    let counted = count(records, &seqs, body);
+    tx.prepare_cached(
+        "INSERT INTO batch (id, received, records, seqs, crc, body) VALUES (?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![id, received, signed(records), seqs, checksum(body), body])?;
+    Ok(counted)
 }
 
-/// Deletes the row; says whether it was there.
-pub(super) fn delete_row(tx: &Transaction<'_>, id: i64) -> Result<bool, SpoolError> {
-    Ok(tx.prepare_cached("DELETE FROM batch WHERE id = ?")?.execute([id])? > 0)
+/// Parks what is left of a batch.
+pub(super) fn insert_parked(
+    tx: &Transaction<'_>,
+    batch: i64,
+    received: i64,
+    rest: &Rest,
+) -> Result<Counted, SpoolError> {
+    let seqs = rest.seqs.encode();
+    let counted = count(rest.records, &seqs, &rest.body);
+    tx.prepare_cached(
+        "INSERT INTO parked (collection, batch, received, records, seqs, crc, body)
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![
+        rest.collection,
+        batch,
+        received,
+        signed(rest.records),
+        seqs,
+        checksum(&rest.body),
+        rest.body
+    ])?;
+    Ok(counted)
+}
+
+fn count(records: u64, seqs: &str, body: &[u8]) -> Counted {
+    let bytes = u64::try_from(body.len().saturating_add(seqs.len())).unwrap_or(u64::MAX);
+    Counted { records, bytes: bytes.saturating_add(ROW_BYTES) }
+}
+
+fn checksum(body: &[u8]) -> i64 {
+    i64::from(crc32fast::hash(body))
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// A row that was deleted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taken {
+    pub(super) received: i64,
+    pub(super) counted: Counted,
+}
+
+/// Deletes a batch, or what is parked of it for this collection; none when it is not there.
+pub(super) fn take_row(
+    tx: &Transaction<'_>,
+    batch: i64,
+    parked: Option<&str>,
+) -> Result<Option<Taken>, SpoolError> {
+    let (from, key) = match parked {
+        None => ("batch", "id = ?1 AND ?2 IS NULL"),
+        Some(_) => ("parked", "batch = ?1 AND collection = ?2"),
+    };
+    let columns = "received, records, octet_length(seqs) + length(body)";
+    let taken = tx
+        .prepare_cached(&format!("SELECT {columns} FROM {from} WHERE {key}"))?
+        .query_row(params![batch, parked], |row| {
+            let bytes = unsigned(row.get(2)?).saturating_add(ROW_BYTES);
+            let counted = Counted { records: unsigned(row.get(1)?), bytes };
+            Ok(Taken { received: row.get(0)?, counted })
+        })
+        .optional()?;
+    if taken.is_some() {
+        tx.prepare_cached(&format!("DELETE FROM {from} WHERE {key}"))?
+            .execute(params![batch, parked])?;
+    }
+    Ok(taken)
 }
 
 /// Writes something small that means nothing, to see whether the disk takes it.
@@ -212,37 +285,54 @@ pub(super) fn probe(db: &Connection, now: i64) -> Result<(), SpoolError> {
     Ok(())
 }
 
-/// The rows after a number, in order, until they have `bytes` or `rows`; at least one if any.
-pub(super) fn read_rows(
-    db: &Connection,
-    after: i64,
-    bytes: usize,
-    rows: usize,
-) -> Result<Vec<Row>, SpoolError> {
+/// Which rows to read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted<'a> {
+    /// Those that wait for this collection; whole batches when none.
+    pub(super) parked: Option<&'a str>,
+    /// Only those of batches after this number.
+    pub(super) after: i64,
+    /// Until they have so many bytes of bodies, but at least one.
+    pub(super) bytes: usize,
+    /// No more than these.
+    pub(super) rows: usize,
+}
+
+/// The wanted rows, in order.
+pub(super) fn read_rows(db: &Connection, wanted: Wanted<'_>) -> Result<Vec<Row>, SpoolError> {
     let mut found = Vec::new();
     let mut total = 0_usize;
-    let sql = "SELECT * FROM batch WHERE id > ? ORDER BY id";
-    let mut statement = db.prepare_cached(sql)?;
-    let mut cursor = statement.query([after])?;
+    let sql = match wanted.parked {
+        None => format!("{WHOLE} WHERE id > ?1 AND ?2 IS NULL ORDER BY id"),
+        Some(_) => format!("{PARKED} WHERE batch > ?1 AND collection = ?2 ORDER BY batch"),
+    };
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut cursor = statement.query(params![wanted.after, wanted.parked])?;
     while let Some(row) = cursor.next()? {
         let row = read_row(row)?;
         total = total.saturating_add(row.body.len());
         found.push(row);
-        if total >= bytes || found.len() >= rows {
+        if total >= wanted.bytes || found.len() >= wanted.rows {
             break;
         }
     }
     Ok(found)
 }
 
+/// What [`read_row`] reads, of batches and of what is parked of them.
+pub(super) const WHOLE: &str = "SELECT id, NULL, received, records, seqs, crc, body FROM batch";
+pub(super) const PARKED: &str =
+    "SELECT batch, collection, received, records, seqs, crc, body FROM parked";
+
 pub(super) fn read_row(row: &rusqlite::Row<'_>) -> Result<Row, rusqlite::Error> {
-    let (crc, body): (i64, Vec<u8>) = (row.get(4)?, row.get(5)?);
+    let (crc, body): (i64, Vec<u8>) = (row.get(5)?, row.get(6)?);
     Ok(Row {
         id: row.get(0)?,
-        received: row.get(1)?,
-        records: unsigned(row.get(2)?),
-        seqs: Seqs::decode(&row.get::<_, String>(3)?),
-        intact: crc == i64::from(crc32fast::hash(&body)),
+        parked: row.get(1)?,
+        received: row.get(2)?,
+        records: unsigned(row.get(3)?),
+        seqs: Seqs::decode(&row.get::<_, String>(4)?),
+        intact: crc == checksum(&body),
         body,
     })
 }

@@ -47,11 +47,11 @@ pub enum SpoolError {
     },
     /// The spool was closed.
     Closed,
-    /// The file was written by a later version.
+    /// The file was written by another version.
     Version {
         /// The version found.
         found: i64,
-        /// The latest version that this program reads.
+        /// The version that this program writes.
         known: i64,
     },
     /// Another process serves from the same directory.
@@ -100,6 +100,11 @@ impl fmt::Display for SpoolError {
             SpoolError::Busy => f.write_str("too many batches wait for the disk"),
             SpoolError::Disk { text, .. } => write!(f, "spool disk: {text}"),
             SpoolError::Closed => f.write_str("the collector is stopping"),
+            SpoolError::Version { found, known } if found < known => write!(
+                f,
+                "spool has schema version {found}, this program works on {known}: \
+                 start `serve` of this version on it once, or use the version that wrote it"
+            ),
             SpoolError::Version { found, known } => write!(
                 f,
                 "spool has schema version {found}, this program reads up to {known}: \

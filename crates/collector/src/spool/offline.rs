@@ -6,6 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::error::SpoolError;
 use super::letters::{self, LetterCount, LetterFilter, StoredLetter};
+use super::schema::{self, VERSION};
 use super::{FILE, database};
 use crate::accounting::Seqs;
 use crate::clock::now_millis;
@@ -32,11 +33,15 @@ impl LetterBox {
     ///
     /// # Errors
     ///
-    /// There is none, or it cannot be opened.
+    /// There is none, it cannot be opened, or it is of another version: a collector that serves
+    /// from it may be of that version too.
     pub fn open(dir: &Path) -> Result<Self, SpoolError> {
-        let path = dir.join(FILE);
-        std::fs::metadata(&path)?;
-        Ok(Self { db: database::open(&path)? })
+        let db = database::open_existing(&dir.join(FILE))?;
+        let found = schema::version(&db)?;
+        if found != VERSION {
+            return Err(SpoolError::Version { found, known: VERSION });
+        }
+        Ok(Self { db })
     }
 
     /// How many there are.

@@ -1,11 +1,13 @@
 //! Opening the spool whatever its file looks like.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction};
 
-use super::database::{self, Row};
+use super::Rest;
+use super::database::{self, PARKED, Row, WHOLE};
 use super::error::{Fault, SpoolError};
 use super::letters::{self, LetterFilter};
 use crate::accounting::Seqs;
@@ -95,6 +97,7 @@ pub(super) fn replace(dir: &Path, reason: &str) -> Result<Opened, SpoolError> {
 /// Walks the tables that must be sound to go on; damage shows as an error.
 fn read_through(db: &Connection) -> Result<(), SpoolError> {
     database::waiting(db)?;
+    database::parked(db)?;
     letters::count(db)?;
     database::accounts(db)?;
     database::collector(db)?;
@@ -108,20 +111,23 @@ fn rescue(from: &Path, into: &mut Connection) -> Result<(u64, u64), SpoolError> 
         return Ok((0, 0));
     };
     let tx = into.transaction()?;
-    let mut saved = std::collections::BTreeSet::new();
+    let mut saved = BTreeSet::new();
     let mut records = 0_u64;
     let mut waiting = Seqs::default();
-    for order in ["ASC", "DESC"] {
-        let sql = format!("SELECT * FROM batch ORDER BY id {order}");
-        let Ok(mut statement) = old.prepare(&sql) else { continue };
-        let Ok(mut rows) = statement.query([]) else { continue };
-        while let Ok(Some(row)) = rows.next() {
-            let Ok(row) = database::read_row(row) else { break };
-            if row.intact && saved.insert(row.id) {
-                let Row { id, received, records: count, seqs, body, .. } = &row;
-                database::insert_row(&tx, Some(*id), *received, *count, seqs, body)?;
-                waiting.merge(seqs);
-                records = records.saturating_add(row.records);
+    for select in [WHOLE, PARKED] {
+        // An earlier version's file has none that are parked.
+        for order in ["ASC", "DESC"] {
+            let Ok(mut statement) = old.prepare(&format!("{select} ORDER BY id {order}")) else {
+                continue;
+            };
+            let Ok(mut rows) = statement.query([]) else { continue };
+            while let Ok(Some(row)) = rows.next() {
+                let Ok(row) = database::read_row(row) else { break };
+                if row.intact && saved.insert((row.id, row.parked.clone())) {
+                    waiting.merge(&row.seqs);
+                    records = records.saturating_add(row.records);
+                    save(&tx, row)?;
+                }
             }
         }
     }
@@ -139,6 +145,19 @@ fn rescue(from: &Path, into: &mut Connection) -> Result<(u64, u64), SpoolError> 
     }
     tx.commit()?;
     Ok((u64::try_from(saved.len()).unwrap_or(u64::MAX), records))
+}
+
+/// Puts a row into the new file, under its old number.
+fn save(tx: &Transaction<'_>, row: Row) -> Result<(), SpoolError> {
+    let Row { id, parked, received, records, seqs, body, .. } = row;
+    match parked {
+        None => database::insert_row(tx, Some(id), received, records, &seqs, &body)?,
+        Some(collection) => {
+            let rest = Rest { collection, records, seqs, body };
+            database::insert_parked(tx, id, received, &rest)?
+        }
+    };
+    Ok(())
 }
 
 fn fresh_path(dir: &Path) -> PathBuf {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use tokio::sync::Notify;
 
-use super::database::Waiting;
+use super::database::{Parked, Waiting};
 use super::letters::LetterCount;
 use crate::accounting::{Edit, Ledger};
 use crate::metrics::Metrics;
@@ -26,7 +26,9 @@ pub(super) struct Shared {
     /// Counts the files: a new one after a corrupt one was moved aside.
     generation: AtomicU64,
     ledger: RwLock<Ledger>,
+    /// Batches that wait whole.
     waiting: Mutex<Waiting>,
+    parked: Mutex<Parked>,
     letters: Mutex<LetterCount>,
     /// Told after every commit.
     pub(super) committed: Notify,
@@ -40,6 +42,7 @@ impl Shared {
             generation: AtomicU64::new(0),
             ledger: RwLock::default(),
             waiting: Mutex::default(),
+            parked: Mutex::default(),
             letters: Mutex::default(),
             committed: Notify::new(),
             metrics,
@@ -73,8 +76,20 @@ impl Shared {
         self.ledger.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// All that waits.
     pub(super) fn waiting(&self) -> Waiting {
+        let parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
+        parked.values().fold(self.whole(), Waiting::and)
+    }
+
+    /// The batches that wait whole.
+    pub(super) fn whole(&self) -> Waiting {
         *self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is parked, by the collection that it waits for.
+    pub(super) fn parked(&self) -> Parked {
+        self.parked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn letters(&self) -> LetterCount {
@@ -82,19 +97,35 @@ impl Shared {
     }
 
     /// Makes a committed change visible.
-    pub(super) fn publish(&self, edit: Edit, waiting: Waiting, letters: LetterCount) {
+    pub(super) fn publish(
+        &self,
+        edit: Edit,
+        waiting: Waiting,
+        parked: Parked,
+        letters: LetterCount,
+    ) {
         self.ledger.write().unwrap_or_else(PoisonError::into_inner).absorb(edit);
-        self.set_counts(waiting, letters);
+        self.set_counts(waiting, parked, letters);
     }
 
     /// Makes what a file holds visible.
-    pub(super) fn load(&self, ledger: Ledger, waiting: Waiting, letters: LetterCount) {
+    pub(super) fn load(
+        &self,
+        ledger: Ledger,
+        waiting: Waiting,
+        parked: Parked,
+        letters: LetterCount,
+    ) {
         *self.ledger.write().unwrap_or_else(PoisonError::into_inner) = ledger;
-        self.set_counts(waiting, letters);
+        self.set_counts(waiting, parked, letters);
     }
 
-    fn set_counts(&self, waiting: Waiting, letters: LetterCount) {
+    fn set_counts(&self, waiting: Waiting, parked: Parked, letters: LetterCount) {
+        // In this order, as in `waiting`.
+        let mut parked_now = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
         *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = waiting;
+        *parked_now = parked;
+        drop(parked_now);
         *self.letters.lock().unwrap_or_else(PoisonError::into_inner) = letters;
     }
 }

@@ -60,6 +60,11 @@ impl Line {
         rows.get(self.row).and_then(|row| row.body.get(self.bytes.clone())).unwrap_or_default()
     }
 
+    /// The position of its row.
+    pub fn row(&self) -> usize {
+        self.row
+    }
+
     /// How much memory its record takes once it is decoded, in bytes, about.
     pub fn memory(&self) -> usize {
         self.bytes.len().saturating_add(self.values.saturating_mul(VALUE_BYTES))
@@ -107,7 +112,7 @@ mod tests {
 
     fn row(body: &str, intact: bool) -> Row {
         let body = body.as_bytes().to_vec();
-        Row { id: 1, received: 0, records: 0, seqs: Seqs::default(), intact, body }
+        Row { id: 1, parked: None, received: 0, records: 0, seqs: Seqs::default(), intact, body }
     }
 
     #[test]

@@ -29,11 +29,7 @@ impl Job {
     pub(super) fn new(context: Arc<Context>, read: Rows) -> Self {
         let settled = Settled {
             generation: read.generation,
-            rows: read
-                .rows
-                .iter()
-                .map(|row| SettledRow { id: row.id, records: row.records, bytes: row.body.len() })
-                .collect(),
+            rows: read.rows.iter().map(SettledRow::of).collect(),
             ..Settled::default()
         };
         Self { context, rows: read.rows, settled }
@@ -60,14 +56,17 @@ impl Job {
     }
 
     fn bury_damaged(&mut self) {
-        for row in self.rows.iter().filter(|row| !row.intact) {
+        for (row, settled) in self.rows.iter().zip(&mut self.settled.rows) {
+            if row.intact {
+                continue;
+            }
             tracing::error!(
                 row = row.id,
                 records = row.records,
                 "a batch in the spool is damaged: it becomes a dead letter"
             );
-            self.settled.quarantined.merge(&row.seqs);
-            self.settled.letters.push(DeadLetter {
+            settled.quarantined.merge(&row.seqs);
+            settled.letters.push(DeadLetter {
                 kind: DAMAGED.into(),
                 reason: format!("checksum of a batch of {} records is wrong", row.records),
                 line: row.body.clone(),
@@ -91,11 +90,13 @@ impl Job {
     }
 
     fn bury(&mut self, line: &Line, record: Option<&Decoded>, kind: &str, reason: String) {
-        if let Some(source) = record.and_then(|record| record.source.as_ref()) {
-            self.settled.quarantined.add(&source.gateway, source.boot, source.seq);
+        let text = line.of(&self.rows).to_vec();
+        if let Some(row) = self.settled.rows.get_mut(line.row()) {
+            if let Some(source) = record.and_then(|record| record.source.as_ref()) {
+                row.quarantined.add(&source.gateway, source.boot, source.seq);
+            }
+            row.letters.push(DeadLetter { kind: kind.to_owned(), reason, line: text });
         }
-        let line = line.of(&self.rows).to_vec();
-        self.settled.letters.push(DeadLetter { kind: kind.to_owned(), reason, line });
         self.context.metrics.quarantined(kind);
     }
 
