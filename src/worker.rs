@@ -109,15 +109,18 @@ impl Worker {
         }
     }
 
-    /// Takes note of a record that sampling left out.
+    /// Takes note of a record that sampling left out. It gets no `seq`: numbers have holes only
+    /// where a record was lost.
     pub fn sampled_out(&mut self) {
-        self.note_dropped(DropReason::Sampled);
+        self.metrics.count(Metric::DroppedSampled, 1);
+        if let Some(outbox) = &mut self.outbox {
+            outbox.note_sampled();
+        }
     }
 
-    fn note_dropped(&mut self, reason: DropReason) {
+    fn note_too_large(&mut self) {
         match &mut self.outbox {
-            Some(outbox) => outbox.note_dropped(reason, 1, &mut self.metrics),
-            None if reason == DropReason::Sampled => self.metrics.count(Metric::DroppedSampled, 1),
+            Some(outbox) => outbox.note_dropped(DropReason::TooLarge, 1, &mut self.metrics),
             None => self.metrics.count(Metric::DroppedTooLarge, 1),
         }
     }
@@ -140,7 +143,7 @@ impl Worker {
                     outbox.push(Entry { seq: record.source.seq, level, line }, &mut self.metrics);
                 }
             }
-            Err(_) => self.note_dropped(DropReason::TooLarge),
+            Err(_) => self.note_too_large(),
         }
     }
 

@@ -33,13 +33,16 @@ pub struct Sender {
     pub boot: Uuid,
 }
 
+/// What a header reports and only grows: `assigned`, all that was dropped, `sampled`.
+type Totals = (u64, u64, u64);
+
 #[derive(Debug)]
 struct InFlight {
     token: u32,
     sent_ns: u64,
     entries: Vec<Entry>,
     /// The totals it reported.
-    reported: (u64, u64),
+    reported: Totals,
 }
 
 /// What an answer means for its batch.
@@ -68,8 +71,10 @@ pub struct Outbox {
     backoff: Backoff,
     assigned: u64,
     dropped: Dropped,
+    /// Requests that sampling left out; they have no `seq`.
+    sampled: u64,
     /// The totals that the collector acknowledged last, and when they were last sent.
-    acknowledged: (u64, u64),
+    acknowledged: Totals,
     reported_ns: u64,
     warned_ns: Option<u64>,
     body: Vec<u8>,
@@ -88,7 +93,8 @@ impl Outbox {
             backoff: Backoff::new(policy.retry_initial_ns, policy.retry_max_ns),
             assigned: 0,
             dropped: Dropped::default(),
-            acknowledged: (0, 0),
+            sampled: 0,
+            acknowledged: Totals::default(),
             reported_ns: 0,
             warned_ns: None,
             body: Vec::new(),
@@ -101,6 +107,11 @@ impl Outbox {
     pub fn assign(&mut self) -> u64 {
         self.assigned = self.assigned.saturating_add(1);
         self.assigned
+    }
+
+    /// Takes note of a request that sampling left out.
+    pub fn note_sampled(&mut self) {
+        self.sampled = self.sampled.saturating_add(1);
     }
 
     /// Takes note that records were let go.
@@ -231,6 +242,7 @@ impl Outbox {
             assigned: self.assigned,
             queued: waiting as u64,
             dropped: self.dropped.clone(),
+            sampled: self.sampled,
         };
         self.body.clear();
         header.encode(&mut self.body);
@@ -241,7 +253,7 @@ impl Outbox {
         let sent = self.dispatch(host);
         // One batch's worth is kept for the next; a larger one is given back to the allocator.
         self.body.shrink_to(self.policy.batch_max_bytes);
-        let reported = (self.assigned, self.dropped.total());
+        let reported = self.totals();
         self.reported_ns = now_ns;
         match sent {
             Ok(token) => {
@@ -365,8 +377,12 @@ impl Outbox {
         }
     }
 
+    fn totals(&self) -> Totals {
+        (self.assigned, self.dropped.total(), self.sampled)
+    }
+
     fn report_is_due(&self, now_ns: u64) -> bool {
-        (self.assigned, self.dropped.total()) != self.acknowledged
+        self.totals() != self.acknowledged
             && self.is_empty()
             && self.backoff.ready(now_ns)
             && now_ns.saturating_sub(self.reported_ns) >= REPORT_INTERVAL_NS
@@ -410,7 +426,6 @@ fn parse_number(value: &[u8]) -> Option<u64> {
 fn dropped_metric(reason: DropReason) -> Metric {
     match reason {
         DropReason::QueueFull => Metric::DroppedQueueFull,
-        DropReason::Sampled => Metric::DroppedSampled,
         DropReason::Rejected => Metric::DroppedRejected,
         DropReason::TooLarge => Metric::DroppedTooLarge,
     }

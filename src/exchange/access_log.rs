@@ -167,7 +167,6 @@ fn record(
         Sample::Kept => None,
         Sample::Weighted(weight) => Some(weight),
         Sample::Out => {
-            worker.assign();
             worker.sampled_out();
             return;
         }

@@ -292,6 +292,7 @@ fn sampling_keeps_flows_whole_and_says_for_how_many_a_record_stands() {
         for record in &records {
             kept += 1;
             assert_eq!(record["sampling"]["weight"], 4.0);
+            assert_eq!(record["source"]["seq"], 2 * kept - 1, "one left out has no number");
         }
     }
     assert!((60..140).contains(&kept), "{kept}");

@@ -17,8 +17,6 @@ pub const BATCH_VERSION: u64 = 1;
 pub enum DropReason {
     /// The queue was at its bound; the journal still has the record.
     QueueFull,
-    /// Sampling chose another request to stand for it.
-    Sampled,
     /// The collector refused it for good; the journal still has the record.
     Rejected,
     /// It did not fit the bound of a record or of a batch.
@@ -27,14 +25,13 @@ pub enum DropReason {
 
 impl DropReason {
     /// All reasons, in the order of the header's keys.
-    pub const ALL: [DropReason; 4] =
-        [DropReason::QueueFull, DropReason::Sampled, DropReason::Rejected, DropReason::TooLarge];
+    pub const ALL: [DropReason; 3] =
+        [DropReason::QueueFull, DropReason::Rejected, DropReason::TooLarge];
 
     /// The key in a batch header, and the metric's name.
     pub const fn as_str(self) -> &'static str {
         match self {
             DropReason::QueueFull => "queue_full",
-            DropReason::Sampled => "sampled",
             DropReason::Rejected => "rejected",
             DropReason::TooLarge => "too_large",
         }
@@ -84,8 +81,12 @@ pub struct BatchHeader {
     pub assigned: u64,
     /// Records that wait in the sender, those of this batch not counted.
     pub queued: u64,
-    /// Records that were let go in this boot so far.
+    /// Records that were dropped in this boot so far. Older filters count the records that
+    /// sampling left out here, under `sampled`: they gave each of them a `seq`.
     pub dropped: Dropped,
+    /// Requests that sampling left out in this boot so far. They have no `seq`, so they are not in
+    /// `assigned` and not in `dropped`.
+    pub sampled: u64,
 }
 
 /// A first line that is no batch header.
@@ -125,6 +126,8 @@ struct Body {
     queued: u64,
     #[serde(default)]
     dropped: BTreeMap<String, u64>,
+    #[serde(default)]
+    sampled: u64,
 }
 
 impl BatchHeader {
@@ -148,7 +151,10 @@ impl BatchHeader {
             json.key(reason.as_str());
             json.uint(self.dropped.get(reason));
         }
-        json.raw(b"}}}\n");
+        json.raw(b"}");
+        json.key("sampled");
+        json.uint(self.sampled);
+        json.raw(b"}}\n");
     }
 
     /// Whether a line means to be a header, whatever its shape: records have no such key first.
@@ -173,6 +179,7 @@ impl BatchHeader {
             assigned: batch.assigned,
             queued: batch.queued,
             dropped: Dropped { counts: batch.dropped },
+            sampled: batch.sampled,
         })
     }
 }
@@ -186,13 +193,14 @@ mod tests {
 
     fn header() -> BatchHeader {
         let mut dropped = Dropped::default();
-        dropped.add(DropReason::Sampled, 310);
+        dropped.add(DropReason::QueueFull, 31);
         BatchHeader {
             gateway: "edge-7".into(),
             boot: Uuid::from_u128(1),
             assigned: 1042,
             queued: 17,
             dropped,
+            sampled: 310,
         }
     }
 
@@ -205,7 +213,7 @@ mod tests {
             concat!(
                 r#"{"batch":{"v":1,"gateway":"edge-7","boot":"00000000-0000-0000-0000-000000000001","#,
                 r#""assigned":1042,"queued":17,"#,
-                r#""dropped":{"queue_full":0,"sampled":310,"rejected":0,"too_large":0}}}"#,
+                r#""dropped":{"queue_full":31,"rejected":0,"too_large":0},"sampled":310}}"#,
                 "\n"
             )
         );
@@ -218,8 +226,8 @@ mod tests {
         assert!(BatchHeader::is_header(&out));
         let read = BatchHeader::decode(&out).unwrap();
         assert_eq!(read.assigned, 1042);
-        assert_eq!(read.dropped.get(DropReason::Sampled), 310);
-        assert_eq!(read.dropped.total(), 310);
+        assert_eq!(read.dropped.get(DropReason::QueueFull), 31);
+        assert_eq!((read.dropped.total(), read.sampled), (31, 310));
         assert_eq!(read.boot, header().boot);
     }
 
@@ -244,6 +252,14 @@ mod tests {
             let error = BatchHeader::decode(line).unwrap_err().to_string();
             assert!(error.contains(says), "{error}");
         }
+    }
+
+    #[test]
+    fn a_header_of_an_older_filter_counts_sampled_records_as_dropped() {
+        let line = br#"{"batch":{"v":1,"gateway":"g","boot":"00000000-0000-0000-0000-000000000001","assigned":5,"queued":0,"dropped":{"queue_full":1,"sampled":2}}}"#;
+        let read = BatchHeader::decode(line).unwrap();
+        assert_eq!(read.dropped.iter().collect::<Vec<_>>(), [("queue_full", 1), ("sampled", 2)]);
+        assert_eq!((read.dropped.total(), read.sampled), (3, 0));
     }
 
     #[test]

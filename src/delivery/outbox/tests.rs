@@ -305,10 +305,10 @@ fn an_answer_that_never_comes_does_not_hold_its_records_for_ever() {
 #[test]
 fn totals_that_changed_without_a_record_are_reported() {
     let mut rig = Rig::new("{}");
-    rig.outbox.assign();
-    rig.outbox.note_dropped(DropReason::Sampled, 1, &mut rig.metrics);
+    rig.outbox.note_sampled();
     let sent = (0..60).map(|_| rig.tick()).find(|sent| !sent.is_empty()).unwrap();
-    assert_eq!((sent[0].header().assigned, sent[0].records().len()), (1, 0));
+    let header = sent[0].header();
+    assert_eq!((header.assigned, header.sampled, sent[0].records().len()), (0, 1, 0));
     rig.answer(sent[0].token, Some(202), None);
     assert!((0..200).all(|_| rig.tick().is_empty()), "nothing new to report");
 }
