@@ -114,7 +114,7 @@ async fn driver_alone(documents: &[RawDocumentBuf], indexed: bool, records: usiz
     let database = Database::fresh().await.unwrap();
     let store = connect(&database).await;
     if indexed {
-        store.reconcile().await.unwrap();
+        store.reconcile().await;
     }
     let durable = WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
     let options = CollectionOptions::builder().write_concern(durable).build();
@@ -132,7 +132,7 @@ async fn driver_alone(documents: &[RawDocumentBuf], indexed: bool, records: usiz
 async fn store(lines: &[Vec<u8>], with_sizes: bool) -> Run {
     let database = Database::fresh().await.unwrap();
     let store = connect(&database).await;
-    store.reconcile().await.unwrap();
+    store.reconcile().await;
     let run = measured(lines.len(), async {
         for batch in lines.chunks(BATCH) {
             let report = store.insert(&decode(batch)).await;

@@ -1,5 +1,6 @@
 //! `serve`: accepts batches and writes them, until told to stop.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::http::{App, Auth, app};
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::spool::Spool;
-use crate::store::{Store, StoreError, StoreOptions};
+use crate::store::{Action, Change, LogCollection, Store, StoreError, StoreOptions};
 use crate::writer;
 
 /// How often the tokens' file is looked at.
@@ -26,6 +27,10 @@ const TOKENS_EVERY: Duration = Duration::from_secs(2);
 const PING_EVERY: Duration = Duration::from_secs(10);
 /// How long the first records wait for indexes and retention.
 const RECONCILE_FIRST: Duration = Duration::from_secs(5);
+/// How soon a collection is looked at again whose indexes could not be set: the call failed.
+const RECONCILE_FAILED: Duration = Duration::from_secs(10);
+/// The same, where somebody must make room or grant a right first.
+const RECONCILE_BLOCKED: Duration = Duration::from_secs(30);
 /// How often accounts are shared with other collectors, and gaps looked for; more often where a
 /// gap is to be told sooner.
 const SHARE_EVERY: Duration = Duration::from_secs(5);
@@ -227,24 +232,36 @@ async fn write(
     pings.abort();
 }
 
-/// Brings indexes and retention to what they should be, and tells what it did: once, since it
-/// was the configuration that changed.
+/// Brings indexes and retention to what they should be, collection by collection, and tells what
+/// it did. What stands in the way is told once, and looked at again until it is gone.
 async fn reconcile(store: Store) {
-    loop {
-        match store.reconcile().await {
-            Ok(changes) => {
-                for change in changes {
-                    if change.needs_action() {
-                        tracing::warn!("{change}");
-                    } else {
-                        tracing::info!("{change}");
-                    }
+    let mut told: HashMap<LogCollection, Vec<Change>> = HashMap::new();
+    let mut open = LogCollection::ALL.to_vec();
+    while !open.is_empty() {
+        let (mut left, mut pause) = (Vec::new(), RECONCILE_BLOCKED);
+        for collection in std::mem::take(&mut open) {
+            let changes = store.reconcile_collection(collection).await;
+            let before = told.remove(&collection).unwrap_or_default();
+            for change in changes.iter().filter(|change| !before.contains(change)) {
+                match &change.action {
+                    // The writing side tells of a database that is away.
+                    Action::Failed(error) if error.is_away() => tracing::debug!("{change}"),
+                    _ if change.is_open() => tracing::warn!("{change}"),
+                    _ => tracing::info!("{change}"),
                 }
-                return;
             }
-            Err(error) => tracing::debug!(%error, "indexes and retention not reconciled yet"),
+            if changes.iter().any(Change::is_open) {
+                left.push(collection);
+            }
+            if changes.iter().any(|change| matches!(change.action, Action::Failed(_))) {
+                pause = RECONCILE_FAILED;
+            }
+            told.insert(collection, changes.into_iter().filter(Change::is_open).collect());
         }
-        tokio::time::sleep(PING_EVERY).await;
+        open = left;
+        if !open.is_empty() {
+            tokio::time::sleep(pause).await;
+        }
     }
 }
 

@@ -48,6 +48,11 @@ impl StoreError {
         !matches!(self, StoreError::Options(_))
     }
 
+    /// Whether the call reached no server at all.
+    pub const fn is_away(&self) -> bool {
+        matches!(self, StoreError::Away(_) | StoreError::Lookup(_))
+    }
+
     /// The name in metrics and logs.
     pub const fn kind(&self) -> &'static str {
         match self {

@@ -57,6 +57,15 @@ impl Fixture {
         Store::connect(&options).await.unwrap()
     }
 
+    /// Another store on the same database, which the fail point hits too.
+    pub(crate) async fn failing_store(&self, change: impl FnOnce(&mut StoreOptions)) -> Store {
+        self.again(|options| {
+            options.uri = with_app_name(self.database.uri(), &self.app_name);
+            change(options);
+        })
+        .await
+    }
+
     /// Makes the server fail some of this store's commands.
     pub(crate) async fn fail(&self, mode: impl Into<Bson>, mut how: Document) {
         assert!(self.fail_point.is_some(), "another test may have the fail point");

@@ -8,7 +8,7 @@ use crate::fixture::{Fixture, all_stored, record};
 /// Indexes, and a few hundred records, so that a scan would be a scan.
 async fn filled() -> Fixture {
     let fixture = Fixture::new().await;
-    fixture.store.reconcile().await.unwrap();
+    fixture.store.reconcile().await;
     let mut records = Vec::new();
     for (number, level) in ["INFO", "ERROR"].into_iter().cycle().take(400).enumerate() {
         let change = json!({
@@ -66,7 +66,7 @@ async fn errors_of_an_organization_come_newest_first_by_their_index() {
     assert!(times.len() > 20 && times.is_sorted_by(|one, next| one >= next), "{times:?}");
     fixture
         .assert_served_by(
-            "context.organization_id_1_timestamp_-1",
+            "context.organization_id_1_timestamp_1",
             doc! { "find": "error_logs", "filter": filter, "sort": { "timestamp": -1 }, "limit": 100 },
         )
         .await;
@@ -137,7 +137,7 @@ async fn the_latest_errors_and_the_latest_of_any_collection_need_no_scan() {
     let fixture = filled().await;
     fixture
         .assert_served_by(
-            "timestamp_-1",
+            "timestamp_1",
             doc! { "find": "error_logs", "sort": { "timestamp": -1 }, "limit": 10 },
         )
         .await;
@@ -147,6 +147,33 @@ async fn the_latest_errors_and_the_latest_of_any_collection_need_no_scan() {
             doc! { "find": "info_logs", "sort": { "created_at": -1 }, "limit": 10 },
         )
         .await;
+}
+
+/// A descending index answered a span of time with nothing on the server of these tests.
+#[tokio::test]
+async fn a_span_of_time_is_found_whole_by_an_ascending_index() {
+    let fixture = filled().await;
+    let span = doc! { "$gte": "2096-01-08", "$lt": "2096-01-15" };
+    let latest = doc! { "timestamp": span.clone() };
+    let organization = doc! { "context.organization_id": "org_4", "timestamp": span };
+    for (index, filter) in
+        [("timestamp_1", latest), ("context.organization_id_1_timestamp_1", organization)]
+    {
+        let all = fixture.all("error_logs").await;
+        let within = |document: &&Document| {
+            let organization = document.get_document("context").unwrap();
+            let organization = organization.get_str("organization_id").unwrap();
+            let timestamp = document.get_str("timestamp").unwrap();
+            ("2096-01-08".."2096-01-15").contains(&timestamp)
+                && (index == "timestamp_1" || organization == "org_4")
+        };
+        let expected = all.iter().filter(within).count();
+        assert!(expected > 5, "{expected}");
+        let query = doc! { "find": "error_logs", "filter": filter.clone() };
+        fixture.assert_served_by(index, query).await;
+        let found = fixture.database.count("error_logs", filter).await.unwrap();
+        assert_eq!(found, expected as u64, "{index}");
+    }
 }
 
 #[tokio::test]

@@ -20,11 +20,24 @@ pub(super) struct Index {
     pub(super) expire_after: Option<u32>,
     pub(super) filter: Option<Document>,
     pub(super) sparse: bool,
+    /// The keys that earlier versions gave it: such an index is removed once this one is there.
+    pub(super) replaces: Option<Document>,
 }
 
 impl Index {
-    const fn of(keys: Document) -> Self {
-        Self { keys, expire_after: None, filter: None, sparse: false }
+    pub(super) const fn of(keys: Document) -> Self {
+        Self { keys, expire_after: None, filter: None, sparse: false, replaces: None }
+    }
+
+    /// What it was in earlier versions.
+    pub(super) fn retired(&self) -> Option<Self> {
+        let keys = self.replaces.clone()?;
+        Some(Self { keys, replaces: None, ..self.clone() })
+    }
+
+    /// The filter of an index for expiry that leaves records with a date of their own alone.
+    pub(super) fn spares_dated() -> Document {
+        doc! { "expires_at": Bson::Null }
     }
 
     /// The name that MongoDB itself would give it: `created_at_1`.
@@ -63,19 +76,14 @@ pub(super) fn wanted(collection: LogCollection, retention: &Retention) -> Vec<In
     indexes.extend(match collection {
         LogCollection::Debug => vec![],
         LogCollection::Info => vec![
-            known("context.conversation_id", doc! { "timestamp": 1 }),
+            known("context.conversation_id"),
             Index {
                 filter: Some(doc! { "trace.execution_time_ms": { "$gte": SLOW_INDEX_FROM_MS } }),
                 ..Index::of(doc! { "trace.execution_time_ms": 1 })
             },
         ],
-        LogCollection::Warning | LogCollection::Audit => {
-            vec![known("context.organization_id", doc! { "timestamp": -1 })]
-        }
-        LogCollection::Error | LogCollection::Critical => vec![
-            known("context.organization_id", doc! { "timestamp": -1 }),
-            Index::of(doc! { "timestamp": -1 }),
-        ],
+        LogCollection::Warning | LogCollection::Audit => vec![organization()],
+        LogCollection::Error | LogCollection::Critical => vec![organization(), latest()],
         LogCollection::Trace => {
             vec![Index::of(doc! { "context.correlation_id": 1, "timestamp": 1 })]
         }
@@ -88,16 +96,27 @@ pub(super) fn wanted(collection: LogCollection, retention: &Retention) -> Vec<In
 fn expiry(collection: LogCollection, retention: &Retention) -> Index {
     Index {
         expire_after: Some(retention.of(collection).seconds()),
-        filter: retention.has_longer(collection).then(|| doc! { "expires_at": Bson::Null }),
+        filter: retention.has_longer(collection).then(Index::spares_dated),
         ..Index::of(doc! { "created_at": 1 })
     }
 }
 
-/// By an id, then `then`; only the records whose id is known.
-fn known(id: &str, then: Document) -> Index {
-    let mut keys = doc! { id: 1 };
-    keys.extend(then);
+// Ascending all of them: an index is read in both directions, and one implementation answers a
+// range on a descending one wrongly. Earlier versions made two of them descending.
+
+fn organization() -> Index {
+    let replaces = Some(doc! { "context.organization_id": 1, "timestamp": -1 });
+    Index { replaces, ..known("context.organization_id") }
+}
+
+fn latest() -> Index {
+    Index { replaces: Some(doc! { "timestamp": -1 }), ..Index::of(doc! { "timestamp": 1 }) }
+}
+
+/// By an id, then by time; only the records whose id is known.
+fn known(id: &str) -> Index {
     // No id is empty, and text compares with text only: so this says "is known", in a form that
     // the planner sees any search for one id to fall under.
-    Index { filter: Some(doc! { id: { "$gt": "" } }), ..Index::of(keys) }
+    let filter = Some(doc! { id: { "$gt": "" } });
+    Index { filter, ..Index::of(doc! { id: 1, "timestamp": 1 }) }
 }

@@ -1,18 +1,21 @@
 //! Brings the indexes of new and of existing collections to what they should be, and tells every
 //! change.
 //!
-//! Safe to repeat, and for several collectors at once. An index that serves the same queries is
-//! left as it is; one that is in the way is reported, never removed, except the index for expiry,
-//! which is this program's own: removing it only puts expiry off until the new one is built.
+//! Safe to repeat, and for several collectors at once. Each collection, and each index, is taken
+//! by itself: what is wrong with one keeps no other from being set. An index that serves the same
+//! queries is left as it is; one that is in the way is reported, never removed. Only what this
+//! program made itself is changed or removed (see [`plan`]): its index for expiry, whose removal
+//! only puts expiry off until the new one is built, and indexes that a newer one has replaced.
 
-use std::fmt;
 use std::time::Duration;
 
-use mongodb::IndexModel;
-use mongodb::bson::{Bson, Document, doc};
+use mongodb::bson::{Document, doc};
 use mongodb::error::{Error, ErrorKind};
 
+use super::change::{Action, Change};
+use super::found::Found;
 use super::indexes::{self, Index};
+use super::plan::{Step, is_retired, plan};
 use super::retention::{Period, Retention};
 use crate::store::{LogCollection, Store, StoreError, classify};
 
@@ -20,124 +23,94 @@ use crate::store::{LogCollection, Store, StoreError, classify};
 /// and the next reconciliation joins in.
 const BUILD_WAIT: Duration = Duration::from_hours(1);
 
-/// What was changed about an index, or could not be.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Change {
-    /// Where.
-    pub collection: LogCollection,
-    /// The index's name.
-    pub index: String,
-    /// What.
-    pub action: Action,
-}
+const NAMESPACE_NOT_FOUND: i32 = 26;
+const INDEX_NOT_FOUND: i32 = 27;
+const COMMAND_NOT_SUPPORTED_ON_VIEW: i32 = 166;
 
-/// The kind of a [`Change`].
-#[derive(Clone, Debug, PartialEq)]
-pub enum Action {
-    /// The index was made.
-    Created,
-    /// Records are kept for another period from now on, those that are there included.
-    Retention {
-        /// The period until now; none when there was no expiry.
-        from: Option<Period>,
-        /// The period from now on.
-        to: Period,
-    },
-    /// The index for expiry was made anew with other options.
-    Rebuilt {
-        /// How long after the index's date records are kept.
-        period: Period,
-    },
-    /// An index with other options, or the collection itself, is in the way.
-    Clash {
-        /// What is in the way.
-        found: String,
-        /// What an administrator can run to make room.
-        command: String,
-    },
-    /// The user may not do it.
-    Denied {
-        /// What an administrator can run instead.
-        command: String,
-    },
-}
-
-impl Change {
-    /// Whether somebody has to do something about it.
-    pub const fn needs_action(&self) -> bool {
-        matches!(self.action, Action::Clash { .. } | Action::Denied { .. })
-    }
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (collection, index) = (self.collection.as_str(), &self.index);
-        match &self.action {
-            Action::Created => write!(f, "{collection}: index {index} created"),
-            Action::Retention { from: Some(from), to } => {
-                write!(f, "{collection}: records are kept for {to}, until now {from}")
-            }
-            Action::Retention { from: None, to } => {
-                write!(f, "{collection}: records are kept for {to}, until now without end")
-            }
-            Action::Rebuilt { period } if period.seconds() == 0 => {
-                write!(f, "{collection}: index {index} made anew")
-            }
-            Action::Rebuilt { period } => write!(
-                f,
-                "{collection}: index {index} made anew, records are kept for {period}, those with \
-                 a date of their own until then"
-            ),
-            Action::Clash { found, command } => write!(
-                f,
-                "{collection}: index {index} cannot be made, {found}; to make room run {command}"
-            ),
-            Action::Denied { command } => write!(
-                f,
-                "{collection}: index {index} cannot be set, the user lacks the right; \
-                 as an administrator run {command}"
-            ),
-        }
-    }
-}
+/// What `createIndexes` and `collMod` answer when something is in the way: `IllegalOperation`,
+/// `CannotCreateIndex`, `InvalidOptions`, `IndexOptionsConflict`, `IndexKeySpecsConflict`,
+/// `InvalidIndexSpecificationOption`.
+const IN_THE_WAY: [i32; 6] = [20, 67, 72, 85, 86, 197];
 
 impl Store {
-    /// Makes what is missing and mends what differs. What cannot be done for want of rights, or
-    /// because something is in the way, stands among the changes; an error means that the rest
-    /// was not looked at, and to try again.
-    pub async fn reconcile(&self) -> Result<Vec<Change>, StoreError> {
+    /// Makes what the collections lack and changes what differs, one by one.
+    pub async fn reconcile(&self) -> Vec<Change> {
         let mut changes = Vec::new();
         for collection in LogCollection::ALL {
-            let existing = self.list_indexes(collection).await;
-            for wanted in indexes::wanted(collection, self.retention()) {
-                let action = match &existing {
-                    Ok(existing) => self.settle(collection, &wanted, existing).await,
-                    Err(error) => Err(error.clone()),
-                };
-                let action = match action {
-                    Ok(action) => action,
-                    Err(StoreError::Denied(_)) => {
-                        Some(Action::Denied { command: mongosh(&create(collection, &wanted)) })
-                    }
-                    Err(error) => return Err(error),
-                };
-                changes.extend(action.map(|action| Change {
-                    collection,
-                    index: wanted.name(),
-                    action,
-                }));
-            }
+            changes.extend(self.reconcile_collection(collection).await);
         }
-        Ok(changes)
+        changes
     }
 
-    async fn list_indexes(&self, collection: LogCollection) -> Result<Vec<IndexModel>, StoreError> {
-        let target = self.collection(collection);
+    /// Makes what one collection lacks and changes what differs. What could not be done, and why,
+    /// stands among the changes.
+    pub async fn reconcile_collection(&self, collection: LogCollection) -> Vec<Change> {
+        let wanted = indexes::wanted(collection, self.retention());
+        let whole = |action| vec![Change { collection, index: None, action }];
+        let existing = match self.list_indexes(collection).await {
+            Ok(existing) => existing,
+            Err(StoreError::Denied(_)) => {
+                let command = mongosh(&create(collection, &wanted));
+                return whole(Action::Denied { right: "listIndexes", command });
+            }
+            Err(StoreError::Server(answer)) if answer.code == COMMAND_NOT_SUPPORTED_ON_VIEW => {
+                return whole(view(collection));
+            }
+            Err(error) => return whole(Action::Failed(error)),
+        };
+        let mut changes = Vec::new();
+        for index in &wanted {
+            let action = self.settle(collection, index, &existing).await;
+            let settled = matches!(action, None | Some(Action::Created));
+            let named = |name: String, action| Change { collection, index: Some(name), action };
+            changes.extend(action.map(|action| named(index.name(), action)));
+            let retired = index.retired().filter(|_| settled);
+            if let Some(old) = retired.filter(|old| existing.iter().any(|it| is_retired(old, it))) {
+                let done = Action::Removed { replaced_by: index.name() };
+                let action = match self.remove(collection, &old.name()).await {
+                    Ok(()) => done,
+                    Err(refused) => refused,
+                };
+                changes.push(named(old.name(), action));
+            }
+        }
+        changes
+    }
+
+    /// What keeps one collection from getting its indexes, told without changing anything: the
+    /// same that [`reconcile`](Self::reconcile) would find in its way.
+    ///
+    /// # Errors
+    ///
+    /// The indexes cannot be listed.
+    pub async fn obstacles(&self, collection: LogCollection) -> Result<Vec<Change>, StoreError> {
+        let existing = match self.list_indexes(collection).await {
+            Ok(existing) => existing,
+            Err(StoreError::Server(answer)) if answer.code == COMMAND_NOT_SUPPORTED_ON_VIEW => {
+                return Ok(vec![Change { collection, index: None, action: view(collection) }]);
+            }
+            Err(error) => return Err(error),
+        };
+        let wanted = indexes::wanted(collection, self.retention());
+        let taken = wanted.iter().filter(|index| plan(index, &existing) == Step::Taken);
+        Ok(taken
+            .map(|index| Change {
+                collection,
+                index: Some(index.name()),
+                action: taken_by(collection, &index.name()),
+            })
+            .collect())
+    }
+
+    async fn list_indexes(&self, collection: LogCollection) -> Result<Vec<Found>, StoreError> {
+        let database = self.database().clone();
         let listed = self.call(async move {
-            let mut cursor = target.list_indexes().await?;
+            let command = doc! { "listIndexes": collection.as_str() };
+            let mut cursor = database.run_cursor_command(command).await?;
             let mut indexes = Vec::new();
             while cursor.advance().await? {
-                indexes.push(cursor.deserialize_current()?);
+                // By value, not through serde: nothing that an index says can be unreadable.
+                indexes.push(Found::read(&Document::try_from(cursor.current())?));
             }
             Ok::<_, Error>(indexes)
         });
@@ -153,78 +126,87 @@ impl Store {
         &self,
         collection: LogCollection,
         wanted: &Index,
-        existing: &[IndexModel],
-    ) -> Result<Option<Action>, StoreError> {
-        let same_keys = |found: &&IndexModel| keys_equal(&found.keys, &wanted.keys);
-        let Some(found) = existing.iter().find(same_keys) else {
-            return self.make(collection, wanted, Action::Created).await.map(Some);
-        };
-        let name = found.options.as_ref().and_then(|options| options.name.clone());
-        let name = name.unwrap_or_else(|| wanted.name());
-        match compare(wanted, found) {
-            Difference::None => Ok(None),
-            Difference::Period { from, to } => {
+        existing: &[Found],
+    ) -> Option<Action> {
+        let name = wanted.name();
+        let done = match plan(wanted, existing) {
+            Step::Nothing => return None,
+            Step::Taken => Ok(taken_by(collection, &name)),
+            Step::Make { beside } => self
+                .make(collection, wanted, beside.as_deref().unwrap_or(&name))
+                .await
+                .map(|()| Action::Created),
+            Step::Period { from, to } => {
                 let command = modify(collection, &name, to);
-                let answer = self.administer(command.clone(), BUILD_WAIT).await;
-                match answer {
-                    Ok(()) => Ok(Some(Action::Retention { from, to })),
-                    Err(StoreError::Denied(_)) => {
-                        Ok(Some(Action::Denied { command: mongosh(&command) }))
-                    }
-                    Err(error) => Err(error),
-                }
+                self.administer("collMod", command, collection, &name)
+                    .await
+                    .map(|()| Action::Retention { from, to })
             }
-            Difference::Expiry { period } => {
-                match self.administer(remove(collection, &name), BUILD_WAIT).await {
-                    Ok(()) => {}
-                    Err(StoreError::Server(answer)) if answer.code == INDEX_NOT_FOUND => {}
-                    Err(error) => return Err(error),
+            Step::Remake { period } => match self.remove(collection, &name).await {
+                Ok(()) => {
+                    self.make(collection, wanted, &name).await.map(|()| Action::Rebuilt { period })
                 }
-                self.make(collection, wanted, Action::Rebuilt { period }).await.map(Some)
-            }
-            Difference::Options => Ok(Some(Action::Clash {
-                found: format!("\"{name}\" has the same keys and other options"),
-                command: mongosh(&remove(collection, &name)),
-            })),
-        }
+                Err(refused) => Err(refused),
+            },
+        };
+        Some(done.unwrap_or_else(|refused| refused))
     }
 
+    /// `rival` is the index to remove where the server cannot make this one.
     async fn make(
         &self,
         collection: LogCollection,
         wanted: &Index,
-        made: Action,
-    ) -> Result<Action, StoreError> {
-        match self.administer(create(collection, wanted), BUILD_WAIT).await {
-            Ok(()) => Ok(made),
-            Err(StoreError::Server(answer)) if IN_THE_WAY.contains(&answer.code) => {
-                Ok(Action::Clash {
-                    found: answer.to_string(),
-                    command: mongosh(&remove(collection, &wanted.name())),
-                })
+        rival: &str,
+    ) -> Result<(), Action> {
+        let command = create(collection, std::slice::from_ref(wanted));
+        self.administer("createIndex", command, collection, rival).await
+    }
+
+    async fn remove(&self, collection: LogCollection, index: &str) -> Result<(), Action> {
+        let command = remove(collection, index);
+        match self.administer("dropIndex", command, collection, index).await {
+            // Another collector was faster.
+            Err(Action::Failed(StoreError::Server(answer))) if answer.code == INDEX_NOT_FOUND => {
+                Ok(())
             }
-            Err(error) => Err(error),
+            done => done,
         }
     }
 
-    async fn administer(&self, command: Document, wait: Duration) -> Result<(), StoreError> {
-        let database = self.database().clone();
-        let answer = self.call_within(wait, async move { database.run_command(command).await });
-        answer.await?.map(drop).map_err(|error| classify::of_call(&error))
+    /// Runs a command that needs `right`. A refusal comes back as what to tell: the command for
+    /// an administrator, or `rival` as what is in the way.
+    async fn administer(
+        &self,
+        right: &'static str,
+        command: Document,
+        collection: LogCollection,
+        rival: &str,
+    ) -> Result<(), Action> {
+        let (database, sent) = (self.database().clone(), command.clone());
+        let answer = self.call_within(BUILD_WAIT, async move { database.run_command(sent).await });
+        let error = match answer.await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error)) => classify::of_call(&error),
+            Err(error) => error,
+        };
+        Err(match error {
+            StoreError::Denied(_) => Action::Denied { right, command: mongosh(&command) },
+            StoreError::Server(answer) if answer.code == COMMAND_NOT_SUPPORTED_ON_VIEW => {
+                view(collection)
+            }
+            StoreError::Server(answer) if IN_THE_WAY.contains(&answer.code) => Action::Clash {
+                found: format!("\"{rival}\" is in the way: {answer}"),
+                command: mongosh(&remove(collection, rival)),
+            },
+            error => Action::Failed(error),
+        })
     }
 
     fn retention(&self) -> &Retention {
         &self.inner.retention
     }
 }
-
-const NAMESPACE_NOT_FOUND: i32 = 26;
-const INDEX_NOT_FOUND: i32 = 27;
-
-/// What `createIndexes` answers when something is in the way: `IllegalOperation`,
-/// `CannotCreateIndex`, `InvalidOptions`, `IndexOptionsConflict`, `IndexKeySpecsConflict`,
-/// `CommandNotSupportedOnView`, `InvalidIndexSpecificationOption`.
-const IN_THE_WAY: [i32; 7] = [20, 67, 72, 85, 86, 166, 197];
 
 fn code(error: &Error) -> Option<i32> {
     match error.kind.as_ref() {
@@ -233,60 +215,23 @@ fn code(error: &Error) -> Option<i32> {
     }
 }
 
-/// How an index that is there differs from the one wanted.
-#[derive(Debug, PartialEq)]
-enum Difference {
-    None,
-    Period {
-        from: Option<Period>,
-        to: Period,
-    },
-    /// Other options than a period, of an index for expiry.
-    Expiry {
-        period: Period,
-    },
-    Options,
-}
-
-fn compare(wanted: &Index, found: &IndexModel) -> Difference {
-    let options = found.options.clone().unwrap_or_default();
-    let unusable = options.hidden == Some(true)
-        || options.collation.is_some()
-        || options.sparse.unwrap_or(false) != wanted.sparse;
-    // For looking up, an index of all records serves where one of some is wanted. For expiry, one
-    // that spares the records with a date of their own serves where none need be spared.
-    let narrower = match (&wanted.filter, &options.partial_filter_expression) {
-        (_, None) => wanted.expire_after.is_some() && wanted.filter.is_some(),
-        (None, Some(found)) => {
-            wanted.expire_after.is_none() || *found != doc! { "expires_at": Bson::Null }
-        }
-        (Some(wanted), Some(found)) => wanted != found,
-    };
-    let from = options.expire_after.and_then(|found| u32::try_from(found.as_secs()).ok());
-    let from = from.map(Period::from_seconds);
-    match wanted.expire_after.map(Period::from_seconds) {
-        Some(period) if unusable || narrower => Difference::Expiry { period },
-        None if unusable || narrower => Difference::Options,
-        Some(to) if from != Some(to) => Difference::Period { from, to },
-        _ => Difference::None,
+fn taken_by(collection: LogCollection, name: &str) -> Action {
+    Action::Clash {
+        found: format!("\"{name}\" is there with other keys or options"),
+        command: mongosh(&remove(collection, name)),
     }
 }
 
-/// Keys and directions alike, whatever type of number a direction was written as.
-fn keys_equal(one: &Document, other: &Document) -> bool {
-    let direction = |value: &Bson| match value {
-        Bson::Int32(value) => Some(f64::from(*value)),
-        #[expect(clippy::cast_precision_loss, reason = "a direction is 1 or -1")]
-        Bson::Int64(value) => Some(*value as f64),
-        Bson::Double(value) => Some(*value),
-        _ => None,
-    };
-    one.len() == other.len()
-        && one.iter().zip(other).all(|((a, x), (b, y))| a == b && direction(x) == direction(y))
+fn view(collection: LogCollection) -> Action {
+    Action::Clash {
+        found: "a view has the collection's name, and takes no records".into(),
+        command: mongosh(&doc! { "drop": collection.as_str() }),
+    }
 }
 
-fn create(collection: LogCollection, wanted: &Index) -> Document {
-    doc! { "createIndexes": collection.as_str(), "indexes": [wanted.spec()] }
+fn create(collection: LogCollection, wanted: &[Index]) -> Document {
+    let specs: Vec<_> = wanted.iter().map(Index::spec).collect();
+    doc! { "createIndexes": collection.as_str(), "indexes": specs }
 }
 
 fn modify(collection: LogCollection, index: &str, to: Period) -> Document {

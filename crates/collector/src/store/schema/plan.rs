@@ -1,0 +1,190 @@
+//! What is to be done about an index, told from what is there. Only this program's own indexes
+//! are ever changed or removed: those that have the name, the keys and the kind that it gives.
+
+use super::found::{Expiry, Found};
+use super::indexes::Index;
+use super::retention::Period;
+
+/// What is to be done about one index that should be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It is there, or another one serves as well.
+    Nothing,
+    /// To be made. Beside one of other options on the same keys, where one is named: some servers
+    /// take both, others refuse.
+    Make { beside: Option<String> },
+    /// Its period is to be changed.
+    Period { from: Option<Period>, to: Period },
+    /// It is to be made anew: its filter differs, which cannot be changed in place.
+    Remake { period: Period },
+    /// Its name is taken by an index of somebody else's.
+    Taken,
+}
+
+pub(super) fn plan(wanted: &Index, existing: &[Found]) -> Step {
+    let name = wanted.name();
+    // The index on `_id` has the collation that the collection has by default.
+    let default = existing.iter().find(|found| found.name == "_id_");
+    let default = default.and_then(|found| found.collation.as_ref());
+    let same_keys = || existing.iter().filter(|found| found.has_keys(&wanted.keys));
+    let is_served = |found: &Found| {
+        // A date compares alike in every collation; a text is found only by the one it was
+        // written in.
+        let collation = wanted.expire_after.is_some() || found.collation.as_ref() == default;
+        collation && serves(wanted, found)
+    };
+    if same_keys().any(is_served) {
+        return Step::Nothing;
+    }
+    let Some(named) = existing.iter().find(|found| found.name == name) else {
+        return Step::Make { beside: same_keys().next().map(|found| found.name.clone()) };
+    };
+    match wanted.expire_after.map(Period::from_seconds) {
+        Some(period) if is_own_expiry(wanted, named) => {
+            if filter_fits(wanted, named) {
+                let from = match named.expiry {
+                    Expiry::After(seconds) => Some(Period::from_seconds(seconds)),
+                    Expiry::Never | Expiry::Unreadable => None,
+                };
+                Step::Period { from, to: period }
+            } else {
+                Step::Remake { period }
+            }
+        }
+        _ => Step::Taken,
+    }
+}
+
+/// Whether an index is one that this program made earlier and that it needs no more: an exact
+/// likeness, name included.
+pub(super) fn is_retired(retired: &Index, found: &Found) -> bool {
+    found.name == retired.name()
+        && found.has_keys(&retired.keys)
+        && found.filter == retired.filter
+        && found.expiry == Expiry::Never
+        && !(found.sparse || found.hidden || found.unique || found.other)
+}
+
+fn serves(wanted: &Index, found: &Found) -> bool {
+    let expiry = wanted.expire_after.map_or(Expiry::Never, Expiry::After);
+    // For looking up, one that also removes documents would serve; what it removes is not ours.
+    (wanted.expire_after.is_none() || found.expiry == expiry)
+        && !found.hidden
+        && found.sparse == wanted.sparse
+        && filter_fits(wanted, found)
+}
+
+/// For looking up, an index of all records serves where one of some is wanted. For expiry, one
+/// that spares the records with a date of their own serves where none need be spared.
+fn filter_fits(wanted: &Index, found: &Found) -> bool {
+    match (&wanted.filter, &found.filter) {
+        (None, None) => true,
+        (Some(_), None) => wanted.expire_after.is_none(),
+        (None, Some(found)) => wanted.expire_after.is_some() && *found == Index::spares_dated(),
+        (Some(wanted), Some(found)) => wanted == found,
+    }
+}
+
+/// By its name, and nothing but what this program itself would have set.
+fn is_own_expiry(wanted: &Index, found: &Found) -> bool {
+    found.has_keys(&wanted.keys)
+        && found.expiry != Expiry::Never
+        && found.sparse == wanted.sparse
+        && found.filter.as_ref().is_none_or(|filter| *filter == Index::spares_dated())
+        && !(found.hidden || found.unique || found.other)
+}
+
+#[cfg(test)]
+mod tests {
+    use mongodb::bson::{Document, doc};
+
+    use super::*;
+
+    fn ttl(filter: Option<Document>) -> Index {
+        Index { expire_after: Some(60), filter, ..Index::of(doc! { "created_at": 1 }) }
+    }
+
+    fn look_up() -> Index {
+        Index { filter: Some(doc! { "id": { "$gt": "" } }), ..Index::of(doc! { "id": 1 }) }
+    }
+
+    fn found(listed: Document) -> Found {
+        let mut all = doc! { "v": 2, "key": { "created_at": 1 }, "name": "created_at_1" };
+        all.extend(listed);
+        Found::read(&all)
+    }
+
+    #[test]
+    fn an_own_index_for_expiry_gets_the_period_and_the_filter() {
+        let spares = || Some(Index::spares_dated());
+        let own = found(doc! { "expireAfterSeconds": 90 });
+        let sparing =
+            found(doc! { "expireAfterSeconds": 60, "partialFilterExpression": spares().unwrap() });
+        let period = Period::from_seconds(60);
+        let change = Step::Period { from: Some(Period::from_seconds(90)), to: period };
+        assert_eq!(plan(&ttl(None), std::slice::from_ref(&own)), change);
+        assert_eq!(plan(&ttl(spares()), &[own]), Step::Remake { period });
+        assert_eq!(plan(&ttl(None), std::slice::from_ref(&sparing)), Step::Nothing);
+        assert_eq!(plan(&ttl(spares()), &[sparing]), Step::Nothing);
+        let nan = found(doc! { "expireAfterSeconds": f64::NAN });
+        assert_eq!(plan(&ttl(None), &[nan]), Step::Period { from: None, to: period });
+    }
+
+    #[test]
+    fn an_administrators_index_on_the_date_is_never_touched() {
+        for options in [
+            doc! {},
+            doc! { "unique": true },
+            doc! { "partialFilterExpression": { "level": "INFO" } },
+            doc! { "unique": true, "expireAfterSeconds": 90 },
+            doc! { "hidden": true, "expireAfterSeconds": 90 },
+            doc! { "sparse": true, "expireAfterSeconds": 90 },
+            doc! { "storageEngine": {}, "expireAfterSeconds": 90 },
+            doc! { "partialFilterExpression": { "level": "INFO" }, "expireAfterSeconds": 90 },
+        ] {
+            assert_eq!(plan(&ttl(None), &[found(options.clone())]), Step::Taken, "{options}");
+            let mut named = options.clone();
+            named.insert("name", "theirs");
+            let step = Step::Make { beside: Some("theirs".into()) };
+            assert_eq!(plan(&ttl(None), &[found(named)]), step, "{options}");
+        }
+        let theirs = found(doc! { "name": "theirs", "expireAfterSeconds": 60 });
+        assert_eq!(plan(&ttl(None), &[theirs]), Step::Nothing, "it serves as well");
+    }
+
+    #[test]
+    fn a_default_collation_is_no_difference() {
+        let german = doc! { "collation": { "locale": "de", "strength": 3 } };
+        let with = |listed: Document| {
+            let mut all = listed;
+            all.extend(german.clone());
+            found(all)
+        };
+        let id = with(doc! { "key": { "_id": 1 }, "name": "_id_" });
+        let expiry = with(doc! { "expireAfterSeconds": 60 });
+        assert_eq!(plan(&ttl(None), &[id.clone(), expiry.clone()]), Step::Nothing);
+        assert_eq!(plan(&ttl(None), &[expiry]), Step::Nothing, "not even one of its own");
+        let by_id = with(doc! { "key": { "id": 1 }, "name": "id_1" });
+        assert_eq!(plan(&look_up(), &[id.clone(), by_id.clone()]), Step::Nothing);
+        assert_eq!(plan(&look_up(), &[by_id]), Step::Taken, "the collection has none");
+        let plain = found(doc! { "key": { "id": 1 }, "name": "id_1" });
+        assert_eq!(plan(&look_up(), &[id, plain]), Step::Taken, "the collection has one");
+    }
+
+    #[test]
+    fn only_an_exact_likeness_of_an_own_old_index_is_retired() {
+        let old = Index::of(doc! { "timestamp": -1 });
+        let listed = doc! { "key": { "timestamp": -1 }, "name": "timestamp_-1" };
+        assert!(is_retired(&old, &found(listed.clone())));
+        for other in [
+            doc! { "name": "mine" },
+            doc! { "unique": true },
+            doc! { "key": { "timestamp": 1 } },
+            doc! { "partialFilterExpression": { "level": "INFO" } },
+        ] {
+            let mut changed = listed.clone();
+            changed.extend(other.clone());
+            assert!(!is_retired(&old, &found(changed)), "{other}");
+        }
+    }
+}
