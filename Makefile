@@ -139,6 +139,13 @@ test-e2e: wasm ## Real Envoy, collector and database; FILTER=name for some of th
 	cargo build --workspace --bins
 	cargo test --workspace --test e2e --test filter $(FILTER) -- --test-threads=$(E2E_THREADS)
 
+.PHONY: test-envoy
+test-envoy: wasm ## Another release of Envoy: loads, ids, records, delivery; ENVOY_VERSION=1.37.0
+	@test -n "$(ENVOY_VERSION)" || { echo 'error: which release? make test-envoy ENVOY_VERSION=1.37.0' >&2; exit 1; }
+	cargo build --workspace --bins
+	GATELOG_ENVOY="$$(scripts/envoy-version.sh $(ENVOY_VERSION))" \
+		cargo test --workspace --test e2e supported:: -- --test-threads=$(E2E_THREADS)
+
 .PHONY: test-clients
 test-clients: wasm ## The gateway driven by other people's clients; FILTER=name for some of them
 	cargo build --workspace --bins

@@ -19,6 +19,7 @@ mod records;
 mod retention;
 mod several;
 mod stdout;
+mod supported;
 mod tls;
 mod updates;
 

@@ -100,7 +100,7 @@ impl Envoy {
         }
         fs::write(&file, config.to_json()?)?;
 
-        let mut command = bound_command(&paths::tool("envoy")?);
+        let mut command = bound_command(&paths::envoy()?);
         command.arg("-c").arg(&file).arg("--admin-address-path").arg(&admin_file);
         command.args(["--disable-hot-restart", "-l", "warning"]);
         command.args(["--concurrency", &concurrency.to_string()]);
@@ -151,6 +151,14 @@ impl Envoy {
     /// Where its administration interface listens.
     pub fn admin(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// Its release, for example "1.40.0".
+    pub async fn version(&self) -> Result<String> {
+        let info = self.client.get(self.admin, "/server_info").await?.json()?;
+        // "commit/1.40.0/Clean/RELEASE/BoringSSL"
+        let version = info.get("version").and_then(Value::as_str).context("no version")?;
+        Ok(version.split('/').nth(1).context("no release in the version")?.to_owned())
     }
 
     /// Its process: to stop, continue, kill or inspect it.

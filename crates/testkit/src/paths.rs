@@ -21,6 +21,14 @@ pub fn tool(name: &str) -> Result<PathBuf> {
     existing(root().join(".tools/venv/bin").join(name), "make tools")
 }
 
+/// Envoy: `GATELOG_ENVOY`, else the pinned one that `make tools` made.
+pub(crate) fn envoy() -> Result<PathBuf> {
+    match env::var_os("GATELOG_ENVOY") {
+        Some(path) => existing(path.into(), "scripts/envoy-version.sh VERSION"),
+        None => tool("envoy"),
+    }
+}
+
 /// The filter: `GATELOG_WASM`, else what `make wasm` made.
 pub fn filter() -> Result<PathBuf> {
     match env::var_os("GATELOG_WASM") {
