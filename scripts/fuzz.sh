@@ -49,7 +49,11 @@ for target in $targets; do
     fi
     mkdir -p "$corpus" "$failures" "fuzz/corpus/$target"
     before=$(find "$failures" -type f | wc -l)
-    "$programs/$target" "$corpus" "fuzz/corpus/$target" "${bound[@]}" -max_len=16384 \
+    dictionary=()
+    case $target in
+    record_decode | batch | batch_header | documents | journal) dictionary=(-dict=fuzz/dictionaries/record.dict) ;;
+    esac
+    "$programs/$target" "$corpus" "fuzz/corpus/$target" "${bound[@]}" "${dictionary[@]}" -max_len=16384 \
         -timeout=10 -rss_limit_mb=2048 -artifact_prefix="$failures/" -print_final_stats=1 >"$log" 2>&1 && status=0 || status=$?
     found=$(($(find "$failures" -type f | wc -l) - before))
     ((status == 0 || found > 0)) || found=1

@@ -21,6 +21,7 @@ use flate2::write::GzEncoder;
 use gatelog_collector::http::{IngestLimits, Post, Refusal};
 use gatelog_collector::ingest::{BatchError, BatchLimits, BodyError, Budget};
 use gatelog_collector::spool::Append;
+use gatelog_record::limits::GATEWAY_BYTES;
 use gatelog_record::{BatchHeader, DecodeLimits, HeaderError, Uuid, decode_record};
 use http_body::{Frame, SizeHint};
 use libfuzzer_sys::fuzz_target;
@@ -206,6 +207,9 @@ fn taken_whole(batch: &Append, given: usize) {
             .expect("readable from the spool");
         assert!(!record.id.is_nil());
     }
+    let names = batch.seqs.iter().chain(batch.quarantined.iter()).map(|(key, _)| &key.gateway);
+    let names = names.chain(batch.totals.iter().map(|(key, _)| &key.gateway));
+    assert!(names.into_iter().all(|name| name.len() <= GATEWAY_BYTES));
     for letter in &batch.letters {
         assert!(!letter.kind.is_empty() && !letter.reason.is_empty());
         assert!(!letter.reason.contains('\n'), "{:?}", letter.reason);

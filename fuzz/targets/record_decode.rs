@@ -2,6 +2,7 @@
 //! same when it is written again; a record that is told at once is one when it is read.
 #![no_main]
 
+use gatelog_record::limits::GATEWAY_BYTES;
 use gatelog_record::{DecodeLimits, Uuid, check_record, decode_record};
 use libfuzzer_sys::fuzz_target;
 
@@ -20,6 +21,9 @@ fuzz_target!(|line: &[u8]| {
         assert_eq!(checked.source, record.source);
         let again = decode_record(line, &limits, Uuid::from_u128(8));
         assert_eq!(again.map(|again| again.id), Ok(record.id), "an id of its own");
+    }
+    if let Some(source) = &record.source {
+        assert!(source.gateway.len() <= GATEWAY_BYTES);
     }
     assert_eq!(record.body["id"], record.id.to_string());
     assert_eq!(record.body["level"], record.level.as_str());

@@ -2,6 +2,7 @@
 
 mod batch;
 mod body;
+mod elements;
 
 pub use batch::{BatchError, BatchLimits, Form, parse};
 pub(crate) use batch::{beside_text, write_line};

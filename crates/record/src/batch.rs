@@ -1,13 +1,15 @@
 //! The first line of a batch: who sends it, and the sender's own accounting.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use uuid::Uuid;
 
 use crate::json::Json;
-use crate::limits::VALUE_BYTES;
+use crate::limits::{DROP_REASON_BYTES, DROP_REASONS, GATEWAY_BYTES, HEADER_BYTES, VALUE_BYTES};
 
 /// The version of the batch format that this crate writes and reads.
 pub const BATCH_VERSION: u64 = 1;
@@ -73,7 +75,7 @@ impl Dropped {
 /// The first line of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchHeader {
-    /// The gateway's node id, else its host name.
+    /// The gateway's node id, else its host name; at most [`GATEWAY_BYTES`].
     pub gateway: String,
     /// One life of the filter's root context.
     pub boot: Uuid,
@@ -157,19 +159,33 @@ impl BatchHeader {
         json.raw(b"}}\n");
     }
 
-    /// Whether a line means to be a header, whatever its shape: records have no such key first.
+    /// Whether a line means to be a header, whatever its shape: its first key is `batch`, and it
+    /// has none of the keys that every record has. An application's record may have a key of its
+    /// own that is called `batch`.
     pub fn is_header(line: &[u8]) -> bool {
         line.trim_ascii_start()
             .strip_prefix(b"{")
             .is_some_and(|rest| rest.trim_ascii_start().starts_with(b"\"batch\""))
+            && !has_record_key(line)
     }
 
     /// Reads a header's line. Keys it does not know are passed over, for later versions' sake.
+    ///
+    /// # Errors
+    ///
+    /// It has another shape or version, or more bytes, reasons or longer names than
+    /// [`limits`](crate::limits) allows.
     pub fn decode(line: &[u8]) -> Result<Self, HeaderError> {
+        at_most("line", "bytes", line.len(), HEADER_BYTES)?;
         let Line { batch } =
             serde_json::from_slice(line).map_err(|error| HeaderError::Shape(error.to_string()))?;
         if batch.v != BATCH_VERSION {
             return Err(HeaderError::Version(batch.v));
+        }
+        at_most("gateway", "bytes", batch.gateway.len(), GATEWAY_BYTES)?;
+        at_most("dropped", "reasons", batch.dropped.len(), DROP_REASONS)?;
+        for reason in batch.dropped.keys() {
+            at_most("dropped: a reason", "bytes", reason.len(), DROP_REASON_BYTES)?;
         }
         let boot = Uuid::try_parse(&batch.boot)
             .map_err(|error| HeaderError::Shape(format!("boot: {error}")))?;
@@ -182,6 +198,36 @@ impl BatchHeader {
             sampled: batch.sampled,
         })
     }
+}
+
+fn at_most(place: &str, unit: &str, found: usize, limit: usize) -> Result<(), HeaderError> {
+    if found > limit {
+        return Err(HeaderError::Shape(format!("{place}: {found} {unit}, limit is {limit}")));
+    }
+    Ok(())
+}
+
+/// Whether an object has, before it ends or breaks off, a key that every record must have and no
+/// header has.
+fn has_record_key(line: &[u8]) -> bool {
+    struct Keys<'f>(&'f mut bool);
+    impl<'de> Visitor<'de> for Keys<'_> {
+        type Value = ();
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+            while let Some(key) = map.next_key::<Cow<'_, str>>()? {
+                *self.0 |= matches!(key.as_ref(), "timestamp" | "level" | "message");
+                map.next_value::<IgnoredAny>()?;
+            }
+            Ok(())
+        }
+    }
+    let mut found = false;
+    // How it ends does not matter: a line that was cut off is judged by what is there.
+    let _ = serde_json::Deserializer::from_slice(line).deserialize_map(Keys(&mut found));
+    found
 }
 
 #[cfg(test)]
@@ -236,6 +282,40 @@ mod tests {
         assert!(!BatchHeader::is_header(br#"{"timestamp":"x","batch":1}"#));
         assert!(!BatchHeader::is_header(b""));
         assert!(BatchHeader::is_header(b" { \"batch\" : 3}"));
+        assert!(BatchHeader::is_header(b"{\"batch\":{\"v\":1,\"level\":{}},\"later\":[1]}"));
+        assert!(BatchHeader::is_header(b"{\"batch\":{\"v\":1,\"gate"));
+        for record in [
+            &br#"{"batch":17,"timestamp":"2026-01-26T02:11:57Z","level":"INFO","message":"m"}"#[..],
+            br#"{"batch":{"v":1},"\u006cevel":"INFO"}"#,
+            br#"{"batch":"a","message":"cut off he"#,
+        ] {
+            assert!(!BatchHeader::is_header(record), "{}", record.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn nothing_that_a_header_names_is_longer_than_its_bound() {
+        let of = |gateway: &str, dropped: &str| {
+            let line = format!(
+                r#"{{"batch":{{"v":1,"gateway":"{gateway}","boot":"00000000-0000-0000-0000-000000000001","assigned":1,"queued":0,"dropped":{{{dropped}}}}}}}"#
+            );
+            BatchHeader::decode(line.as_bytes()).map(|_| ()).map_err(|error| error.to_string())
+        };
+        let reasons = |count: usize| {
+            (0..count).map(|reason| format!("\"r{reason}\":1")).collect::<Vec<_>>().join(",")
+        };
+        let name = |bytes: usize| format!("\"{}\":1", "r".repeat(bytes));
+        of(&"g".repeat(GATEWAY_BYTES), &reasons(DROP_REASONS)).unwrap();
+        of("g", &name(DROP_REASON_BYTES)).unwrap();
+        for (gateway, dropped, says) in [
+            ("g".repeat(GATEWAY_BYTES + 1), String::new(), "gateway: 129 bytes, limit is 128"),
+            ("g".repeat(8 << 20), String::new(), "line: "),
+            ("g".into(), reasons(DROP_REASONS + 1), "dropped: 17 reasons, limit is 16"),
+            ("g".into(), name(DROP_REASON_BYTES + 1), "a reason: 65 bytes, limit is 64"),
+        ] {
+            let error = of(&gateway, &dropped).unwrap_err();
+            assert!(error.contains(says) && error.len() < 100, "{error}");
+        }
     }
 
     #[test]

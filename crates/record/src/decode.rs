@@ -10,12 +10,18 @@
 //! - `logger_name`, `function_name`, `line_number` and the five ids of `context` are always
 //!   there, null where unknown; every other part that came as null is left out;
 //! - top-level keys that the format does not know stand under `extra`;
+//! - the whole number `-0` is 0;
 //! - of a key that stands twice in one object, the last value counts.
+//!
+//! No key has a meaning to the parser: see [`Plain`]. (`serde_json`'s feature
+//! `arbitrary_precision` would give one to a key of its own, and must be off.)
 
+mod plain;
 mod quick;
 mod scan;
 mod shape;
 
+pub use plain::Plain;
 pub use quick::{Checked, check_record};
 
 use std::fmt;
@@ -65,7 +71,8 @@ pub struct Decoded {
 /// Which record of which sender: [`Source`](crate::Source), owned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnedSource {
-    /// The gateway's node id, else its host name.
+    /// The gateway's node id, else its host name; at most
+    /// [`GATEWAY_BYTES`](crate::limits::GATEWAY_BYTES).
     pub gateway: String,
     /// One life of the filter's root context.
     pub boot: Uuid,
@@ -155,8 +162,8 @@ pub fn decode_record(
             format!("record of {} bytes: limit is {}", line.len(), limits.record_bytes),
         ));
     }
-    scan::scan(line, limits)?;
-    let value = serde_json::from_slice(line).map_err(|error| {
+    let line = scan::scan(line, limits)?;
+    let Plain(value) = serde_json::from_slice(&line).map_err(|error| {
         // Syntax errors only, as any JSON is a `Value`: their texts quote nothing.
         DecodeError::new(Fault::NotJson, format!("not JSON: {error}"))
     })?;

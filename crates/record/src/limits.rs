@@ -31,6 +31,20 @@ pub const DEPTH: usize = 64;
 /// can be a value, which takes a hundred bytes in memory; a gateway's record has some fifty.
 pub const VALUES: usize = 16 * 1024;
 
+/// Most bytes of a gateway's name, in a record's `source` and in a batch's header: the filter cuts
+/// its own to as many. Names are kept in memory for as long as their boots are accounted for.
+pub const GATEWAY_BYTES: usize = 128;
+
+/// Most bytes of a batch's header that is read: some 300 are usual, and a later version's keys
+/// have room.
+pub const HEADER_BYTES: usize = 16 * 1024;
+
+/// Most reasons for dropping that a header may name; the filter has four.
+pub const DROP_REASONS: usize = 16;
+
+/// Most bytes of the name of such a reason; the longest of the filter's has ten.
+pub const DROP_REASON_BYTES: usize = 64;
+
 /// Stands at the end of a value that was cut.
 pub const CUT_MARK: &str = "…";
 

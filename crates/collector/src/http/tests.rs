@@ -230,6 +230,55 @@ async fn what_looks_like_extended_json_stays_what_it_was() {
 }
 
 #[tokio::test]
+async fn no_key_of_a_record_has_a_meaning_to_the_parser() {
+    for key in ["$serde_json::private::RawValue", "$serde_json::private::Number"] {
+        for text in ["[".repeat(3_000), "123".into(), format!("[{}0]", "0,".repeat(30_000))] {
+            for kind in [NDJSON, JSON] {
+                let fixture = Fixture::new();
+                let value = json!({"a": {key: text}});
+                let line = record("x").replace('}', &format!(",\"extra\":{value}}}"));
+                let (status, answer) = fixture.post(kind, line).await;
+                assert_eq!((status, answer), (202, json!({"accepted": 1, "quarantined": 0})));
+                let spooled = fixture.spooled().await;
+                let read = decode_record(&spooled[0], &DecodeLimits::default(), Uuid::nil());
+                assert_eq!(read.unwrap().body["extra"], value);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_application_s_record_may_have_a_key_that_is_called_batch() {
+    let fixture = Fixture::new();
+    let line = record("x").replacen('{', r#"{"batch":{"v":1,"size":10},"#, 1);
+    let (_, answer) = fixture.post(NDJSON, line).await;
+    assert_eq!(answer, json!({"accepted": 1, "quarantined": 0}));
+    let read = decode_record(&fixture.spooled().await[0], &DecodeLimits::default(), Uuid::nil());
+    assert_eq!(read.unwrap().body["extra"], json!({"batch": {"v": 1, "size": 10}}));
+}
+
+#[tokio::test]
+async fn names_past_their_bound_are_quarantined_and_reach_no_account() {
+    let long = "g".repeat(100_000);
+    let header = format!(
+        r#"{{"batch":{{"v":1,"gateway":"{long}","boot":"00000000-0000-4000-8000-000000000001","assigned":9,"queued":7}}}}"#
+    );
+    let reason = format!(
+        r#"{{"batch":{{"v":1,"gateway":"edge","boot":"00000000-0000-4000-8000-000000000001","assigned":9,"queued":7,"dropped":{{"{long}":1}}}}}}"#
+    );
+    let source = numbered(7, "").replace("edge", &long);
+    for (line, kind) in [(header, "header"), (reason, "header"), (source, "wrong_shape")] {
+        let fixture = Fixture::new();
+        let (_, answer) = fixture.post(NDJSON, line).await;
+        assert_eq!(answer, json!({"accepted": 0, "quarantined": 1}));
+        assert_eq!(fixture.letters(), [kind]);
+        let request = Request::builder().uri("/v1/accounting").body(Body::empty()).unwrap();
+        let (_, _, report) = fixture.send(request).await;
+        assert_eq!(report["boots"], json!([]));
+    }
+}
+
+#[tokio::test]
 async fn a_post_that_is_no_batch_has_its_status_and_a_reason() {
     type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Vec<u8>, u16, &'a str);
 
@@ -251,8 +300,8 @@ async fn a_post_that_is_no_batch_has_its_status_and_a_reason() {
         (NDJSON, &[], long, 413, "body too large: limit is 256KiB"),
         (NDJSON, &[], many.into_bytes(), 413, "too many records: limit is 100"),
         (JSON, &[], array.into_bytes(), 413, "too many records: limit is 100"),
-        (JSON, &[], b"[1,".to_vec(), 400, "no JSON array"),
-        (JSON, &[], b"\"text\"".to_vec(), 400, "no JSON array"),
+        (JSON, &[], b"[1,".to_vec(), 400, "not a JSON array"),
+        (JSON, &[], b"\"text\"".to_vec(), 400, "not a JSON array"),
         (NDJSON, &[], version.into(), 400, "batch version 2 is unknown"),
     ];
     for (kind, headers, body, status, says) in cases {

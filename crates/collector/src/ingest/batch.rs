@@ -4,15 +4,17 @@
 //! the spool can always be decoded again. A record without an id is given one before it is made
 //! durable: whatever happens afterwards, it keeps it.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use gatelog_record::limits::GATEWAY_BYTES;
 use gatelog_record::{BatchHeader, DecodeLimits, HeaderError, Uuid, check_record, decode_record};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 
 use crate::accounting::{BootKey, Totals};
 use crate::spool::{Append, DeadLetter};
+
+use super::elements::Elements;
 
 /// The form of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +87,7 @@ impl fmt::Display for BatchError {
                 write!(f, "too many records: limit is {limit}; send smaller batches")
             }
             BatchError::Version(version) => HeaderError::Version(*version).fmt(f),
-            BatchError::Json(text) => write!(f, "body is no JSON array of records: {text}"),
+            BatchError::Json(text) => write!(f, "body is not a JSON array of records: {text}"),
         }
     }
 }
@@ -114,11 +116,18 @@ pub fn parse(body: &[u8], form: Form, limits: &BatchLimits) -> Result<Append, Ba
             }
         }
         Form::Json => {
-            let elements = Elements::read(body, limits.records)?;
+            let mut line = Vec::new();
+            let elements =
+                Elements::of(body).map_err(|error| BatchError::Json(error.to_string()))?;
             for element in elements {
+                let element = element.map_err(|error| BatchError::Json(error.to_string()))?;
                 // A line feed can only stand between tokens here, where a space does as well.
-                let line = element.get().replace(['\n', '\r'], " ");
-                one(&mut batch, line.as_bytes())?;
+                line.clear();
+                line.extend(element.iter().map(|byte| match byte {
+                    b'\n' | b'\r' => b' ',
+                    other => *other,
+                }));
+                one(&mut batch, &line)?;
             }
         }
     }
@@ -191,67 +200,24 @@ pub(crate) fn write_line(line: &[u8], id: Option<Uuid>, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// The sequence number of a line that is no record otherwise.
+/// The sequence number of a line that is not a record otherwise; none that a record could not have.
 fn numbered(line: &[u8]) -> Option<(BootKey, u64)> {
     #[derive(Deserialize)]
-    struct Line {
-        source: Source,
+    struct Line<'a> {
+        #[serde(borrow)]
+        source: Source<'a>,
     }
     #[derive(Deserialize)]
-    struct Source {
-        gateway: String,
-        boot: String,
-        seq: u64,
+    struct Source<'a> {
+        #[serde(borrow)]
+        gateway: Cow<'a, str>,
+        #[serde(borrow)]
+        boot: Cow<'a, str>,
+        seq: i64,
     }
     let Line { source } = serde_json::from_slice(line).ok()?;
-    Some((
-        BootKey { gateway: source.gateway, boot: Uuid::try_parse(&source.boot).ok()? },
-        source.seq,
-    ))
-}
-
-/// The elements of an array as they stand in the body, no more than allowed.
-struct Elements<'a>(Vec<&'a RawValue>);
-
-impl<'a> Elements<'a> {
-    fn read(body: &'a [u8], limit: usize) -> Result<Vec<&'a RawValue>, BatchError> {
-        // Of a syntax error, which quotes nothing: what the body is has been seen before.
-        let json = |error: serde_json::Error| BatchError::Json(error.to_string());
-        match body.trim_ascii_start().first() {
-            Some(b'[') => {}
-            Some(b'{') => return Ok(vec![serde_json::from_slice(body).map_err(json)?]),
-            _ => return Err(BatchError::Json("must begin with [ or {".into())),
-        }
-        let mut reader = serde_json::Deserializer::from_slice(body);
-        let mut elements = Elements(Vec::new());
-        let result = (&mut reader).deserialize_seq(Bounded { elements: &mut elements, limit });
-        if elements.0.len() > limit {
-            return Err(BatchError::TooMany { limit });
-        }
-        result.and_then(|()| reader.end()).map_err(json)?;
-        Ok(elements.0)
-    }
-}
-
-struct Bounded<'e, 'a> {
-    elements: &'e mut Elements<'a>,
-    limit: usize,
-}
-
-impl<'a> Visitor<'a> for Bounded<'_, 'a> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of records")
-    }
-
-    fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<(), A::Error> {
-        while let Some(element) = seq.next_element()? {
-            self.elements.0.push(element);
-            if self.elements.0.len() > self.limit {
-                return Err(A::Error::custom("too many records"));
-            }
-        }
-        Ok(())
-    }
+    let seq = u64::try_from(source.seq).ok().filter(|seq| *seq > 0)?;
+    let boot = Uuid::try_parse(&source.boot).ok()?;
+    let gateway = (source.gateway.len() <= GATEWAY_BYTES).then(|| source.gateway.into_owned())?;
+    Some((BootKey { gateway, boot }, seq))
 }

@@ -16,6 +16,7 @@ use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use uuid::Uuid;
 
 use super::{DecodeLimits, OwnedSource};
+use crate::limits::GATEWAY_BYTES;
 use crate::{Level, Timestamp};
 
 /// Levels of objects and arrays in this form: the record, `http`, its headers.
@@ -52,7 +53,9 @@ pub fn check_record(line: &[u8], limits: &DecodeLimits) -> Option<Checked> {
 fn source(source: Source<'_>) -> Result<OwnedSource, ()> {
     let boot = source.boot.as_deref().and_then(|boot| Uuid::try_parse(boot).ok());
     match (source.gateway, boot, source.seq) {
-        (Some(gateway), Some(boot), Some(Count(seq))) if seq > 0 => {
+        (Some(gateway), Some(boot), Some(Count(seq)))
+            if seq > 0 && gateway.len() <= GATEWAY_BYTES =>
+        {
             Ok(OwnedSource { gateway: gateway.into_owned(), boot, seq })
         }
         _ => Err(()),
@@ -394,6 +397,8 @@ mod tests {
             "{\"a\":{\"b\":[1]}}",
             "{\"a\":99999999999999999999}",
             "{\"a\":\"b\",\"a\":\"c\"}",
+            "{\"$serde_json::private::RawValue\":\"[1]\"}",
+            "{\"$serde_json::private::Number\":\"1\"}",
         ];
         let places: Vec<usize> = LINE.match_indices(':').map(|(at, _)| at + 1).collect();
         let mut known = 0;
@@ -438,6 +443,8 @@ mod tests {
         assert_eq!(check_record(LINE.as_bytes(), &short), None);
         let few = DecodeLimits { values: LINE.len() / 2 - 1, ..limits };
         assert_eq!(check_record(LINE.as_bytes(), &few), None);
+        let long = LINE.replacen("edge-7", &"g".repeat(GATEWAY_BYTES + 1), 1);
+        assert_eq!(check_record(long.as_bytes(), &limits), None);
         let flat = DecodeLimits { depth: 2, ..limits };
         assert_eq!(check_record(LINE.as_bytes(), &flat), None);
     }

@@ -1,14 +1,21 @@
-//! One pass over the bytes of a line, before it is parsed: nesting, values and numbers. No recursion, no
-//! allocation. What is no JSON at all is left for the parser to refuse.
+//! One pass over the bytes of a line, before it is parsed: nesting, values and numbers. No recursion, and
+//! no allocation but for numbers to be rewritten. What is not JSON at all is left for the parser to refuse.
+
+use std::borrow::Cow;
 
 use super::{DecodeError, DecodeLimits, Fault};
 
 /// Digits that fit 64 signed bits whatever they are.
 const SAFE_DIGITS: usize = 18;
 
-pub(super) fn scan(line: &[u8], limits: &DecodeLimits) -> Result<(), DecodeError> {
+/// Checks a line, and returns it as it is to be parsed: the whole number `-0` as 0, since the
+/// parser would make a double of it.
+pub(super) fn scan<'a>(
+    line: &'a [u8],
+    limits: &DecodeLimits,
+) -> Result<Cow<'a, [u8]>, DecodeError> {
     let (mut depth, mut values) = (0_usize, 0_usize);
-    let mut rest = line;
+    let (mut rest, mut parsed) = (line, Cow::Borrowed(line));
     while let [byte, after @ ..] = rest {
         rest = match byte {
             b'"' => after_string(after),
@@ -34,12 +41,18 @@ pub(super) fn scan(line: &[u8], limits: &DecodeLimits) -> Result<(), DecodeError
             b'-' | b'0'..=b'9' => {
                 let (number, after) = split_number(rest);
                 check_number(number)?;
+                if number == b"-0" {
+                    let sign = line.len().saturating_sub(rest.len());
+                    if let Some(byte) = parsed.to_mut().get_mut(sign) {
+                        *byte = b' ';
+                    }
+                }
                 after
             }
             _ => after,
         };
     }
-    Ok(())
+    Ok(parsed)
 }
 
 /// Counts a value: the first one of an object or array, or the next one.

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{DecodeError, Decoded, Fault, OwnedSource};
+use crate::limits::GATEWAY_BYTES;
 use crate::{Level, Timestamp};
 
 /// The keys of a record, in their order.
@@ -335,6 +336,11 @@ fn source(object: Map<String, Value>) -> Result<(OwnedSource, Map<String, Value>
     let boot = uuid("source.boot", given.get("boot").ok_or_else(|| missing("boot"))?)?;
     given.insert("boot".into(), boot.to_string().into());
     let gateway = given.get("gateway").and_then(Value::as_str).ok_or_else(|| missing("gateway"))?;
+    if gateway.len() > GATEWAY_BYTES {
+        let found = gateway.len();
+        let rule = format!("must be at most {GATEWAY_BYTES} bytes, found {found}");
+        return Err(impossible("source.gateway", rule));
+    }
     let seq = given.get("seq").and_then(Value::as_u64).ok_or_else(|| missing("seq"))?;
     if seq == 0 {
         return Err(impossible("source.seq", "must be at least 1"));

@@ -245,6 +245,50 @@ fn numbers_that_bson_cannot_hold_are_refused_before_they_lose_digits() {
 }
 
 #[test]
+fn no_key_has_a_meaning_to_the_parser() {
+    for key in ["$serde_json::private::RawValue", "$serde_json::private::Number"] {
+        for value in [json!({key: "[1]"}), json!({key: "123"}), json!({"a": [{key: "x", "b": 1}]})]
+        {
+            assert_eq!(decode(&with("extra", value.clone())).unwrap().body["extra"], value);
+        }
+        // What would be parsed anew is deeper, larger or of other numbers than was checked.
+        for text in ["[".repeat(60_000), format!("[{}0]", "0,".repeat(60_000)), "1e999".into()] {
+            let value = json!({"x": {key: text}});
+            assert_eq!(decode(&with("extra", value.clone())).unwrap().body["extra"], value);
+        }
+        assert_eq!(fault_of(&json!({key: minimal().to_string()}).to_string()).0, Fault::WrongShape);
+    }
+}
+
+#[test]
+fn a_negative_zero_is_a_whole_number_unless_it_has_a_point() {
+    let line = with("message", json!("-0 [-0] \"-0")).to_string();
+    let line = line.replace('}', r#","line_number":-0,"extra":{"a":-0,"b":[ -0,-0.0 ]}}"#);
+    let read = decode_record(line.as_bytes(), &DecodeLimits::default(), GIVEN).unwrap();
+    let (extra, zero) = (&read.body["extra"], json!(0));
+    assert_eq!((&extra["a"], &extra["b"][0]), (&zero, &zero));
+    assert!(extra["b"][1].is_f64() && extra["b"][1].as_f64().unwrap().is_sign_negative());
+    assert_eq!((&read.body["line_number"], &read.body["message"]), (&zero, &json!("-0 [-0] \"-0")));
+    for bad in ["- 0", "--0", "-0-0", "1-0", "-00", "-0x", "x-0"] {
+        assert_eq!(
+            fault_of(&line.replacen("\"a\":-0", &format!("\"a\":{bad}"), 1)).0,
+            Fault::NotJson
+        );
+    }
+}
+
+#[test]
+fn a_gateways_name_past_its_bound_is_refused_with_both_lengths() {
+    let of = |bytes: usize| {
+        with("source", json!({"gateway": "g".repeat(bytes), "boot": GIVEN.to_string(), "seq": 1}))
+    };
+    decode(&of(crate::limits::GATEWAY_BYTES)).unwrap();
+    let error = decode(&of(900_000)).unwrap_err();
+    assert_eq!(error.fault, Fault::WrongShape);
+    assert_eq!(error.to_string(), "source.gateway: must be at most 128 bytes, found 900000");
+}
+
+#[test]
 fn a_nul_in_a_key_is_refused_and_in_a_value_is_not() {
     for value in [json!({"a\0b": 1}), json!({"a": [{"\0": 1}]})] {
         assert_eq!(decode(&with("extra", value)).unwrap_err().fault, Fault::NulInKey);
