@@ -18,13 +18,18 @@ pub use section::{Environment, Section};
 
 use crate::compose::redaction::Redaction;
 use crate::compose::tenancy::Tenancy;
-use crate::decision::rules::{HealthChecks, Rule};
+use crate::decision::audit::AuditPolicy;
+use crate::decision::health_checks::HealthChecks;
+use crate::decision::rules::Rule;
 use crate::decision::sampling::Sampling;
 use crate::identity::ids::Identity;
-use crate::worker::GATEWAY_BYTES_MAX;
 
 /// Most bytes of a configuration.
 pub const CONFIGURATION_BYTES_MAX: usize = 1024 * 1024;
+
+/// Most bytes of a gateway's name: what a record has of it when all its values are cut short.
+/// Records are accounted for by this name, so that it must read alike in each.
+pub const GATEWAY_BYTES_MAX: usize = gatelog_record::limits::TIGHT_VALUE_BYTES;
 
 const MILLISECOND: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MILLISECOND;
@@ -83,15 +88,6 @@ pub struct RecordPolicy {
     pub fields: Vec<(String, String)>,
     /// Bounds.
     pub limits: RecordLimits,
-}
-
-/// Which records belong to the audit trail.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditPolicy {
-    /// Requests with one of these methods.
-    pub methods: Vec<String>,
-    /// Answers with one of these statuses.
-    pub statuses: Vec<u16>,
 }
 
 impl Config {

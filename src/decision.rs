@@ -1,5 +1,9 @@
-//! What becomes of an exchange: its outcome and level, the rules, sampling.
+//! What becomes of an exchange: its outcome and level, the rules, health checks, the audit trail,
+//! sampling. [`fate::decide`] shows the order in which they have their say.
 
+pub mod audit;
+pub mod fate;
+pub mod health_checks;
 pub mod outcome;
 pub mod path_template;
 pub mod rules;

@@ -1,14 +1,17 @@
 //! One HTTP exchange, from its request's headers to its log.
 
 pub mod access_log;
+pub mod begun;
+pub mod finished;
 
 use std::net::IpAddr;
 use std::rc::Rc;
 
 use crate::envoy::headers::Headers;
 use crate::envoy::property;
+use crate::exchange::begun::Begun;
 use crate::host::{HeaderMap, Host, Refused};
-use crate::identity::ids::{IdPolicy, Ids};
+use crate::identity::ids::IdPolicy;
 use crate::metrics::Metric;
 use crate::worker::Worker;
 
@@ -20,19 +23,6 @@ pub struct Exchange {
     begun: Option<Begun>,
     /// When the response's headers came, on the monotonic clock; only at level DEBUG.
     responded_ns: Option<u64>,
-}
-
-/// An exchange whose request's headers were seen.
-#[derive(Debug)]
-pub struct Begun {
-    /// When, on the wall clock.
-    pub start_unix_ns: u64,
-    /// When, on the monotonic clock.
-    pub start_ns: u64,
-    /// The request's headers as they came in.
-    pub headers: Headers,
-    /// The ids.
-    pub ids: Ids,
 }
 
 impl Exchange {

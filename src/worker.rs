@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use gatelog_record::{DropReason, Encoder, Level, Record, Source, Uuid};
 
-use crate::config::Config;
+use crate::config::{Config, GATEWAY_BYTES_MAX};
 use crate::delivery::outbox::{Outbox, Sender};
 use crate::delivery::queue::Entry;
 use crate::envoy::attributes::Reader;
@@ -19,10 +19,6 @@ pub const FILTER_STATE: &str = "gatelog";
 /// Marks an exchange that this filter has judged and left without a record, so that the same
 /// module as an access logger does not record it after all.
 pub const FILTER_STATE_SEEN: &str = "gatelog_seen";
-
-/// Most bytes of a gateway's name: what a record has of it when all its values are cut short.
-/// Records are accounted for by this name, so that it must read alike in each.
-pub const GATEWAY_BYTES_MAX: usize = gatelog_record::limits::TIGHT_VALUE_BYTES;
 
 /// What does not change in the life of a root context.
 #[derive(Debug)]

@@ -7,25 +7,13 @@ use gatelog_record::{
 };
 
 use crate::compose::facts::{Facts, OwnedPairs, Request, all};
-use crate::exchange::access_log::Finished;
+use crate::decision::fate::Decided;
+use crate::exchange::finished::Finished;
 use crate::host::{HeaderMap, Host};
 use crate::worker::Worker;
 
 /// Most characters of the path in a message: the status behind it stays in sight.
 pub const MESSAGE_PATH_CHARS: usize = 256;
-
-/// What was decided about a record.
-#[derive(Clone, Copy, Debug)]
-pub struct Decided {
-    /// Its level.
-    pub level: Level,
-    /// Whether it belongs to the audit trail.
-    pub audit: bool,
-    /// Whether the exchange was slow.
-    pub slow: bool,
-    /// How many requests it stands for.
-    pub weight: Option<f64>,
-}
 
 /// What only the second record of level DEBUG has.
 #[derive(Default)]

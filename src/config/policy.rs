@@ -3,13 +3,15 @@
 use gatelog_record::limits::PAIRS;
 use serde_json::Value;
 
+use super::HOUR;
 use super::fault::quoted;
 use super::section::Section;
-use super::{AuditPolicy, HOUR};
 use crate::compose::redaction::{Redaction, SENSITIVE_HEADERS, Treatment};
 use crate::compose::tenancy::{Field, Source, Tenancy, VALUE_BYTES_MAX};
+use crate::decision::audit::AuditPolicy;
+use crate::decision::health_checks::HealthChecks;
 use crate::decision::path_template::PathTemplate;
-use crate::decision::rules::{HealthChecks, Match, Rule};
+use crate::decision::rules::{Match, Rule};
 use crate::identity::ids::{IdPolicy, Identity, Trust};
 
 /// Most elements of the configuration's lists.
@@ -217,12 +219,10 @@ pub(super) fn audit(section: &Section<'_>) -> AuditPolicy {
 }
 
 pub(super) fn health_checks(section: &Section<'_>) -> HealthChecks {
-    let customary = HealthChecks::customary();
-    let list =
-        |key, default| if section.has(key) { section.strings(key, LIST_MAX) } else { default };
-    let checks = HealthChecks {
-        paths: list("paths", customary.paths),
-        user_agents: list("user_agents", customary.user_agents),
+    let checks = if section.has("paths") {
+        HealthChecks { paths: section.strings("paths", LIST_MAX) }
+    } else {
+        HealthChecks::customary()
     };
     section.refuse_unknown();
     checks

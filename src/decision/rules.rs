@@ -2,8 +2,6 @@
 //!
 //! All rules that match apply; where two set the same thing, the earlier one counts.
 
-use std::borrow::Cow;
-
 use gatelog_record::Level;
 
 use crate::compose::tenancy::Field;
@@ -128,36 +126,6 @@ fn without_port(authority: &str) -> &str {
     }
 }
 
-/// Requests that ask after the service's health: no record is made of them unless they fail.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HealthChecks {
-    /// Exact paths.
-    pub paths: Vec<String>,
-    /// How their user agents begin.
-    pub user_agents: Vec<String>,
-}
-
-impl HealthChecks {
-    /// The customary paths, and Envoy's and Kubernetes's own checkers.
-    pub fn customary() -> Self {
-        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        Self {
-            paths: owned(&[
-                "/health", "/healthz", "/ready", "/readyz", "/live", "/livez", "/metrics",
-            ]),
-            user_agents: owned(&["Envoy/HC", "kube-probe/"]),
-        }
-    }
-
-    /// Whether this is such a request.
-    pub fn covers(&self, path: &str, user_agent: Option<&Cow<'_, str>>) -> bool {
-        self.paths.iter().any(|own| own == path)
-            || user_agent.is_some_and(|agent| {
-                self.user_agents.iter().any(|own| agent.starts_with(own.as_str()))
-            })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #[cfg(target_arch = "wasm32")]
@@ -230,13 +198,5 @@ mod tests {
         assert_eq!(verdict.tenant(Field::Organization), Some("a"));
         assert_eq!(verdict.tenant(Field::User), Some("u"));
         assert_eq!(verdict.tenant(Field::Conversation), None);
-    }
-
-    #[test]
-    fn health_checks_are_known_by_path_or_by_who_asks() {
-        let checks = HealthChecks::customary();
-        assert!(checks.covers("/healthz", None));
-        assert!(checks.covers("/anything", Some(&Cow::Borrowed("kube-probe/1.33"))));
-        assert!(!checks.covers("/healthz/more", Some(&Cow::Borrowed("curl"))));
     }
 }

@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 
 use super::page::{blocks, code, rows};
 use crate::compose::{assemble, server_timing};
+use crate::config;
 use crate::identity::ids;
-use crate::worker;
 
 const PAGE: &str = include_str!("../../docs/record.md");
 
@@ -236,7 +236,7 @@ fn the_bounds_are_the_codes_own() {
         ids::ID_BYTES_MAX,
         assemble::MESSAGE_PATH_CHARS,
         server_timing::NAME_BYTES_MAX,
-        worker::GATEWAY_BYTES_MAX,
+        config::GATEWAY_BYTES_MAX,
     ];
     assert_eq!(documented, own);
 }

@@ -4,53 +4,20 @@ use std::rc::Rc;
 
 use gatelog_record::Level;
 
-use crate::compose::assemble::{self, Decided};
+use crate::compose::assemble;
 use crate::compose::facts::{Facts, Request};
-use crate::config::Config;
+use crate::decision::fate::{Case, Fate, decide};
 use crate::decision::outcome::{Outcome, final_status, parse_grpc_status};
 use crate::decision::rules::{Subject, judge};
-use crate::decision::sampling::Sample;
 use crate::envoy::attributes::{Attribute, Attributes};
 use crate::envoy::headers::Headers;
 use crate::envoy::property;
 use crate::envoy::response_flags::ResponseFlags;
-use crate::exchange::Begun;
+use crate::exchange::begun::Begun;
+use crate::exchange::finished::Finished;
 use crate::host::{HeaderMap, Host};
-use crate::identity::ids::Ids;
 use crate::metrics::Metric;
 use crate::worker::{FILTER_STATE, FILTER_STATE_SEEN, Worker};
-
-/// What is known of an exchange before its record is decided upon.
-pub struct Finished {
-    /// The ids.
-    pub ids: Ids,
-    /// When it started, on the wall clock.
-    pub start_unix_ns: u64,
-    /// How long it took.
-    pub duration_ns: u64,
-    /// The request's headers as they came in.
-    pub received: Headers,
-    /// The request's headers as they are now; none where they are the same.
-    pub current: Option<Headers>,
-    /// How long the response's headers took to come; only at level DEBUG.
-    pub responded_ns: Option<u64>,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Envoy's response code details; read only where something failed.
-    pub details: Option<Vec<u8>>,
-}
-
-impl Finished {
-    /// Whether the record says what went wrong.
-    pub fn failed(&self) -> bool {
-        self.outcome.level() >= Level::Warning || self.outcome.aborted()
-    }
-
-    /// The request's headers as they are now.
-    pub fn current(&self) -> &Headers {
-        self.current.as_ref().unwrap_or(&self.received)
-    }
-}
 
 /// Makes the record of an exchange, and gives it to queue and journal.
 pub fn log(begun: Option<Begun>, responded_ns: Option<u64>, worker: &mut Worker, host: &dyn Host) {
@@ -137,59 +104,32 @@ fn record(
     lines: &mut Vec<u8>,
 ) {
     let request = Request::read(&exchange.received);
-    let (outcome, duration_ns) = (&exchange.outcome, exchange.duration_ns);
     let settings = Rc::clone(&worker.settings);
     let config = &settings.config;
     let subject = Subject {
         path: &request.path,
         method: &request.method,
         host: &request.host,
-        status: outcome.status,
-        duration_ns,
+        status: exchange.outcome.status,
+        duration_ns: exchange.duration_ns,
     };
     let verdict = judge(&config.rules, &subject);
-    let health_check = outcome.level() < Level::Warning
-        && config.health_checks.covers(&request.path, request.user_agent.as_ref());
-    let slow = duration_ns > config.record.slow_ns;
-    let level = verdict.level.unwrap_or_else(|| raised(outcome.level(), slow, config));
-    let audit = verdict.audit.unwrap_or_else(|| is_audited(config, &request, outcome));
-    if verdict.drop.unwrap_or(health_check) || (level < config.level && !audit) {
-        worker.metrics.count(Metric::Excluded, 1);
-        return;
-    }
-    let rate = verdict.sample.unwrap_or(config.sampling.rate);
-    let sample = if audit {
-        Sample::Kept
-    } else {
-        config.sampling.decide(rate, &exchange.ids.correlation_id, level, duration_ns)
+    let case = Case {
+        subject,
+        headers: &exchange.received,
+        outcome: &exchange.outcome,
+        details: exchange.details.as_deref(),
+        correlation_id: &exchange.ids.correlation_id,
     };
-    let weight = match sample {
-        Sample::Kept => None,
-        Sample::Weighted(weight) => Some(weight),
-        Sample::Out => {
-            worker.sampled_out();
-            return;
-        }
+    let decided = match decide(config, &verdict, &case) {
+        Fate::Made(decided) => decided,
+        Fate::Excluded => return worker.metrics.count(Metric::Excluded, 1),
+        Fate::SampledOut => return worker.sampled_out(),
     };
-    let decided = Decided { level, audit, slow, weight };
     let (current, failed) = (exchange.current(), exchange.failed());
     let facts = Facts::read(current, &request, &verdict, failed, attributes, config, host);
     assemble::record(exchange, &request, &facts, &decided, worker, host, lines);
     if config.level == Level::Debug {
         assemble::debug_record(exchange, &request, &facts, &decided, worker, host, lines);
     }
-}
-
-/// The level of an exchange that no rule has one for.
-fn raised(level: Level, slow: bool, config: &Config) -> Level {
-    match config.record.slow_level {
-        Some(slow_level) if slow => level.max(slow_level),
-        _ => level,
-    }
-}
-
-fn is_audited(config: &Config, request: &Request<'_>, outcome: &Outcome) -> bool {
-    let audit = &config.audit;
-    audit.methods.iter().any(|method| method.eq_ignore_ascii_case(&request.method))
-        || outcome.status.is_some_and(|status| audit.statuses.contains(&status))
 }

@@ -258,13 +258,39 @@ fn at_level_debug_a_second_record_has_headers_and_phases() {
 fn health_checks_leave_no_record_unless_they_fail() {
     let mut rig = Rig::new(&json!({}));
     assert!(rig.exchange(&get("/healthz")).is_empty());
-    assert!(rig.exchange(&with("/x", &[("user-agent", "Envoy/HC")])).is_empty());
+    assert!(rig.exchange(&get("/livez?full=1")).is_empty());
     assert!(rig.host.filter_state.borrow().contains_key(FILTER_STATE_SEEN));
     rig.worker.tick(&rig.host);
     assert!(rig.host.take_sent().is_empty());
     assert_eq!(rig.host.metric("requests_excluded"), 2);
     rig.host.set_uint(property::RESPONSE_CODE, 503);
     assert_eq!(rig.one(&get("/healthz"))["level"], "ERROR");
+}
+
+#[test]
+fn nothing_that_a_client_sends_takes_a_request_out_of_the_audit_trail() {
+    let configuration = json!({"level": "CRITICAL", "sampling": {"rate": 0.0}});
+    let mut rig = Rig::new(&configuration);
+    let headers: [&[(&str, &str)]; 6] = [
+        &[("user-agent", "kube-probe/1.33")],
+        &[("user-agent", "Envoy/HC")],
+        &[("x-envoy-healthchecked-cluster", "any")],
+        &[("x-http-method-override", "GET"), ("x-method-override", "HEAD")],
+        &[("x-request-id", "r"), ("x-correlation-id", "c"), ("traceparent", "00-0-0-00")],
+        &[("content-type", "application/grpc")],
+    ];
+    for path in ["/a", "/healthz", "/metrics", "/healthz?x", ""] {
+        for method in ["POST", "PUT", "PATCH", "DELETE", "delete", "PURGE"] {
+            for headers in headers {
+                let mut request = with(path, headers);
+                request[0].1 = method;
+                assert_eq!(rig.one(&request)["audit"], true, "{request:?}");
+            }
+        }
+        for name in crate::decision::audit::METHOD_OVERRIDES {
+            assert_eq!(rig.one(&with(path, &[(name, "DELETE")]))["audit"], true, "{name}");
+        }
+    }
 }
 
 #[test]

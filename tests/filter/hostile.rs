@@ -231,7 +231,7 @@ async fn mirror() -> SampleService {
 async fn rig(mirror: SocketAddr) -> Rig {
     let options = [
         ("/level", json!("DEBUG")),
-        ("/health_checks", json!({"paths": [], "user_agents": []})),
+        ("/health_checks", json!({"paths": []})),
         ("/record/request_headers", json!(["user-agent", "referer", "x-region", "authorization"])),
         ("/redact/path", json!(["/echo/{secret}"])),
         (

@@ -1,0 +1,39 @@
+//! An exchange that is over.
+
+use gatelog_record::Level;
+
+use crate::decision::outcome::Outcome;
+use crate::envoy::headers::Headers;
+use crate::identity::ids::Ids;
+
+/// What is known of an exchange before its record is decided upon.
+pub struct Finished {
+    /// The ids.
+    pub ids: Ids,
+    /// When it started, on the wall clock.
+    pub start_unix_ns: u64,
+    /// How long it took.
+    pub duration_ns: u64,
+    /// The request's headers as they came in.
+    pub received: Headers,
+    /// The request's headers as they are now; none where they are the same.
+    pub current: Option<Headers>,
+    /// How long the response's headers took to come; only at level DEBUG.
+    pub responded_ns: Option<u64>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Envoy's response code details.
+    pub details: Option<Vec<u8>>,
+}
+
+impl Finished {
+    /// Whether the record says what went wrong.
+    pub fn failed(&self) -> bool {
+        self.outcome.level() >= Level::Warning || self.outcome.aborted()
+    }
+
+    /// The request's headers as they are now.
+    pub fn current(&self) -> &Headers {
+        self.current.as_ref().unwrap_or(&self.received)
+    }
+}
