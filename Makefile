@@ -162,13 +162,15 @@ test-packaging: wasm ## Images, unit, Compose, Kubernetes and alerts against wha
 fuzz: ## Bad input, by coverage-guided fuzzing; FUZZ_SECONDS=10 for each target
 	@scripts/fuzz.sh
 
+# BENCH_BEFORE=COMMIT puts the filter of an earlier commit beside this one.
 .PHONY: bench
 bench: runtime wasm ## What it costs, side by side with the alternatives; PARTS="envoy collector growth peers"
 	@scripts/build-plain.sh
+	$(if $(BENCH_BEFORE),@scripts/build-before.sh $(BENCH_BEFORE) wasm)
 	$(if $(filter peers,$(PARTS)),@scripts/peers.sh)
 	cargo build --release --package gatelog-collector
 	cargo build --profile load --package gatelog-tools --bin gatelog-bench
-	BENCH_PLAIN_WASM=target/plain.wasm GATELOG_COLLECTOR=target/release/gatelog-collector \
+	BENCH_PLAIN_WASM=target/plain.wasm $(if $(BENCH_BEFORE),BENCH_BEFORE_WASM=target/before/gatelog.wasm) GATELOG_COLLECTOR=target/release/gatelog-collector \
 		target/load/gatelog-bench $(PARTS)
 
 # --- Away with it ---

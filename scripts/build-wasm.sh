@@ -10,5 +10,8 @@ scripts/wasm-cargo.sh wasm32-wasip1 build --profile wasm --package gatelog "$@"
 built=target/wasm32-wasip1/wasm/gatelog.wasm
 [[ $(cat .tools/wasm-toolchain) == debian ]] && built=target/debian/wasm32-wasip1/wasm/gatelog.wasm
 
-cmp -s "$built" "$artifact" || cp "$built" "$artifact"
+# What it exports and which hostcalls it can make is decided after the linker.
+cargo run --quiet --package gatelog-postlink -- "$built" "$artifact.new"
+cmp -s "$artifact.new" "$artifact" || cp "$artifact.new" "$artifact"
+rm "$artifact.new"
 printf '%s: %s bytes\n' "$artifact" "$(stat -c %s "$artifact")"

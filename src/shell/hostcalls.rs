@@ -1,22 +1,21 @@
 //! The proxy as a [`Host`], over the raw hostcalls of proxy-wasm ABI 0.2.1.
 //!
-//! Every call takes and gives bytes and looks at every status. Source: proxy-wasm/spec,
-//! `abi-versions/v0.2.1`.
+//! Every call takes and gives bytes and looks at every status; the SDK's own calls unwrap text and
+//! panic on statuses that they do not expect. Source: proxy-wasm/spec, `abi-versions/v0.2.1`.
 #![expect(unsafe_code, reason = "hostcalls are foreign functions over raw memory")]
 
 use std::ptr::{null_mut, slice_from_raw_parts_mut};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType, Status};
+
 use crate::envoy::headers::Headers;
 use crate::host::{Callout, HeaderMap, Host, MetricKind, Refused, Severity};
 
-// Statuses.
-const OK: u32 = 0;
-const BAD_ARGUMENT: u32 = 2;
-const INTERNAL_FAILURE: u32 = 10;
-
-/// The buffer that holds the plugin's configuration.
-const PLUGIN_CONFIGURATION: u32 = 7;
+// Statuses as numbers: one that the SDK does not list must never become its `Status`.
+const OK: u32 = Status::Ok as u32;
+const BAD_ARGUMENT: u32 = Status::BadArgument as u32;
+const INTERNAL_FAILURE: u32 = Status::InternalFailure as u32;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -87,7 +86,6 @@ unsafe extern "C" {
 #[link(wasm_import_module = "wasi_snapshot_preview1")]
 unsafe extern "C" {
     fn clock_time_get(clock: u32, precision: u64, time: *mut u64) -> u32;
-    fn random_get(buffer: *mut u8, size: usize) -> u32;
 }
 
 /// WASI's monotonic clock.
@@ -102,7 +100,7 @@ impl Proxy {
     pub(super) fn plugin_configuration(max: usize) -> Vec<u8> {
         // SAFETY: see `owned`.
         owned(|data, size| unsafe {
-            proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, max, data, size)
+            proxy_get_buffer_bytes(BufferType::PluginConfiguration as u32, 0, max, data, size)
         })
         .unwrap_or_default()
     }
@@ -137,8 +135,7 @@ impl Host for Proxy {
     }
 
     fn random(&self, bytes: &mut [u8]) {
-        // SAFETY: the host writes at most so many bytes where the pointer says.
-        if unsafe { random_get(bytes.as_mut_ptr(), bytes.len()) } != OK {
+        if getrandom::fill(bytes).is_err() {
             // Never seen; ids then differ by time alone, which is said where it can be heard.
             self.log(Severity::Error, "gatelog: the host gives no random bytes");
         }
@@ -222,14 +219,14 @@ impl Host for Proxy {
 
     fn define_metric(&self, kind: MetricKind, name: &str) -> Option<u32> {
         let kind = match kind {
-            MetricKind::Counter => 0,
-            MetricKind::Gauge => 1,
-            MetricKind::Histogram => 2,
+            MetricKind::Counter => MetricType::Counter,
+            MetricKind::Gauge => MetricType::Gauge,
+            MetricKind::Histogram => MetricType::Histogram,
         };
         let mut handle = 0;
         // SAFETY: the name is read only; the host writes one u32 where the pointer says.
         let status =
-            unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut handle) };
+            unsafe { proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut handle) };
         (status == OK).then_some(handle)
     }
 
@@ -245,12 +242,12 @@ impl Host for Proxy {
 
     fn log(&self, severity: Severity, line: &str) {
         let level = match severity {
-            Severity::Info => 2,
-            Severity::Warn => 3,
-            Severity::Error => 4,
+            Severity::Info => LogLevel::Info,
+            Severity::Warn => LogLevel::Warn,
+            Severity::Error => LogLevel::Error,
         };
         // SAFETY: the line is read only. There is nowhere to say that it was not taken.
-        let _ = unsafe { proxy_log(level, line.as_ptr(), line.len()) };
+        let _ = unsafe { proxy_log(level as u32, line.as_ptr(), line.len()) };
     }
 
     fn set_tick(&self, period_ms: u32) {
@@ -301,10 +298,11 @@ fn result(status: u32) -> Result<(), Refused> {
 }
 
 fn map_type(map: HeaderMap) -> u32 {
-    match map {
-        HeaderMap::Request => 0,
-        HeaderMap::Response => 2,
-        HeaderMap::ResponseTrailers => 3,
-        HeaderMap::Callout => 6,
-    }
+    let map = match map {
+        HeaderMap::Request => MapType::HttpRequestHeaders,
+        HeaderMap::Response => MapType::HttpResponseHeaders,
+        HeaderMap::ResponseTrailers => MapType::HttpResponseTrailers,
+        HeaderMap::Callout => MapType::HttpCallResponseHeaders,
+    };
+    map as u32
 }

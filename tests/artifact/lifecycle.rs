@@ -154,3 +154,43 @@ fn a_stream_before_any_configuration_passes_untouched() {
     gateway.host.tick(ROOT);
     assert!(gateway.host.done(ROOT));
 }
+
+/// Each callback for contexts that are unknown, of the wrong kind, created twice or gone already.
+#[test]
+fn a_callback_for_a_context_that_makes_no_sense_is_passed_over() {
+    let callbacks: [(&str, &[u32]); 8] = [
+        ("proxy_on_configure", &[2]),
+        ("proxy_on_tick", &[]),
+        ("proxy_on_http_call_response", &[1, 0, 0, 0]),
+        ("proxy_on_request_headers", &[0, 1]),
+        ("proxy_on_response_headers", &[0, 1]),
+        ("proxy_on_log", &[]),
+        ("proxy_on_done", &[]),
+        ("proxy_on_delete", &[]),
+    ];
+    let mut gateway = Gateway::start("{}");
+    let stream = gateway.begin(ordinary());
+    for (id, parent) in [(ROOT, 0), (ROOT, ROOT), (stream, ROOT), (800, 700), (801, stream)] {
+        gateway.host.call("proxy_on_context_create", &[id, parent]).unwrap();
+    }
+    for (name, arguments) in callbacks {
+        for id in [700, 800, 801] {
+            gateway.host.call(name, &[&[id], arguments].concat()).unwrap();
+        }
+    }
+    // What only roots are asked, asked of a stream, and the other way round.
+    for (name, id) in [
+        ("proxy_on_configure", stream),
+        ("proxy_on_tick", stream),
+        ("proxy_on_http_call_response", stream),
+        ("proxy_on_request_headers", ROOT),
+        ("proxy_on_response_headers", ROOT),
+    ] {
+        let (_, arguments) = callbacks.iter().find(|(callback, _)| *callback == name).unwrap();
+        gateway.host.call(name, &[&[id], *arguments].concat()).unwrap();
+    }
+    gateway.host.request_headers(stream, true);
+    record(&gateway.end(stream));
+    gateway.host.call("proxy_on_delete", &[stream]).unwrap();
+    record(&gateway.serve(ordinary()));
+}

@@ -1,7 +1,7 @@
 //! What is compared: the same Envoy, each time with another way to log.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use gatelog_testkit::{EnvoyConfig, filter_path};
@@ -32,6 +32,8 @@ enum Change {
     },
     /// Another module in gatelog's place, printed by the same access log.
     Plain(PathBuf),
+    /// An earlier gatelog, configured as this one.
+    Before(PathBuf),
     Gatelog(&'static [(&'static str, f64)], bool),
     /// The same with the collector away.
     Away,
@@ -39,6 +41,9 @@ enum Change {
 
 /// The variant whose collector is away.
 pub(crate) const AWAY: &str = "gatelog-away";
+
+/// The variant that an earlier commit's build is.
+pub(crate) const BEFORE: &str = "gatelog-before";
 
 /// All of them, or those of `BENCH_VARIANTS`; the first is what the others are compared to.
 pub(crate) fn all() -> Result<Vec<Variant>> {
@@ -72,6 +77,9 @@ pub(crate) fn all() -> Result<Vec<Variant>> {
         ),
         variant(AWAY, "the same with the collector away", Change::Away),
     ];
+    if let Some(file) = std::env::var_os("BENCH_BEFORE_WASM") {
+        variants.push(variant(BEFORE, "the same, as of BENCH_BEFORE", Change::Before(file.into())));
+    }
     if let Some(file) = std::env::var_os("BENCH_PEER_WASM") {
         let configuration = std::env::var("BENCH_PEER_CONFIG").unwrap_or_default();
         variants.push(variant(
@@ -113,26 +121,36 @@ impl Variant {
                 plugin["configuration"]["value"] = json!(configuration);
                 config.http_filters()?.insert(0, filter);
             }
-            Change::Plain(file) => {
-                let plugin = config.http_filter("gatelog")?.pointer_mut("/typed_config/config");
-                let code = &mut plugin.context("no plugin")?["vm_config"];
-                code["code"]["local"]["filename"] = json!(file);
-                code["vm_id"] = json!(self.name);
+            Change::Plain(file) => self.run_instead(file, &mut config)?,
+            Change::Before(file) => {
+                self.run_instead(file, &mut config)?;
+                ordinary_requests(&mut config)?;
             }
             Change::Away => config.cluster_at("gatelog_collector", addresses.away)?,
             Change::Gatelog(options, stdout) => {
                 for (pointer, value) in *options {
                     config.filter_options(&[(pointer, json!(value))])?;
                 }
-                // Every request of the load counts as an ordinary one.
-                config.filter_options(&[
-                    ("/stdout", json!(stdout)),
-                    ("/sampling/always_slower_than", json!("1h")),
-                ])?;
+                config.filter_options(&[("/stdout", json!(stdout))])?;
+                ordinary_requests(&mut config)?;
             }
         }
         Ok(config)
     }
+
+    /// Puts another module in gatelog's place.
+    fn run_instead(&self, file: &Path, config: &mut EnvoyConfig) -> Result<()> {
+        let plugin = config.http_filter("gatelog")?.pointer_mut("/typed_config/config");
+        let code = &mut plugin.context("no plugin")?["vm_config"];
+        code["code"]["local"]["filename"] = json!(file);
+        code["vm_id"] = json!(self.name);
+        Ok(())
+    }
+}
+
+/// Makes every request of the load count as an ordinary one, however slow the machine is.
+fn ordinary_requests(config: &mut EnvoyConfig) -> Result<()> {
+    config.filter_options(&[("/sampling/always_slower_than", json!("1h"))])
 }
 
 fn remove_gatelog(config: &mut EnvoyConfig) -> Result<()> {

@@ -1,0 +1,173 @@
+//! What stands in front of the SDK's dispatcher.
+//!
+//! The dispatcher panics when it is asked for a context it does not know, or for one twice; on
+//! Envoy both have happened (proxy-wasm-rust-sdk#304), and a panic costs the VM with its queue. It
+//! also panics on the answer to a callout that it did not make, and all callouts are made by
+//! [`super::hostcalls`]. So each callback is entered here: what makes no sense is passed over, the
+//! answers go to their worker, and all else goes on to the SDK.
+//!
+//! `gatelog-postlink` exports each `gatelog_on_…` as `proxy_on_…`. Source of the callbacks:
+//! proxy-wasm/spec, `abi-versions/v0.2.1`.
+#![expect(unsafe_code, reason = "exported symbols")]
+#![expect(unreachable_pub, reason = "the host reaches them, by their names")]
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+use super::contexts::{Shared, answered};
+
+/// The answer to headers that have come: never anything else, so that no request waits.
+const CONTINUE: u32 = 0;
+
+/// What the host has one id for.
+enum Known {
+    Root(Shared),
+    Stream,
+}
+
+thread_local! {
+    /// Every context that exists, by its id: as many as the host has streams, and its roots.
+    static KNOWN: RefCell<BTreeMap<u32, Known>> = const { RefCell::new(BTreeMap::new()) };
+    /// Whether a callback is running. No host enters one within another; the dispatcher would panic.
+    static ENTERED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The SDK's dispatcher, by the symbols that it exports.
+mod sdk {
+    unsafe extern "C" {
+        pub safe fn proxy_on_context_create(id: u32, parent: u32);
+        pub safe fn proxy_on_configure(root: u32, size: usize) -> bool;
+        pub safe fn proxy_on_tick(root: u32);
+        pub safe fn proxy_on_request_headers(stream: u32, headers: usize, end: u32) -> u32;
+        pub safe fn proxy_on_response_headers(stream: u32, headers: usize, end: u32) -> u32;
+        pub safe fn proxy_on_log(id: u32);
+        pub safe fn proxy_on_done(id: u32) -> bool;
+        pub safe fn proxy_on_delete(id: u32);
+    }
+}
+
+/// Runs a callback where none is running, and gives `otherwise` where one is.
+fn enter<T>(otherwise: T, callback: impl FnOnce() -> T) -> T {
+    if ENTERED.replace(true) {
+        return otherwise;
+    }
+    let result = callback();
+    ENTERED.set(false);
+    result
+}
+
+/// Asks about a context, and gives none where there is no such context.
+fn known<T>(id: u32, ask: impl FnOnce(&Known) -> T) -> Option<T> {
+    KNOWN.with_borrow(|known| known.get(&id).map(ask))
+}
+
+fn is_root(id: u32) -> bool {
+    known(id, |known| matches!(known, Known::Root(_))).unwrap_or(false)
+}
+
+fn is_stream(id: u32) -> bool {
+    known(id, |known| matches!(known, Known::Stream)).unwrap_or(false)
+}
+
+/// Takes note of a root context that the SDK is creating.
+pub(super) fn register(id: u32, worker: Shared) {
+    KNOWN.with_borrow_mut(|known| known.insert(id, Known::Root(worker)));
+}
+
+/// A context begins to exist: a root where there is no parent, else a root's stream.
+#[unsafe(no_mangle)]
+pub extern "C" fn gatelog_on_context_create(id: u32, parent: u32) {
+    enter((), || {
+        if known(id, |_| ()).is_some() || (parent != 0 && !is_root(parent)) {
+            return;
+        }
+        if parent != 0 {
+            KNOWN.with_borrow_mut(|known| known.insert(id, Known::Stream));
+        }
+        sdk::proxy_on_context_create(id, parent);
+    });
+}
+
+/// A root context gets its configuration; whether it took it.
+#[unsafe(no_mangle)]
+pub extern "C" fn gatelog_on_configure(root: u32, size: usize) -> bool {
+    enter(false, || is_root(root) && sdk::proxy_on_configure(root, size))
+}
+
+/// A root context's timer has fired.
+#[unsafe(no_mangle)]
+pub extern "C" fn gatelog_on_tick(root: u32) {
+    enter((), || {
+        if is_root(root) {
+            sdk::proxy_on_tick(root);
+        }
+    });
+}
+
+/// A callout of a root context has been answered. The SDK knows nothing of it.
+#[unsafe(no_mangle)]
+pub extern "C" fn gatelog_on_http_call_response(
+    root: u32,
+    token: u32,
+    _headers: usize,
+    _body_size: usize,
+    _trailers: usize,
+) {
+    enter((), || {
+        let worker = known(root, |known| match known {
+            Known::Root(worker) => Some(Shared::clone(worker)),
+            Known::Stream => None,
+        });
+        if let Some(worker) = worker.flatten() {
+            answered(&worker, token);
+        }
+    });
+}
+
+/// The request's headers have come.
+#[unsafe(no_mangle)]
+pub extern "C" fn gatelog_on_request_headers(stream: u32, headers: usize, end: u32) -> u32 {
+    enter(CONTINUE, || {
+        if !is_stream(stream) {
+            return CONTINUE;
+        }
+        sdk::proxy_on_request_headers(stream, headers, end)
+    })
+}
+
+/// The response's headers have come.
+#[unsafe(no_mangle)]
+pub extern "C" fn gatelog_on_response_headers(stream: u32, headers: usize, end: u32) -> u32 {
+    enter(CONTINUE, || {
+        if !is_stream(stream) {
+            return CONTINUE;
+        }
+        sdk::proxy_on_response_headers(stream, headers, end)
+    })
+}
+
+/// An exchange is to be logged: of a stream, or, as an access logger, on the root context.
+#[unsafe(no_mangle)]
+pub extern "C" fn gatelog_on_log(id: u32) {
+    enter((), || {
+        if known(id, |_| ()).is_some() {
+            sdk::proxy_on_log(id);
+        }
+    });
+}
+
+/// A context is about to end; whether nothing of it is left to do.
+#[unsafe(no_mangle)]
+pub extern "C" fn gatelog_on_done(id: u32) -> bool {
+    enter(true, || known(id, |_| ()).is_none() || sdk::proxy_on_done(id))
+}
+
+/// A context ends.
+#[unsafe(no_mangle)]
+pub extern "C" fn gatelog_on_delete(id: u32) {
+    enter((), || {
+        if KNOWN.with_borrow_mut(|known| known.remove(&id)).is_some() {
+            sdk::proxy_on_delete(id);
+        }
+    });
+}
