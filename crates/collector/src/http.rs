@@ -8,8 +8,8 @@ pub mod server;
 
 use std::future::{Ready, ready};
 use std::num::NonZero;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
@@ -71,6 +71,7 @@ struct Inner {
     metrics: Metrics,
     peers: Peers,
     stopping: AtomicBool,
+    died: OnceLock<&'static str>,
 }
 
 impl App {
@@ -86,6 +87,7 @@ impl App {
             metrics,
             peers: Peers::default(),
             stopping: AtomicBool::new(false),
+            died: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -108,6 +110,16 @@ impl App {
     /// From now on posts are answered 503, and readiness is off.
     pub fn stop(&self) {
         self.inner.stopping.store(true, Ordering::SeqCst);
+    }
+
+    /// A task ended by a fault, which only a restart makes good: `/healthz` names the first.
+    pub fn died(&self, task: &'static str) {
+        let _ = self.inner.died.set(task);
+    }
+
+    /// The first task that ended by a fault.
+    pub fn dead(&self) -> Option<&'static str> {
+        self.inner.died.get().copied()
     }
 
     fn stopping(&self) -> bool {

@@ -20,6 +20,7 @@ pub mod http;
 pub mod ingest;
 pub mod logging;
 pub mod metrics;
+pub mod outage;
 pub mod replay;
 pub mod spool;
 pub mod store;

@@ -146,7 +146,10 @@ impl Metrics {
             letters_purged: add
                 .metric("dead_letters_purged", "Dead letters removed to keep their bound"),
             // gatelog_collector_mongodb_up 1
-            mongodb_up: add.metric("mongodb_up", "1 when the last call to MongoDB succeeded"),
+            mongodb_up: add.metric(
+                "mongodb_up",
+                "1 when MongoDB takes records: no insert is being refused, and it answers",
+            ),
             // gatelog_collector_mongodb_insert_seconds_bucket{le="0.064"} 17
             mongodb_seconds: add.timer("mongodb_insert", "Time of one insert, all collections"),
             // gatelog_collector_mongodb_failures_total{kind="away"} 3
@@ -207,12 +210,12 @@ impl Metrics {
         self.inner.mongodb_failures.get_or_create(&Kind { kind: kind.to_owned() }).inc();
     }
 
-    /// Whether the last call to MongoDB succeeded.
-    pub fn set_mongodb_up(&self, up: bool) {
+    /// Whether MongoDB takes records: see [`Outage`](crate::outage::Outage).
+    pub(crate) fn set_mongodb_up(&self, up: bool) {
         self.inner.mongodb_up.set(i64::from(up));
     }
 
-    /// Whether the last call to MongoDB succeeded.
+    /// Whether MongoDB takes records.
     pub fn mongodb_up(&self) -> bool {
         self.inner.mongodb_up.get() == 1
     }

@@ -427,6 +427,19 @@ fn make_dir(dir: &Path) -> Result<(), SpoolError> {
     Ok(())
 }
 
+/// Whether a collector serves from this directory.
+///
+/// # Errors
+///
+/// The directory's lock cannot be tried.
+pub fn in_use(dir: &Path) -> Result<bool, SpoolError> {
+    match lock(dir) {
+        Ok(_) => Ok(false),
+        Err(SpoolError::Locked(_)) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
 fn lock(dir: &Path) -> Result<File, SpoolError> {
     let file = File::create(dir.join("spool.lock"))?;
     match file.try_lock() {

@@ -13,7 +13,9 @@ mod collections;
 mod error;
 mod flow;
 mod options;
+mod rights;
 mod schema;
+mod selection;
 mod write;
 
 use std::future::Future;
@@ -31,6 +33,7 @@ use tokio::sync::Semaphore;
 pub use collections::LogCollection;
 pub use error::{Answer, StoreError};
 pub use options::StoreOptions;
+pub use rights::Rights;
 pub use schema::{Action, Change, ParseRetentionError, Period, Retention};
 pub use write::{InsertReport, Refusal, documents};
 

@@ -8,7 +8,6 @@
 
 pub mod chunk;
 mod job;
-mod outage;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,11 +18,11 @@ use tokio::task::JoinSet;
 
 use crate::backoff::Backoff;
 use crate::metrics::Metrics;
+use crate::outage::Outage;
 use crate::spool::Spool;
 use crate::store::Store;
 use chunk::Pace;
 use job::Job;
-use outage::Outage;
 
 /// Rows are read until they have so many bytes: about one insert's worth.
 const READ_BYTES: usize = 1 << 20;
@@ -58,13 +57,14 @@ pub async fn run(
     store: Store,
     options: WriterOptions,
     metrics: Metrics,
+    outage: Outage,
     mut stop: watch::Receiver<bool>,
     stop_time: Duration,
 ) {
     let context = Arc::new(Context {
         spool,
         store,
-        outage: Outage::new(metrics.clone()),
+        outage,
         metrics,
         pace: Pace::new(options.records),
         record: options.record,

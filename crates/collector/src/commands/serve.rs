@@ -1,11 +1,13 @@
 //! `serve`: accepts batches and writes them, until told to stop.
 
-use std::collections::HashMap;
+mod database;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Failure;
@@ -17,20 +19,15 @@ use crate::http::server::{self, ServerLimits, Tls};
 use crate::http::{App, Auth, app};
 use crate::logging;
 use crate::metrics::Metrics;
+use crate::outage::Outage;
 use crate::spool::Spool;
-use crate::store::{Action, Change, LogCollection, Store, StoreError, StoreOptions};
+use crate::store::Store;
 use crate::writer;
 
 /// How often the tokens' file is looked at.
 const TOKENS_EVERY: Duration = Duration::from_secs(2);
-/// How often MongoDB is asked for a sign of life, and how soon again after it gave none.
-const PING_EVERY: Duration = Duration::from_secs(10);
 /// How long the first records wait for indexes and retention.
 const RECONCILE_FIRST: Duration = Duration::from_secs(5);
-/// How soon a collection is looked at again whose indexes could not be set: the call failed.
-const RECONCILE_FAILED: Duration = Duration::from_secs(10);
-/// The same, where somebody must make room or grant a right first.
-const RECONCILE_BLOCKED: Duration = Duration::from_secs(30);
 /// How often accounts are shared with other collectors, and gaps looked for; more often where a
 /// gap is to be told sooner.
 const SHARE_EVERY: Duration = Duration::from_secs(5);
@@ -89,6 +86,8 @@ impl Prepared {
 
 async fn serve(config: Config, prepared: Prepared) -> Result<(), Failure> {
     let Prepared { auth, tls, store } = prepared;
+    // Before anybody can know that this process serves: who stops it then is obeyed in order.
+    let signals = Signals::new()?;
     let metrics = Metrics::new();
     let spool = Spool::open(&config.spool, metrics.clone()).map_err(|error| {
         Failure::failed(format!("GATELOG_SPOOL_DIR \"{}\": {error}", config.spool.dir.display()))
@@ -115,14 +114,9 @@ async fn serve(config: Config, prepared: Prepared) -> Result<(), Failure> {
 
     let state = App::new(spool.clone(), auth, config.ingest, metrics.clone());
     let (stop_writer, writer_stops) = watch::channel(false);
-    let writer = tokio::spawn(write(
-        config.clone(),
-        store,
-        state.clone(),
-        spool.clone(),
-        metrics.clone(),
-        writer_stops,
-    ));
+    let stored =
+        write(config.clone(), store, state.clone(), spool.clone(), metrics.clone(), writer_stops);
+    let writer = watched(&state, "writer", stored);
     let (stop_server, server_stops) = watch::channel(false);
     let limits = ServerLimits {
         connections: config.max_connections,
@@ -130,14 +124,23 @@ async fn serve(config: Config, prepared: Prepared) -> Result<(), Failure> {
         stop_time: config.shutdown_timeout,
     };
     let router = app(state.clone());
-    let server =
-        tokio::spawn(server::serve(listener, router, tls.clone(), limits, metrics, server_stops));
+    let serving = server::serve(listener, router, tls.clone(), limits, metrics, server_stops);
+    let mut server = tokio::spawn(serving);
 
-    let told = until_told(&state, tls.as_deref()).await;
-    tracing::info!(signal = told, "stopping: accepting no more");
+    let told = tokio::select! {
+        told = until_told(signals, &state, tls.as_deref()) => Some(told),
+        // By a fault of its own: nobody could ask for health any more.
+        _ = &mut server => None,
+    };
     state.stop();
-    let _ = stop_server.send(true);
-    let _ = server.await;
+    match told {
+        Some(signal) => {
+            tracing::info!(signal, "stopping: accepting no more");
+            let _ = stop_server.send(true);
+            let _ = server.await;
+        }
+        None => tracing::error!(critical = true, "the server ended by a fault: stopping"),
+    }
     let _ = stop_writer.send(true);
     let _ = writer.await;
     let waiting = spool.waiting();
@@ -145,29 +148,58 @@ async fn serve(config: Config, prepared: Prepared) -> Result<(), Failure> {
         tracing::error!(%error, "spool not closed cleanly: nothing acknowledged is lost by that");
     }
     tracing::info!(records_waiting = waiting.records, "stopped");
-    Ok(())
+    told.map(drop).ok_or_else(|| Failure::failed("the server ended by a fault"))
+}
+
+/// Runs a task that lasts as long as the process; a fault that ends it shows in `/healthz`.
+fn watched(
+    state: &App,
+    name: &'static str,
+    task: impl Future<Output = ()> + Send + 'static,
+) -> JoinHandle<()> {
+    let (state, task) = (state.clone(), tokio::spawn(task));
+    tokio::spawn(async move {
+        if task.await.is_err_and(|error| error.is_panic()) {
+            tracing::error!(critical = true, task = name, "a task ended by a fault: restart");
+            state.died(name);
+        }
+    })
+}
+
+/// The signals that are acted on, from now on.
+struct Signals {
+    term: Signal,
+    int: Signal,
+    hup: Signal,
+    /// A limit on file sizes (`ulimit -f`, `LimitFSIZE=`) is a disk that refuses, not a reason to
+    /// die: as long as this signal is received, the write fails instead.
+    _file_size: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let on = |kind| {
+            signal(kind).map_err(|error| Failure::failed(format!("signals not received: {error}")))
+        };
+        Ok(Self {
+            term: on(SignalKind::terminate())?,
+            int: on(SignalKind::interrupt())?,
+            hup: on(SignalKind::hangup())?,
+            _file_size: on(SignalKind::from_raw(libc::SIGXFSZ))?,
+        })
+    }
 }
 
 /// Looks after tokens and certificates until a signal says stop; names it.
-async fn until_told(state: &App, tls: Option<&Tls>) -> &'static str {
-    let (Ok(mut term), Ok(mut int), Ok(mut hup)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::hangup()),
-    ) else {
-        return "none: signals cannot be received";
-    };
-    // A limit on file sizes (`ulimit -f`, `LimitFSIZE=`) is a disk that refuses, not a reason to
-    // die: once this signal is received, the write fails instead.
-    let _file_size = signal(SignalKind::from_raw(libc::SIGXFSZ));
+async fn until_told(mut signals: Signals, state: &App, tls: Option<&Tls>) -> &'static str {
     let mut look = interval(TOKENS_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut faulty = false;
     loop {
         let force = tokio::select! {
-            _ = term.recv() => return "SIGTERM",
-            _ = int.recv() => return "SIGINT",
-            _ = hup.recv() => true,
+            _ = signals.term.recv() => return "SIGTERM",
+            _ = signals.int.recv() => return "SIGINT",
+            _ = signals.hup.recv() => true,
             _ = look.tick() => false,
         };
         match state.auth().reread(force) {
@@ -202,10 +234,11 @@ async fn write(
     metrics: Metrics,
     mut stop: watch::Receiver<bool>,
 ) {
+    let outage = Outage::new(metrics.clone());
     let connected = async {
         match store {
             Some(store) => store,
-            None => connect(&config.store).await,
+            None => database::connect(&config.store, &outage).await,
         }
     };
     let store = tokio::select! {
@@ -214,55 +247,18 @@ async fn write(
     };
     // Indexes are cheapest on empty collections, so they go first; but a database that is away,
     // or builds an index on a large collection, does not keep records from it.
-    let reconciled = tokio::spawn(reconcile(store.clone()));
+    watched(&state, "database watch", database::watch(store.clone(), outage.clone()));
+    let reconciled = watched(&state, "indexes and retention", database::reconcile(store.clone()));
     let _ = tokio::time::timeout(RECONCILE_FIRST, reconciled).await;
-    let pings = tokio::spawn(ping(store.clone(), metrics.clone()));
     let (stop_accounts, accounts_stop) = watch::channel(false);
     let sharing = Sharing::new(spool.clone(), store.clone(), state.peers().clone());
-    let accounts = tokio::spawn(account(
-        sharing,
-        spool.clone(),
-        state.peers().clone(),
-        config.gap_after,
-        accounts_stop,
-    ));
-    writer::run(spool, store, config.writer, metrics, stop, config.shutdown_timeout).await;
+    let accounting =
+        account(sharing, spool.clone(), state.peers().clone(), config.gap_after, accounts_stop);
+    let accounts = watched(&state, "accounting", accounting);
+    let stop_time = config.shutdown_timeout;
+    writer::run(spool, store, config.writer, metrics, outage, stop, stop_time).await;
     let _ = stop_accounts.send(true);
     let _ = tokio::time::timeout(config.shutdown_timeout, accounts).await;
-    pings.abort();
-}
-
-/// Brings indexes and retention to what they should be, collection by collection, and tells what
-/// it did. What stands in the way is told once, and looked at again until it is gone.
-async fn reconcile(store: Store) {
-    let mut told: HashMap<LogCollection, Vec<Change>> = HashMap::new();
-    let mut open = LogCollection::ALL.to_vec();
-    while !open.is_empty() {
-        let (mut left, mut pause) = (Vec::new(), RECONCILE_BLOCKED);
-        for collection in std::mem::take(&mut open) {
-            let changes = store.reconcile_collection(collection).await;
-            let before = told.remove(&collection).unwrap_or_default();
-            for change in changes.iter().filter(|change| !before.contains(change)) {
-                match &change.action {
-                    // The writing side tells of a database that is away.
-                    Action::Failed(error) if error.is_away() => tracing::debug!("{change}"),
-                    _ if change.is_open() => tracing::warn!("{change}"),
-                    _ => tracing::info!("{change}"),
-                }
-            }
-            if changes.iter().any(Change::is_open) {
-                left.push(collection);
-            }
-            if changes.iter().any(|change| matches!(change.action, Action::Failed(_))) {
-                pause = RECONCILE_FAILED;
-            }
-            told.insert(collection, changes.into_iter().filter(Change::is_open).collect());
-        }
-        open = left;
-        if !open.is_empty() {
-            tokio::time::sleep(pause).await;
-        }
-    }
 }
 
 /// Shares the accounts and looks for gaps, now and then, and a last time when told to stop.
@@ -285,6 +281,10 @@ async fn account(
         };
         match &result {
             Ok(()) => failing = false,
+            // Told of already, where it is told what MongoDB answers.
+            Err(ShareError::Store(error)) if error.is_away() => {
+                tracing::debug!(%error, "accounts not shared: MongoDB is away");
+            }
             Err(error) if !failing => {
                 failing = true;
                 tracing::warn!(%error, "accounts not shared: tried again until they are");
@@ -298,26 +298,39 @@ async fn account(
     }
 }
 
-async fn connect(options: &StoreOptions) -> Store {
-    let mut told: Option<StoreError> = None;
-    loop {
-        match Store::connect(options).await {
-            Ok(store) => return store,
-            Err(error) => {
-                if told.as_ref() != Some(&error) {
-                    tracing::warn!(%error, "MongoDB not found: records wait in the spool");
-                }
-                told = Some(error);
-                tokio::time::sleep(PING_EVERY).await;
-            }
-        }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use gatelog_record::DecodeLimits;
 
-/// Keeps the state that is reported true when there is nothing to write.
-async fn ping(store: Store, metrics: Metrics) {
-    loop {
-        metrics.set_mongodb_up(store.ping().await.is_ok());
-        tokio::time::sleep(PING_EVERY).await;
+    use super::*;
+    use crate::http::IngestLimits;
+    use crate::ingest::BatchLimits;
+    use crate::spool::{Health, SpoolOptions};
+
+    #[tokio::test]
+    async fn a_fault_that_ends_a_task_is_kept_for_the_health() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = SpoolOptions {
+            dir: dir.path().to_owned(),
+            max_bytes: 1 << 20,
+            dead_letters_max_bytes: 1 << 20,
+            keep_free_bytes: 0,
+        };
+        let spool = Spool::open(&options, Metrics::new()).unwrap();
+        let limits = IngestLimits {
+            encoded_bytes: 1 << 10,
+            decoded_bytes: 1 << 10,
+            body_time: Duration::from_secs(1),
+            memory: 1 << 20,
+            batch: BatchLimits { records: 1, record: DecodeLimits::default() },
+            silent_after: Duration::from_mins(5),
+        };
+        let state = App::new(spool.clone(), Auth::open(), limits, Metrics::new());
+        watched(&state, "first", async {}).await.unwrap();
+        assert_eq!(state.dead(), None, "it ended in order");
+        watched(&state, "second", async { panic!("a fault") }).await.unwrap();
+        watched(&state, "third", async { panic!("another") }).await.unwrap();
+        assert_eq!(state.dead(), Some("second"));
+        assert_eq!(spool.health(), Health::Good);
     }
 }

@@ -16,14 +16,20 @@ use crate::clock::now_millis;
 use crate::metrics::Snapshot;
 use crate::spool::Health;
 
-/// 200 while the process can do its work at all. Not so once the spool is broken: then only a
-/// restart helps, and a liveness probe should make one.
+/// 200 while the process can do its work at all. Not so once the spool is broken, or a task ended
+/// by a fault: then only a restart helps, and a liveness probe should make one.
 pub(super) async fn health(State(app): State<App>) -> Response<Body> {
-    match app.inner.spool.health() {
-        Health::Broken(text) => {
+    let fault = match app.inner.spool.health() {
+        Health::Broken(text) => Some(text),
+        Health::Good | Health::Refusing(_) => {
+            app.dead().map(|task| format!("the task \"{task}\" ended by a fault"))
+        }
+    };
+    match fault {
+        Some(text) => {
             answer(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": "broken", "error": text}))
         }
-        Health::Good | Health::Refusing(_) => answer(StatusCode::OK, &json!({"status": "ok"})),
+        None => answer(StatusCode::OK, &json!({"status": "ok"})),
     }
 }
 

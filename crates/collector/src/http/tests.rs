@@ -492,3 +492,14 @@ async fn accepted_and_quarantined_records_are_in_the_account() {
     }
     assert_eq!(boot["gaps"], json!([[4, 9]]));
 }
+
+#[tokio::test]
+async fn a_task_that_ended_by_a_fault_shows_in_the_health() {
+    let fixture = Fixture::new();
+    let ask = || Request::builder().uri("/healthz").body(Body::empty()).unwrap();
+    assert_eq!(fixture.send(ask()).await.0, 200);
+    fixture.app.died("writer");
+    let (status, _, answer) = fixture.send(ask()).await;
+    assert_eq!((status, &answer["status"]), (503, &Value::from("broken")));
+    assert!(answer["error"].as_str().unwrap().contains("\"writer\""), "{answer}");
+}

@@ -18,6 +18,7 @@
 use mongodb::error::{CommandError, Error, ErrorKind, WriteConcernError};
 
 use super::error::{Answer, StoreError};
+use super::selection;
 
 /// What becomes of one document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,9 +105,10 @@ pub(super) fn of_call(error: &Error) -> StoreError {
         ErrorKind::Authentication { message, .. } => {
             StoreError::Denied(Answer { code: 18, name: String::new(), message: message.clone() })
         }
-        ErrorKind::Io(_)
-        | ErrorKind::ConnectionPoolCleared { .. }
-        | ErrorKind::ServerSelection { .. } => StoreError::Away(error.kind.to_string()),
+        ErrorKind::ServerSelection { message, .. } => StoreError::Away(selection::brief(message)),
+        ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. } => {
+            StoreError::Away(error.kind.to_string())
+        }
         ErrorKind::DnsResolve { message, .. } => StoreError::Lookup(message.clone()),
         ErrorKind::InvalidTlsConfig { message, .. } => StoreError::Options(message.clone()),
         other => StoreError::Driver(other.to_string()),

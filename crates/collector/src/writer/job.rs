@@ -109,6 +109,7 @@ impl Job {
     ) -> Result<(), Stopped> {
         let (mut lines, mut records): (Vec<_>, Vec<_>) = records.into_iter().unzip();
         let mut backoff = Backoff::default();
+        let mut writer = self.context.outage.writer();
         while !records.is_empty() {
             let count = self.context.pace.records().min(records.len());
             let started = Instant::now();
@@ -122,8 +123,8 @@ impl Job {
                 Some(_) => {}
             }
             match &report.failure {
-                Some(error) => self.context.outage.failed(error),
-                None => self.context.outage.passed(),
+                Some(error) => writer.failed(error),
+                None => writer.passed(),
             }
             let left: Vec<_> = report.retry.iter().copied().chain(count..records.len()).collect();
             lines = pick(lines, &left);

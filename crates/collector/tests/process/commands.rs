@@ -121,15 +121,3 @@ async fn a_wrong_configuration_ends_with_2_and_every_fault() {
     assert!(!error.contains("secret"), "{error}");
     assert!(!spool.exists(), "nothing was started");
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn check_says_what_works() {
-    let database = Database::fresh().await.unwrap();
-    let collector = Collector::start(&database, CollectorOptions::default()).await.unwrap();
-    let (status, out, _) = run(collector.command(&["check"]).unwrap());
-    assert!(status == 0 && out.contains("ok    MongoDB"), "{out}");
-    let mut command = collector.command(&["check"]).unwrap();
-    command.env("MONGODB_URI", "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=300");
-    let (status, out, _) = run(command);
-    assert!(status == 1 && out.contains("FAIL  MongoDB"), "{out}");
-}

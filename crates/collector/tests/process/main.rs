@@ -10,8 +10,10 @@
     reason = "tests"
 )]
 
+mod check;
 mod commands;
 mod connections;
 mod durability;
+mod health;
 mod load;
 mod outages;

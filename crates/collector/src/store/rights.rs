@@ -1,0 +1,179 @@
+//! Which rights the user has, tried rather than read: with the commands that serving sends.
+//!
+//! Where a command would change something it is made to ask for what cannot be done (an index of
+//! no known kind, the removal of an index that is not there), which a server says only to a user
+//! who has the right. What cannot be asked so is done: an insert of one small document, dated so
+//! that expiry removes it within a minute, and removed at once where the user may.
+
+use std::collections::BTreeSet;
+
+use mongodb::bson::{Bson, DateTime, Document, doc};
+
+use super::{LogCollection, Store, StoreError};
+
+/// The id of the document that is inserted, and the name of the index that is asked for.
+const PROBE: &str = "gatelog-check";
+/// `AtlasError`: Atlas answers this to what its users may not do.
+const ATLAS: i32 = 8_000;
+const UNAUTHORIZED: i32 = 13;
+/// `CommandNotSupportedOnView`.
+const VIEW: i32 = 166;
+/// `DuplicateKey`: it was left by an earlier check. `DocumentValidationFailure`: a validator is
+/// the administrator's business.
+const INSERTED_ALL_THE_SAME: [i32; 2] = [11_000, 121];
+
+/// What the user lacks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rights {
+    /// The user and its database, as the server knows them; none without a login.
+    pub user: Option<(String, String)>,
+    /// MongoDB's names of the rights that are missing.
+    pub missing: BTreeSet<&'static str>,
+    /// Where.
+    pub collections: BTreeSet<&'static str>,
+}
+
+impl Rights {
+    /// What an administrator can run to grant everything that is missing in this database.
+    pub fn grant(&self, database: &str) -> Option<String> {
+        let (user, of) = self.user.as_ref()?;
+        let role = |role: &str| format!("{{role: {role:?}, db: {database:?}}}");
+        let mut roles = Vec::new();
+        if self.missing.iter().any(|right| *right != "collMod") {
+            roles.push(role("readWrite"));
+        }
+        if self.missing.contains("collMod") {
+            roles.push(role("dbAdmin"));
+        }
+        let roles = roles.join(", ");
+        Some(format!("db.getSiblingDB({of:?}).grantRolesToUser({user:?}, [{roles}])"))
+    }
+}
+
+impl Store {
+    /// Tries every right that serving needs, on every collection of records, and on `accounting`,
+    /// which the collectors share.
+    ///
+    /// # Errors
+    ///
+    /// The server cannot be reached, does not let the user in, or refuses to write for another
+    /// reason than a right.
+    pub async fn rights(&self, accounting: &'static str) -> Result<Rights, StoreError> {
+        let mut rights = Rights { user: self.user().await?, ..Rights::default() };
+        let records =
+            LogCollection::ALL.map(LogCollection::as_str).map(|name| (name, records(name)));
+        for (collection, probes) in records.into_iter().chain([(accounting, shared(accounting))]) {
+            for Probe { right, command, writes } in probes {
+                if !self.may(command, writes).await? {
+                    rights.missing.insert(right);
+                    rights.collections.insert(collection);
+                }
+            }
+            // Where the user may; else expiry does it.
+            let tidy = doc! { "q": { "_id": PROBE }, "limit": 1 };
+            self.may(doc! { "delete": collection, "deletes": [tidy] }, false).await?;
+        }
+        Ok(rights)
+    }
+
+    /// Who is logged in.
+    async fn user(&self) -> Result<Option<(String, String)>, StoreError> {
+        let answer = match self.answer(doc! { "connectionStatus": 1 }).await {
+            Ok(answer) => answer,
+            // Some servers tell only those who have logged in.
+            Err(StoreError::Denied(answer)) if answer.code == UNAUTHORIZED => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let users =
+            answer.get_document("authInfo").and_then(|info| info.get_array("authenticatedUsers"));
+        let user = users.ok().and_then(|users| users.first()).and_then(Bson::as_document);
+        Ok(user.and_then(|user| {
+            Some((user.get_str("user").ok()?.to_owned(), user.get_str("db").ok()?.to_owned()))
+        }))
+    }
+
+    /// Whether the server lets the user run this. What else it says matters to a write only.
+    async fn may(&self, command: Document, writes: bool) -> Result<bool, StoreError> {
+        match self.answer(command).await {
+            Ok(answer) if writes => written(&answer).map(|()| true),
+            Ok(_) => Ok(true),
+            Err(StoreError::Denied(answer)) if answer.code == UNAUTHORIZED => Ok(false),
+            Err(StoreError::Server(answer)) if answer.code == ATLAS => Ok(false),
+            Err(StoreError::Server(answer)) if !writes || answer.code == VIEW => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn answer(&self, command: Document) -> Result<Document, StoreError> {
+        let database = self.database().clone();
+        self.run(async move { database.run_command(command).await }).await
+    }
+}
+
+struct Probe {
+    right: &'static str,
+    command: Document,
+    writes: bool,
+}
+
+impl Probe {
+    fn asking(right: &'static str, command: Document) -> Self {
+        Self { right, command, writes: false }
+    }
+
+    fn writing(right: &'static str, mut command: Document) -> Self {
+        command.insert("writeConcern", doc! { "w": "majority", "j": true });
+        Self { right, command, writes: true }
+    }
+}
+
+/// Of a collection of records.
+fn records(collection: &str) -> Vec<Probe> {
+    let document = doc! { "_id": PROBE, "created_at": DateTime::from_millis(0) };
+    vec![
+        Probe::asking("find", find(collection)),
+        Probe::writing("insert", doc! { "insert": collection, "documents": [document] }),
+        Probe::asking("listIndexes", doc! { "listIndexes": collection }),
+        Probe::asking("createIndex", create_index(collection)),
+        Probe::asking("dropIndex", doc! { "dropIndexes": collection, "index": PROBE }),
+        Probe::asking("collMod", doc! { "collMod": collection }),
+    ]
+}
+
+/// Of the collection that collectors share.
+fn shared(collection: &str) -> Vec<Probe> {
+    let write = doc! { "$currentDate": { "pushed": true } };
+    let update = doc! { "q": { "_id": PROBE }, "u": write, "upsert": true };
+    vec![
+        Probe::asking("find", find(collection)),
+        Probe::writing("update", doc! { "update": collection, "updates": [update] }),
+        Probe::asking("createIndex", create_index(collection)),
+    ]
+}
+
+fn find(collection: &str) -> Document {
+    doc! { "find": collection, "filter": { "_id": PROBE }, "limit": 1 }
+}
+
+fn create_index(collection: &str) -> Document {
+    doc! { "createIndexes": collection, "indexes": [{ "key": { PROBE: PROBE }, "name": PROBE }] }
+}
+
+/// Whether what was to be written was.
+fn written(answer: &Document) -> Result<(), StoreError> {
+    let fault = |error: &Document| super::Answer {
+        code: error.get_i32("code").unwrap_or_default(),
+        name: error.get_str("codeName").unwrap_or_default().to_owned(),
+        message: error.get_str("errmsg").unwrap_or_default().to_owned(),
+    };
+    if let Ok(error) = answer.get_document("writeConcernError") {
+        return Err(StoreError::NotDurable(fault(error)));
+    }
+    let errors = answer.get_array("writeErrors").ok();
+    match errors.and_then(|errors| errors.first()).and_then(Bson::as_document).map(fault) {
+        Some(answer) if !INSERTED_ALL_THE_SAME.contains(&answer.code) => {
+            Err(StoreError::Server(answer))
+        }
+        _ => Ok(()),
+    }
+}
