@@ -2,6 +2,7 @@
 
 mod delivery;
 mod fault;
+mod headers;
 mod policy;
 mod section;
 pub mod units;
@@ -150,13 +151,16 @@ fn is_protobuf_struct(bytes: &[u8]) -> bool {
 fn compile(root: &Section<'_>, environment: Environment<'_>) -> Config {
     let level = level(root, environment);
     let service = root.string_or("service", "gateway", 128);
+    let gateway = root.bounded("gateway", GATEWAY_BYTES_MAX);
+    let stdout = root.bool("stdout", true);
+    let identity = policy::identity(root);
     let config = Config {
         logger_name: format!("gateway.{service}"),
-        gateway: root.bounded("gateway", GATEWAY_BYTES_MAX),
+        gateway,
         level,
-        stdout: root.bool("stdout", true),
-        identity: policy::identity(root),
-        tenancy: policy::tenancy(&root.section("tenant")),
+        stdout,
+        tenancy: policy::tenancy(&root.section("tenant"), &identity),
+        identity,
         record: record(&root.section("record")),
         audit: policy::audit(&root.section("audit")),
         redaction: policy::redaction(&root.section("redact")),

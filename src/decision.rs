@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod fate;
+pub mod grpc;
 pub mod health_checks;
 pub mod outcome;
 pub mod path_template;

@@ -11,7 +11,7 @@ use crate::envoy::headers::Headers;
 use crate::envoy::property;
 use crate::exchange::begun::Begun;
 use crate::host::{HeaderMap, Host, Refused};
-use crate::identity::ids::IdPolicy;
+use crate::identity::ids::{IdPolicy, Resolved};
 use crate::metrics::Metric;
 use crate::worker::Worker;
 
@@ -34,7 +34,12 @@ impl Exchange {
         let config = &settings.config;
         let peer = || peer(host);
         let fresh = || worker.uuids.fresh(host, start_unix_ns).to_string();
-        let resolved = config.identity.resolve(&headers, peer, fresh);
+        let redirected =
+            worker.redirected.take().filter(|ids| config.identity.are_carried(ids, &headers));
+        let resolved = match redirected {
+            Some(ids) => Resolved::carried(ids),
+            None => config.identity.resolve(&headers, peer, fresh),
+        };
 
         let mut refused = 0_u64;
         if resolved.write_request_id {

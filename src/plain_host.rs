@@ -146,8 +146,13 @@ impl Host for PlainHost {
         self.expressions.set(self.expressions.get() + 1);
         let compiled = self.compiled.borrow();
         let list = compiled[expression as usize - 1].trim_matches(['[', ']']);
-        // Either the name, or `has(name) ? name : ''`.
+        // Either the name, or `has(name) ? name : ''`, or `'name' in response.headers ? … : ''`.
         let value = |item: &str| {
+            if let Some((name, _)) = item.split_once("' in response.headers ? ") {
+                let headers = self.headers(HeaderMap::Response);
+                let values: Vec<_> = headers.values(name.trim_matches('\'')).collect();
+                return Some((values.join(&b','), ""));
+            }
             let (name, guarded) = match item.split_once(" ? ") {
                 Some((_, rest)) => (rest.strip_suffix(" : ''")?, true),
                 None => (item, false),

@@ -10,6 +10,7 @@ use crate::delivery::queue::Entry;
 use crate::envoy::attributes::Reader;
 use crate::envoy::property;
 use crate::host::{Host, Severity};
+use crate::identity::ids::Ids;
 use crate::identity::uuids::Uuids;
 use crate::metrics::{Metric, Metrics};
 
@@ -49,6 +50,9 @@ pub struct Worker {
     pub attributes: Reader,
     /// Makes ids.
     pub uuids: Uuids,
+    /// Ids of the exchange that an internal redirect has just ended: Envoy's next one, if it carries
+    /// them. No client can have them yet, as it has had no answer.
+    pub redirected: Option<Ids>,
     encoder: Encoder,
     outbox: Option<Outbox>,
     /// Counts records when there is no outbox.
@@ -87,6 +91,7 @@ impl Worker {
             attributes: Reader::compile(host),
             settings: Rc::new(Settings { config, gateway, boot }),
             uuids,
+            redirected: None,
             outbox,
             assigned: 0,
             line: Vec::new(),

@@ -10,6 +10,7 @@ use crate::decision::rules::Verdict;
 use crate::envoy::attributes::{Attribute, Attributes};
 use crate::envoy::headers::Headers;
 use crate::envoy::property;
+use crate::exchange::finished::Finished;
 use crate::host::{HeaderMap, Host};
 
 /// Names and values, owned.
@@ -86,17 +87,21 @@ pub struct Facts<'a> {
 impl<'a> Facts<'a> {
     /// Reads them.
     pub fn read(
-        current: &Headers,
+        exchange: &Finished,
         request: &Request<'_>,
         verdict: &Verdict<'_>,
-        failed: bool,
         attributes: &Attributes<'a>,
         config: &Config,
         host: &dyn Host,
     ) -> Self {
         let property = |path: &str| host.property(path).filter(|bytes| !bytes.is_empty());
         let transport_failure = || property(property::UPSTREAM_TRANSPORT_FAILURE);
-        let evidence = Evidence { headers: current, path: &request.path, property: &property };
+        let current = exchange.current();
+        // Where the door was never passed, nobody has removed what the client claims to be.
+        let none = Headers::default();
+        let unstripped = config.tenancy.strip_untrusted && !exchange.begun;
+        let headers = if unstripped { &none } else { current };
+        let evidence = Evidence { headers, path: &request.path, property: &property };
         let tenant = Field::ALL.map(|field| match verdict.tenant(field) {
             Some(fixed) => Some(fixed.to_owned()),
             None => config.tenancy.resolve(field, &evidence).map(Cow::into_owned),
@@ -104,11 +109,7 @@ impl<'a> Facts<'a> {
         let policy = &config.record;
         let response =
             (!policy.response_headers.is_empty()).then(|| host.headers(HeaderMap::Response));
-        let timing = match &response {
-            _ if !policy.server_timing => None,
-            Some(headers) => headers.get("server-timing").map(<[u8]>::to_vec),
-            None => host.header(HeaderMap::Response, "server-timing"),
-        };
+        let timing = attributes.bytes(Attribute::ServerTiming).filter(|_| policy.server_timing);
         Self {
             tenant,
             client_ip: attributes.bytes(Attribute::Source).and_then(property::ip_text),
@@ -120,11 +121,12 @@ impl<'a> Facts<'a> {
             attempts: attributes.uint(Attribute::Attempts).filter(|attempts| *attempts > 0),
             request_bytes: attributes.uint(Attribute::RequestSize),
             response_bytes: attributes.uint(Attribute::ResponseSize),
-            transport_failure: failed
+            transport_failure: exchange
+                .failed()
                 .then(transport_failure)
                 .flatten()
                 .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
-            metrics: timing.map(|value| server_timing::parse(&value)).unwrap_or_default(),
+            metrics: timing.map(server_timing::parse).unwrap_or_default(),
             request_headers: chosen(current, &policy.request_headers, &config.redaction),
             response_headers: response
                 .map(|headers| chosen(&headers, &policy.response_headers, &config.redaction))

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::HOUR;
 use super::fault::quoted;
+use super::headers::is_meaningful;
 use super::section::Section;
 use crate::compose::redaction::{Redaction, SENSITIVE_HEADERS, Treatment};
 use crate::compose::tenancy::{Field, Source, Tenancy, VALUE_BYTES_MAX};
@@ -37,8 +38,15 @@ pub(super) fn identity(root: &Section<'_>) -> Identity {
 }
 
 fn id_policy(section: &Section<'_>, header: &str) -> IdPolicy {
+    let own = header_name(section, "header");
+    if own.as_deref().is_some_and(is_meaningful) {
+        section.fault(
+            "header",
+            "has a meaning of its own: must be a header that is only an id, such as \"x-request-id\"",
+        );
+    }
     IdPolicy {
-        header: header_name(section, "header").unwrap_or_else(|| header.to_owned()),
+        header: own.unwrap_or_else(|| header.to_owned()),
         trust: trust(section),
         echo: section.bool("echo", true),
         expose: section.bool("expose", false),
@@ -68,7 +76,7 @@ fn trust(section: &Section<'_>) -> Trust {
                     None
                 }
             });
-            Trust::Networks(networks.collect())
+            Trust::within(networks)
         }
         Some(_) => {
             section.fault("trust", REMEDY);
@@ -77,11 +85,20 @@ fn trust(section: &Section<'_>) -> Trust {
     }
 }
 
-pub(super) fn tenancy(section: &Section<'_>) -> Tenancy {
+pub(super) fn tenancy(section: &Section<'_>, ids: &Identity) -> Tenancy {
     let tenancy = Tenancy {
         sources: Field::ALL.map(|field| sources(section, field)),
         strip_untrusted: section.bool("strip_untrusted", false),
     };
+    let stripped = || tenancy.headers().filter(|_| tenancy.strip_untrusted);
+    if let Some(name) = stripped().find(|name| is_meaningful(name)) {
+        let remedy = format!("must not remove {}: it has a meaning of its own", quoted(name));
+        section.fault("strip_untrusted", remedy);
+    }
+    if let Some(name) = stripped().find(|name| ids.is_id(name)) {
+        let remedy = format!("must not remove {}: it has an id", quoted(name));
+        section.fault("strip_untrusted", remedy);
+    }
     section.refuse_unknown();
     tenancy
 }

@@ -173,6 +173,30 @@ fn the_environment_gives_the_level_and_values() {
 }
 
 #[test]
+fn no_header_that_frames_routes_or_steers_is_written_or_removed() {
+    for name in ["content-length", "transfer-encoding", "Host", "x-envoy-retry-on", "grpc-timeout"]
+    {
+        for section in ["request_id", "correlation_id"] {
+            let text = format!(r#"{{"{section}": {{"header": "{name}"}}}}"#);
+            let faults = parse(&text).unwrap_err();
+            assert!(faults[0].contains("has a meaning of its own"), "{faults:?}");
+        }
+        let text = format!(r#"{{"tenant": {{"user_id": [{{"header": "{name}"}}]}}}}"#);
+        assert!(parse(&text).is_ok(), "reading it harms nothing");
+        let text = text.replace(r#""tenant": {"#, r#""tenant": {"strip_untrusted": true, "#);
+        let faults = parse(&text).unwrap_err();
+        assert!(faults[0].contains("must not remove"), "{faults:?}");
+    }
+    for name in [":authority", ":path", ":method", ":status"] {
+        let text = format!(r#"{{"request_id": {{"header": "{name}"}}}}"#);
+        assert!(parse(&text).unwrap_err()[0].contains("must be a header name"));
+    }
+    let stripped =
+        r#"{"tenant": {"strip_untrusted": true, "user_id": [{"header": "x-request-id"}]}}"#;
+    assert!(parse(stripped).unwrap_err()[0].contains("it has an id"));
+}
+
+#[test]
 fn a_secret_is_never_shown() {
     for text in [
         r#"{"delivery": {"token": ["hunter2"]}}"#,

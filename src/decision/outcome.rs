@@ -2,6 +2,7 @@
 
 use gatelog_record::Level;
 
+use crate::decision::grpc;
 use crate::envoy::response_flags::ResponseFlags;
 
 /// What is known of an exchange's end.
@@ -11,10 +12,44 @@ pub struct Outcome {
     pub status: Option<u16>,
     /// Envoy's response flags.
     pub flags: ResponseFlags,
-    /// The gRPC status, for gRPC traffic that had one.
+    /// The gRPC status that a gRPC client takes the answer for; none for other traffic.
     pub grpc_status: Option<u32>,
-    /// Whether this filter, or another wasm filter, failed the request.
-    pub wasm_failure: bool,
+    /// What Envoy's response code details say.
+    pub ending: Ending,
+    /// Whether it is a tunnel once its status says so: its method is CONNECT.
+    pub connect: bool,
+}
+
+/// An ending that no response flag tells of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// Nothing that the flags do not say.
+    #[default]
+    Ordinary,
+    /// This filter, or another wasm filter, failed the request.
+    WasmFailure,
+    /// Envoy ended the stream by itself.
+    CutShort,
+}
+
+/// How response code details begin with which Envoy ends a stream that may have had the beginning of
+/// its response.
+///
+/// Source: Envoy 1.40, `envoy/stream_info/stream_info.h` (`ResponseCodeDetailValues`).
+const CUT_SHORT: [&[u8]; 4] =
+    [b"max_duration_timeout", b"duration_timeout", b"response_payload_too_large", b"overload"];
+
+impl Ending {
+    /// What response code details say.
+    pub fn of(details: &[u8]) -> Self {
+        if details.starts_with(b"wasm_fail") {
+            Self::WasmFailure
+        } else if CUT_SHORT.iter().any(|cut| details.starts_with(cut)) {
+            Self::CutShort
+        } else {
+            Self::Ordinary
+        }
+    }
 }
 
 /// The platform's fault: nothing to send the request to, or too much to do.
@@ -35,6 +70,14 @@ const UPSTREAM_ABORT: ResponseFlags = ResponseFlags::UPSTREAM_REMOTE_RESET
     .union(ResponseFlags::UPSTREAM_MAX_STREAM_DURATION_REACHED)
     .union(ResponseFlags::LOCAL_RESET);
 
+/// Envoy cut the stream short: overload, or its connection had lived for too long.
+const GATEWAY_ABORT: ResponseFlags =
+    ResponseFlags::OVERLOAD_MANAGER.union(ResponseFlags::DURATION_TIMEOUT);
+
+/// How a tunnel ends: one side closes its connection.
+const CLOSED: ResponseFlags = ResponseFlags::UPSTREAM_CONNECTION_TERMINATION
+    .union(ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION);
+
 /// The client went away.
 const CLIENT_GONE: ResponseFlags =
     ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION.union(ResponseFlags::DOWNSTREAM_REMOTE_RESET);
@@ -42,10 +85,12 @@ const CLIENT_GONE: ResponseFlags =
 impl Outcome {
     /// The level of the record, before any rule.
     pub fn level(&self) -> Level {
-        let failed = self.failed();
-        if self.wasm_failure || (failed && self.flags.intersects(PLATFORM)) {
+        let (failed, cut) = (self.failed(), self.cut_short());
+        let overload = cut && self.flags.intersects(ResponseFlags::OVERLOAD_MANAGER);
+        let platform = overload || (failed && self.flags.intersects(PLATFORM));
+        if self.ending == Ending::WasmFailure || platform {
             Level::Critical
-        } else if failed || (self.upstream_aborted() && !self.client_left()) {
+        } else if failed || cut || (self.upstream_aborted() && !self.client_left()) {
             Level::Error
         } else if self.client_fault() {
             Level::Warning
@@ -58,6 +103,7 @@ impl Outcome {
     pub fn aborted(&self) -> bool {
         self.status.is_none()
             || self.client_left()
+            || self.cut_short()
             || self.flags.intersects(ResponseFlags::STREAM_IDLE_TIMEOUT)
             || (self.upstream_aborted() && self.status.is_some_and(|status| status < 500))
     }
@@ -67,23 +113,35 @@ impl Outcome {
         self.flags.intersects(UPSTREAM_ABORT) && !self.tunnel_ended()
     }
 
-    /// Whether this was a tunnel, a WebSocket, and one side ended its connection. That is how one
-    /// ends: the server closes first (RFC 6455, section 7.1.1), a browser whose page is left does not
-    /// wait for that. Frames are not read, so what was closed in order looks like what was not.
+    /// Whether Envoy ended by itself a response that had begun. A status from 400 on is what it
+    /// answered instead.
+    fn cut_short(&self) -> bool {
+        self.status.is_some_and(|status| status < 400)
+            && (self.ending == Ending::CutShort || self.flags.intersects(GATEWAY_ABORT))
+    }
+
+    /// Whether this was a tunnel, a WebSocket or one of CONNECT, and a side ended its connection, or
+    /// both did. That is how one ends: the server closes first (RFC 6455, section 7.1.1), a browser
+    /// whose page is left does not wait for that. Frames are not read, so what was closed in order
+    /// looks like what was not.
     fn tunnel_ended(&self) -> bool {
-        self.status == Some(101)
-            && [
-                ResponseFlags::UPSTREAM_CONNECTION_TERMINATION,
-                ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION,
-            ]
-            .contains(&self.flags)
+        self.is_tunnel() && self.flags.intersects(CLOSED) && self.flags.without(CLOSED).is_empty()
+    }
+
+    /// Whether the bytes of both sides were passed on as they were.
+    fn is_tunnel(&self) -> bool {
+        match self.status {
+            Some(101) => true,
+            Some(status) => self.connect && (200..300).contains(&status),
+            None => false,
+        }
     }
 
     /// Whether the server's side failed it: a 5xx, a server-fault gRPC code, or no answer though
     /// the client waited.
     fn failed(&self) -> bool {
         match (self.grpc_status, self.status) {
-            (Some(code), _) if grpc_server_fault(code) => true,
+            (Some(code), _) if grpc::is_server_fault(code) => true,
             (_, Some(status)) => status >= 500,
             (_, None) => !self.client_left(),
         }
@@ -102,24 +160,10 @@ impl Outcome {
     }
 }
 
-/// gRPC codes that are the server's fault: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL,
-/// UNAVAILABLE, DATA_LOSS.
-///
-/// Source: OpenTelemetry semantic conventions for gRPC, which mark server spans with these as
-/// errors. A code that gRPC does not define counts as UNKNOWN.
-fn grpc_server_fault(code: u32) -> bool {
-    matches!(code, 2 | 4 | 12..=15) || code > 16
-}
-
 /// The status of a response, of what the host gives as its code: none where that is 0 or an interim
 /// response (100 to an upload that was then broken off), which does not say how it ended. 101 does.
 pub fn final_status(code: u64) -> Option<u16> {
     u16::try_from(code).ok().filter(|status| *status == 101 || *status >= 200)
-}
-
-/// The gRPC status as its header or trailer spells it.
-pub fn parse_grpc_status(value: &[u8]) -> Option<u32> {
-    str::from_utf8(value.trim_ascii()).ok()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -141,12 +185,31 @@ mod tests {
             (200, none, Level::Info, false),
             (101, none, Level::Info, false),
             (101, F::UPSTREAM_CONNECTION_TERMINATION, Level::Info, false),
+            (
+                101,
+                F::UPSTREAM_CONNECTION_TERMINATION.union(F::DOWNSTREAM_CONNECTION_TERMINATION),
+                Level::Info,
+                false,
+            ),
+            (
+                101,
+                F::UPSTREAM_CONNECTION_TERMINATION.union(F::UPSTREAM_REMOTE_RESET),
+                Level::Error,
+                true,
+            ),
+            (101, F::STREAM_IDLE_TIMEOUT, Level::Warning, true),
+            (101, F::OVERLOAD_MANAGER, Level::Critical, true),
             (101, F::UPSTREAM_REMOTE_RESET, Level::Error, true),
             (101, F::DOWNSTREAM_CONNECTION_TERMINATION, Level::Info, false),
             (101, F::DOWNSTREAM_REMOTE_RESET, Level::Warning, true),
             (304, none, Level::Info, false),
             (400, F::DOWNSTREAM_PROTOCOL_ERROR, Level::Warning, false),
             (200, F::DOWNSTREAM_PROTOCOL_ERROR, Level::Warning, true),
+            (200, F::STREAM_IDLE_TIMEOUT, Level::Warning, true),
+            (200, F::UPSTREAM_MAX_STREAM_DURATION_REACHED, Level::Error, true),
+            (200, F::OVERLOAD_MANAGER, Level::Critical, true),
+            (304, F::OVERLOAD_MANAGER, Level::Critical, true),
+            (200, F::DURATION_TIMEOUT, Level::Error, true),
             (401, none, Level::Warning, false),
             (404, F::NO_ROUTE_FOUND, Level::Warning, false),
             (408, F::STREAM_IDLE_TIMEOUT, Level::Warning, true),
@@ -210,9 +273,46 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_wasm_filter_is_critical() {
-        let outcome = Outcome { status: Some(503), wasm_failure: true, ..Outcome::default() };
-        assert_eq!(outcome.level(), Level::Critical);
+    fn response_code_details_tell_what_no_flag_does() {
+        for (status, details, level, aborted) in [
+            (200, "via_upstream", Level::Info, false),
+            (503, "wasm_fail_stream", Level::Critical, false),
+            (200, "max_duration_timeout", Level::Error, true),
+            (101, "max_duration_timeout", Level::Error, true),
+            (200, "response_payload_too_large", Level::Error, true),
+            (200, "overload", Level::Error, true),
+            // Answered instead of cut.
+            (408, "max_duration_timeout", Level::Warning, false),
+            (504, "max_duration_timeout", Level::Error, false),
+            (503, "overload", Level::Error, false),
+            (500, "response_payload_too_large", Level::Error, false),
+            (200, "", Level::Info, false),
+        ] {
+            let ending = Ending::of(details.as_bytes());
+            let outcome = Outcome { status: Some(status), ending, ..Outcome::default() };
+            assert_eq!(outcome.level(), level, "{status} {details}");
+            assert_eq!(outcome.aborted(), aborted, "{status} {details}");
+        }
+    }
+
+    #[test]
+    fn a_tunnel_of_connect_ends_as_a_websocket_does() {
+        let closed = F::DOWNSTREAM_CONNECTION_TERMINATION;
+        for (connect, status, flags, level) in [
+            (true, 200, F::default(), Level::Info),
+            (true, 200, closed, Level::Info),
+            (true, 200, closed.union(F::UPSTREAM_CONNECTION_TERMINATION), Level::Info),
+            (true, 200, F::UPSTREAM_REMOTE_RESET, Level::Error),
+            (true, 503, F::UPSTREAM_CONNECTION_TERMINATION, Level::Error),
+            (true, 403, closed, Level::Warning),
+            (false, 200, closed, Level::Warning),
+            (false, 200, F::UPSTREAM_CONNECTION_TERMINATION, Level::Error),
+        ] {
+            let outcome = Outcome { connect, ..outcome(status, flags) };
+            assert_eq!(outcome.level(), level, "{outcome:?}");
+        }
+        let silent = Outcome { connect: true, ..outcome(0, closed) };
+        assert_eq!(silent.level(), Level::Warning, "it never became a tunnel");
     }
 
     #[test]
@@ -222,15 +322,6 @@ mod tests {
         }
         for status in [101, 200, 204, 499, 503] {
             assert_eq!(final_status(u64::from(status)), Some(status));
-        }
-    }
-
-    #[test]
-    fn a_grpc_status_is_read_strictly() {
-        assert_eq!(parse_grpc_status(b"14"), Some(14));
-        assert_eq!(parse_grpc_status(b" 0 "), Some(0));
-        for value in [&b""[..], b"-1", b"x", b"4294967296", b"\xff"] {
-            assert_eq!(parse_grpc_status(value), None);
         }
     }
 }

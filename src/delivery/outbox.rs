@@ -316,17 +316,19 @@ impl Outbox {
 
     fn too_large(&mut self, host: &dyn Host, batch: InFlight, now_ns: u64, metrics: &mut Metrics) {
         metrics.count(Metric::CalloutsTooLarge, 1);
-        let records = batch.entries.len();
-        if records > 1 {
-            let bytes =
-                batch.entries.iter().map(|entry| entry.line.len()).fold(0, usize::saturating_add);
-            self.batch_records = (records / 2).max(1);
-            self.batch_bytes = (bytes / 2).max(1);
-            self.queue.give_back(batch.entries);
-        } else {
-            self.queue.settle(&batch.entries);
-            self.note_dropped(DropReason::TooLarge, records as u64, metrics);
-            self.warn(host, now_ns, "the collector finds a single record too large, dropped");
+        match batch.entries.len() {
+            0 => self.warn(host, now_ns, "the collector finds a report without records too large"),
+            1 => {
+                self.queue.settle(&batch.entries);
+                self.note_dropped(DropReason::TooLarge, 1, metrics);
+                self.warn(host, now_ns, "the collector finds a single record too large, dropped");
+            }
+            records => {
+                let lines = batch.entries.iter().map(|entry| entry.line.len());
+                self.batch_records = (records / 2).max(1);
+                self.batch_bytes = (lines.fold(0, usize::saturating_add) / 2).max(1);
+                self.queue.give_back(batch.entries);
+            }
         }
     }
 
@@ -343,13 +345,13 @@ impl Outbox {
         metrics.count(Metric::CalloutsRejected, 1);
         self.note_dropped(DropReason::Rejected, records, metrics);
         let status = status.unwrap_or(0);
-        self.warn(
-            host,
-            now_ns,
-            &format!(
+        let what = match records {
+            0 => format!("the collector refused a report without records with status {status}"),
+            _ => format!(
                 "the collector refused a batch with status {status}, {records} records dropped"
             ),
-        );
+        };
+        self.warn(host, now_ns, &what);
     }
 
     /// Puts a batch's records back and waits.

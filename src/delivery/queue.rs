@@ -1,7 +1,8 @@
 //! The records that wait in one worker, bounded in bytes.
 //!
 //! Records leave in the order they were made. At the bound the lowest level goes first, and of a
-//! level the oldest; a record that is lower than all that waits goes itself.
+//! level the oldest. A record goes itself, and nothing else for its sake, where all that waits and is
+//! not above it would not make room enough: what is above it, or in flight, stays.
 
 use std::collections::VecDeque;
 
@@ -33,8 +34,9 @@ impl Entry {
 pub struct Queue {
     /// One lane a level, each in order of `seq`.
     lanes: [VecDeque<Entry>; 5],
+    /// What each lane's records cost.
+    lane_bytes: [usize; 5],
     max_bytes: usize,
-    waiting_bytes: usize,
     in_flight_bytes: usize,
     in_flight_records: usize,
 }
@@ -44,8 +46,8 @@ impl Queue {
     pub fn new(max_bytes: usize) -> Self {
         Self {
             lanes: Default::default(),
+            lane_bytes: [0; 5],
             max_bytes,
-            waiting_bytes: 0,
             in_flight_bytes: 0,
             in_flight_records: 0,
         }
@@ -58,7 +60,7 @@ impl Queue {
 
     /// Bytes of the records that wait or are in flight.
     pub fn bytes(&self) -> usize {
-        self.waiting_bytes.saturating_add(self.in_flight_bytes)
+        self.waiting_bytes().saturating_add(self.in_flight_bytes)
     }
 
     /// Records that wait to be sent.
@@ -68,27 +70,25 @@ impl Queue {
 
     /// Bytes of the records that wait to be sent.
     pub fn waiting_bytes(&self) -> usize {
-        self.waiting_bytes
+        self.lane_bytes.iter().copied().fold(0, usize::saturating_add)
     }
 
     /// Adds a record; gives how many had to go, itself perhaps.
     pub fn push(&mut self, entry: Entry) -> u64 {
         let cost = entry.cost();
-        if cost > self.max_bytes {
-            // No room would be enough: nothing else goes for its sake.
+        let missing = self.bytes().saturating_add(cost).saturating_sub(self.max_bytes);
+        let below = self.lane_bytes.iter().take(entry.level.index().saturating_add(1));
+        if missing > below.copied().fold(0, usize::saturating_add) {
             return 1;
         }
         let mut shed = 0_u64;
         while self.bytes().saturating_add(cost) > self.max_bytes {
             shed = shed.saturating_add(1);
-            if self.shed_up_to(entry.level).is_none() {
+            if self.shed_lowest().is_none() {
                 return shed;
             }
         }
-        self.waiting_bytes = self.waiting_bytes.saturating_add(cost);
-        if let Some(lane) = self.lanes.get_mut(entry.level.index()) {
-            lane.push_back(entry);
-        }
+        self.put(entry, VecDeque::push_back);
         shed
     }
 
@@ -99,16 +99,15 @@ impl Queue {
         let mut bytes = 0_usize;
         while taken.len() < max_records.max(1) {
             let Some(lane) = self.oldest_lane() else { break };
-            let Some(next) = lane.front() else { break };
+            let Some(next) = self.lanes.get(lane).and_then(VecDeque::front) else { break };
             let grown = bytes.saturating_add(next.line.len()).saturating_add(1);
             if grown > max_bytes && !taken.is_empty() {
                 break;
             }
             bytes = grown;
-            taken.extend(lane.pop_front());
+            taken.extend(self.pop(lane));
         }
         let cost = cost_of(&taken);
-        self.waiting_bytes = self.waiting_bytes.saturating_sub(cost);
         self.in_flight_bytes = self.in_flight_bytes.saturating_add(cost);
         self.in_flight_records = self.in_flight_records.saturating_add(taken.len());
         taken
@@ -123,26 +122,45 @@ impl Queue {
     /// Puts taken records back where they were.
     pub fn give_back(&mut self, entries: Vec<Entry>) {
         self.settle(&entries);
-        self.waiting_bytes = self.waiting_bytes.saturating_add(cost_of(&entries));
         for entry in entries.into_iter().rev() {
-            let Some(lane) = self.lanes.get_mut(entry.level.index()) else { continue };
             // Batches fail in any order: find the place that keeps the lane sorted.
-            let place = lane.partition_point(|other| other.seq < entry.seq);
-            lane.insert(place, entry);
+            self.put(entry, |lane, entry| {
+                let place = lane.partition_point(|other| other.seq < entry.seq);
+                lane.insert(place, entry);
+            });
         }
     }
 
-    /// Sheds the oldest record of the lowest level that is not above `level`.
-    fn shed_up_to(&mut self, level: Level) -> Option<Entry> {
-        let lanes = self.lanes.iter_mut().take(level.index().saturating_add(1));
-        let shed = lanes.into_iter().find_map(VecDeque::pop_front)?;
-        self.waiting_bytes = self.waiting_bytes.saturating_sub(shed.cost());
-        Some(shed)
+    /// Sheds the oldest record of the lowest level.
+    fn shed_lowest(&mut self) -> Option<Entry> {
+        let lowest = self.lanes.iter().position(|lane| !lane.is_empty())?;
+        self.pop(lowest)
     }
 
-    fn oldest_lane(&mut self) -> Option<&mut VecDeque<Entry>> {
-        let lanes = self.lanes.iter_mut().filter(|lane| !lane.is_empty());
-        lanes.min_by_key(|lane| lane.front().map(|entry| entry.seq))
+    /// Puts a record into the lane of its level.
+    fn put(&mut self, entry: Entry, place: impl FnOnce(&mut VecDeque<Entry>, Entry)) {
+        let level = entry.level.index();
+        if let (Some(lane), Some(bytes)) =
+            (self.lanes.get_mut(level), self.lane_bytes.get_mut(level))
+        {
+            *bytes = bytes.saturating_add(entry.cost());
+            place(lane, entry);
+        }
+    }
+
+    fn pop(&mut self, lane: usize) -> Option<Entry> {
+        let entry = self.lanes.get_mut(lane)?.pop_front()?;
+        if let Some(bytes) = self.lane_bytes.get_mut(lane) {
+            *bytes = bytes.saturating_sub(entry.cost());
+        }
+        Some(entry)
+    }
+
+    /// The lane whose front is the oldest record.
+    fn oldest_lane(&self) -> Option<usize> {
+        let fronts = self.lanes.iter().map(VecDeque::front).enumerate();
+        let seqs = fronts.filter_map(|(lane, front)| Some((front?.seq, lane)));
+        seqs.min().map(|(_, lane)| lane)
     }
 }
 
@@ -214,6 +232,27 @@ mod tests {
         let line = vec![b'x'; 500].into_boxed_slice();
         assert_eq!(queue.push(Entry { seq: 2, level: Level::Critical, line }), 1);
         assert_eq!(seqs(&queue.take(usize::MAX, 9)), [1]);
+    }
+
+    #[test]
+    fn nothing_is_shed_where_it_would_not_make_room_enough() {
+        let mut queue = queue(4);
+        for seq in 1..=3 {
+            queue.push(entry(seq, Level::Error));
+        }
+        queue.push(entry(4, Level::Debug));
+        let line = vec![b'x'; 136].into_boxed_slice();
+        assert_eq!(queue.push(Entry { seq: 5, level: Level::Info, line }), 1, "itself alone");
+        assert_eq!(seqs(&queue.take(usize::MAX, 9)), [1, 2, 3, 4]);
+        let mut queue = self::queue(4);
+        for seq in 1..=4 {
+            queue.push(entry(seq, Level::Info));
+        }
+        let in_flight = queue.take(usize::MAX, 3);
+        let line = vec![b'x'; 136].into_boxed_slice();
+        assert_eq!(queue.push(Entry { seq: 5, level: Level::Critical, line }), 1, "itself alone");
+        assert_eq!(seqs(&queue.take(usize::MAX, 9)), [4]);
+        queue.settle(&in_flight);
     }
 
     #[test]

@@ -22,7 +22,7 @@ fn flag(name: &str) -> ResponseFlags {
 #[test]
 fn every_row_has_the_level_that_the_code_gives() {
     let rows = rows(PAGE, &["level", "when", "status", "flags", "gRPC status"]);
-    assert_eq!(rows.len(), 13);
+    assert_eq!(rows.len(), 15);
     for row in rows {
         for status in codes(&row[2]) {
             for flags in codes(&row[3]) {
@@ -31,7 +31,7 @@ fn every_row_has_the_level_that_the_code_gives() {
                         status: status.and_then(|status| status.parse().ok()),
                         flags: flags.map(flag).unwrap_or_default(),
                         grpc_status: grpc.map(|code| code.parse().unwrap()),
-                        wasm_failure: false,
+                        ..Outcome::default()
                     };
                     assert_eq!(outcome.level().as_str(), row[0], "{outcome:?}");
                 }

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 use crate::envoy::headers::Headers;
 use crate::envoy::property;
-use crate::host::Host;
+use crate::host::{HeaderMap, Host};
 
 /// An attribute of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,10 +39,16 @@ pub enum Attribute {
     RequestSize,
     /// Bytes sent.
     ResponseSize,
+    /// Why the response has its status, and how it ended.
+    Details,
+    /// The response's `content-type`.
+    ContentType,
+    /// The response's `server-timing`, several joined by commas.
+    ServerTiming,
 }
 
 /// The properties, in the order of [`Attribute`].
-const PATHS: [&str; 11] = [
+const PROPERTIES: [&str; 12] = [
     property::RESPONSE_CODE,
     property::RESPONSE_FLAGS,
     property::SOURCE_ADDRESS,
@@ -54,7 +60,14 @@ const PATHS: [&str; 11] = [
     property::UPSTREAM_ATTEMPTS,
     property::REQUEST_TOTAL_SIZE,
     property::RESPONSE_TOTAL_SIZE,
+    property::RESPONSE_CODE_DETAILS,
 ];
+
+/// Headers of the response, behind the properties in the order of [`Attribute`].
+const HEADERS: [&str; 2] = ["content-type", "server-timing"];
+
+/// How many attributes there are.
+const ATTRIBUTES: usize = PROPERTIES.len() + HEADERS.len();
 
 /// How the list is asked for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,9 +81,12 @@ pub struct Reader {
 impl Reader {
     /// Has the host compile the expressions; they live as long as the root context.
     pub fn compile(host: &dyn Host) -> Self {
+        // A header is seldom there, so that it is guarded in either list.
+        let headers = HEADERS
+            .map(|name| format!("'{name}' in response.headers ? response.headers['{name}'] : ''"));
         let list = |item: &dyn Fn(String) -> String| {
-            let items: Vec<String> =
-                PATHS.iter().map(|path| item(path.replace('\0', "."))).collect();
+            let properties = PROPERTIES.iter().map(|path| item(path.replace('\0', ".")));
+            let items: Vec<String> = properties.chain(headers.iter().cloned()).collect();
             host.compile(&format!("[{}]", items.join(", ")))
         };
         Self {
@@ -83,7 +99,11 @@ impl Reader {
     pub fn read(&self, host: &dyn Host) -> Headers {
         let mut expressions = [self.whole, self.guarded].into_iter().flatten();
         expressions.find_map(|expression| host.evaluate(expression)).unwrap_or_else(|| {
-            let values = PATHS.map(|path| (host.property(path).unwrap_or_default(), ""));
+            let properties = PROPERTIES.map(|path| host.property(path).unwrap_or_default());
+            let response = host.headers(HeaderMap::Response);
+            let headers = HEADERS.map(|name| response.values(name).collect::<Vec<_>>().join(&b','));
+            let values: Vec<_> =
+                properties.into_iter().chain(headers).map(|value| (value, "")).collect();
             Headers::from_pairs(&values)
         })
     }
@@ -92,13 +112,13 @@ impl Reader {
 /// The attributes of one exchange, as its list has them.
 #[derive(Clone, Copy, Debug)]
 pub struct Attributes<'a> {
-    values: [&'a [u8]; PATHS.len()],
+    values: [&'a [u8]; ATTRIBUTES],
 }
 
 impl<'a> Attributes<'a> {
     /// Reads a list; attributes that it lacks are absent.
     pub fn of(list: &'a Headers) -> Self {
-        let mut values = [&[][..]; PATHS.len()];
+        let mut values = [&[][..]; ATTRIBUTES];
         for (value, (element, _)) in values.iter_mut().zip(list) {
             *value = element;
         }
@@ -131,11 +151,19 @@ mod tests {
 
     fn answered() -> PlainHost {
         let host = PlainHost::default();
-        for path in PATHS {
+        for path in PROPERTIES {
             host.set_bytes(path, path.as_bytes());
         }
         host.set_uint(property::RESPONSE_CODE, 200);
+        let headers =
+            [("content-type", "content-type"), ("server-timing", "a"), ("server-timing", "b")];
+        host.set_map(HeaderMap::Response, &headers);
         host
+    }
+
+    /// What [`told`] tells of the host above.
+    fn all() -> Vec<&'static str> {
+        PROPERTIES.into_iter().skip(1).chain(["content-type", "a,b"]).collect()
     }
 
     fn told(host: &PlainHost) -> Vec<String> {
@@ -149,20 +177,24 @@ mod tests {
     #[test]
     fn each_attribute_stands_in_its_place_however_it_was_read() {
         let host = answered();
-        assert_eq!(told(&host), PATHS[1..]);
+        assert_eq!(told(&host), all());
         assert_eq!(host.expressions.get(), 1);
         host.no_expressions.set(true);
-        assert_eq!(told(&host), PATHS[1..]);
-        let last = Attribute::ResponseSize as usize;
-        assert_eq!((last, PATHS[last]), (PATHS.len() - 1, property::RESPONSE_TOTAL_SIZE));
+        assert_eq!(told(&host), all());
+        let last = Attribute::Details as usize;
+        assert_eq!(PROPERTIES[last], property::RESPONSE_CODE_DETAILS);
+        assert_eq!(Attribute::ServerTiming as usize, ATTRIBUTES - 1);
     }
 
     #[test]
     fn an_attribute_that_is_not_there_leaves_the_others_where_they_are() {
         let host = answered();
         host.properties.borrow_mut().remove(property::UPSTREAM_ADDRESS);
-        let mut without = PATHS[1..].to_vec();
+        host.set_map(HeaderMap::Response, &[("server-timing", "a")]);
+        let mut without = all();
         without[Attribute::Upstream as usize - 1] = "";
+        without[Attribute::ContentType as usize - 1] = "";
+        without[Attribute::ServerTiming as usize - 1] = "a";
         assert_eq!(told(&host), without);
         assert_eq!(host.expressions.get(), 2);
         host.no_expressions.set(true);

@@ -3,7 +3,7 @@
 //! Source: Envoy, "Attributes"; measured on 1.40: integers are 8 bytes little endian, times and
 //! durations are nanoseconds, addresses are `ip:port`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 /// When the request started: nanoseconds since the epoch.
 pub const REQUEST_TIME: &str = "request\0time";
@@ -44,13 +44,19 @@ pub fn uint(bytes: &[u8]) -> Option<u64> {
     Some(u64::try_from(number).unwrap_or(0))
 }
 
-/// The IP of an `ip:port`, as text; a pipe or an internal address has none.
+/// The IP of an `ip:port`, as text, without the zone that a link-local address may have; a pipe or an
+/// internal address has none.
 pub fn ip_text(bytes: &[u8]) -> Option<&str> {
     let text = str::from_utf8(bytes).ok()?;
-    match text.parse::<SocketAddr>() {
-        Ok(_) => Some(text.rsplit_once(':')?.0.trim_matches(['[', ']'])),
-        Err(_) => text.parse::<IpAddr>().ok().map(|_| text),
-    }
+    let address = match text.strip_prefix('[') {
+        Some(rest) => rest.split(']').next()?,
+        // One colon parts address and port; more are those of an IPv6 address that stands alone.
+        None => {
+            text.split_once(':').filter(|(_, port)| !port.contains(':')).map_or(text, |(ip, _)| ip)
+        }
+    };
+    let address = address.split('%').next()?;
+    address.parse::<IpAddr>().ok().map(|_| address)
 }
 
 /// The IP of an `ip:port`; a pipe or an internal address has none.
@@ -74,13 +80,20 @@ mod tests {
 
     #[test]
     fn an_address_loses_its_port() {
-        for (address, expected) in
-            [("10.0.0.1:80", "10.0.0.1"), ("[::1]:80", "::1"), ("::1", "::1")]
-        {
+        for (address, expected) in [
+            ("10.0.0.1:80", "10.0.0.1"),
+            ("[::1]:80", "::1"),
+            ("::1", "::1"),
+            ("[fe80::1%2]:80", "fe80::1"),
+            ("[fe80::1%eth0]:80", "fe80::1"),
+            ("fe80::1%2", "fe80::1"),
+            ("10.0.0.1", "10.0.0.1"),
+        ] {
             assert_eq!(ip_text(address.as_bytes()), Some(expected));
             assert_eq!(ip(address.as_bytes()).unwrap().to_string(), expected);
         }
-        assert_eq!(ip(b"/tmp/socket"), None);
-        assert_eq!(ip(b"\xff"), None);
+        for none in [&b"/tmp/socket"[..], b"envoy://internal/x", b"\xff", b"", b"[", b"%", b"a:1"] {
+            assert_eq!(ip(none), None, "{none:?}");
+        }
     }
 }

@@ -7,7 +7,8 @@ use gatelog_record::Level;
 use crate::compose::assemble;
 use crate::compose::facts::{Facts, Request};
 use crate::decision::fate::{Case, Fate, decide};
-use crate::decision::outcome::{Outcome, final_status, parse_grpc_status};
+use crate::decision::grpc::{self, Answer, Protocol};
+use crate::decision::outcome::{Ending, Outcome, final_status};
 use crate::decision::rules::{Subject, judge};
 use crate::envoy::attributes::{Attribute, Attributes};
 use crate::envoy::headers::Headers;
@@ -18,6 +19,10 @@ use crate::exchange::finished::Finished;
 use crate::host::{HeaderMap, Host};
 use crate::metrics::Metric;
 use crate::worker::{FILTER_STATE, FILTER_STATE_SEEN, Worker};
+
+/// Response code details of an exchange that an internal redirect has ended. Source: Envoy,
+/// `envoy/stream_info/stream_info.h`.
+const REDIRECTED: &[u8] = b"internal_redirect";
 
 /// Makes the record of an exchange, and gives it to queue and journal.
 pub fn log(begun: Option<Begun>, responded_ns: Option<u64>, worker: &mut Worker, host: &dyn Host) {
@@ -55,7 +60,7 @@ fn gather(
     worker: &mut Worker,
     host: &dyn Host,
 ) -> Finished {
-    let current = host.headers(HeaderMap::Request);
+    let (current, seen) = (host.headers(HeaderMap::Request), begun.is_some());
     let uint = |path| host.property(path).and_then(|bytes| property::uint(&bytes));
     let (received, current, ids, start_unix_ns, duration_ns, responded_ns) = match begun {
         Some(begun) => {
@@ -67,32 +72,57 @@ fn gather(
             let start = uint(property::REQUEST_TIME).unwrap_or_else(|| host.unix_nanos());
             let duration = uint(property::REQUEST_DURATION).unwrap_or(0);
             let fresh = || worker.uuids.fresh(host, start).to_string();
-            let peer = || property::ip(attributes.bytes(Attribute::Source)?);
-            let ids = worker.settings.config.identity.resolve(&current, peer, fresh).ids;
+            let ids = worker.settings.config.identity.observe(&current, fresh);
             (current, None, ids, start, duration, None)
         }
     };
+    let details = attributes.bytes(Attribute::Details);
     let mut outcome = Outcome {
         status: attributes.uint(Attribute::Status).and_then(final_status),
         flags: ResponseFlags(attributes.uint(Attribute::Flags).unwrap_or(0)),
-        grpc_status: is_grpc(&received).then(|| grpc_status(host)).flatten(),
-        wasm_failure: false,
+        grpc_status: None,
+        ending: details.map(Ending::of).unwrap_or_default(),
+        connect: received.get(":method") == Some(b"CONNECT"),
     };
-    let details = (outcome.level() >= Level::Warning || outcome.aborted())
-        .then(|| host.property(property::RESPONSE_CODE_DETAILS))
-        .flatten();
-    outcome.wasm_failure = details.as_deref().is_some_and(|text| text.starts_with(b"wasm_fail"));
-    Finished { ids, start_unix_ns, duration_ns, received, current, responded_ns, outcome, details }
+    outcome.grpc_status = grpc_status(&outcome, &received, attributes, host);
+    // Envoy begins the exchange that takes its place at once, and with the same headers.
+    let redirected = seen && details == Some(REDIRECTED);
+    worker.redirected = redirected.then(|| ids.clone());
+    Finished {
+        ids,
+        begun: seen,
+        start_unix_ns,
+        duration_ns,
+        received,
+        current,
+        responded_ns,
+        outcome,
+        details: details.map(<[u8]>::to_vec),
+    }
 }
 
-fn is_grpc(headers: &Headers) -> bool {
-    headers.get("content-type").is_some_and(|value| value.starts_with(b"application/grpc"))
-}
-
-/// From the trailers, or from the headers of a response that has no others.
-fn grpc_status(host: &dyn Host) -> Option<u32> {
-    let read = |map| host.header(map, "grpc-status").and_then(|value| parse_grpc_status(&value));
-    read(HeaderMap::ResponseTrailers).or_else(|| read(HeaderMap::Response))
+/// What a gRPC client takes the answer for. One that was broken off has no status but the one that it
+/// states.
+fn grpc_status(
+    outcome: &Outcome,
+    request: &Headers,
+    attributes: &Attributes<'_>,
+    host: &dyn Host,
+) -> Option<u32> {
+    let protocol = |value: Option<&[u8]>| Protocol::of(value.unwrap_or_default());
+    let answer = Answer {
+        status: outcome.status?,
+        request: protocol(request.get("content-type")),
+        response: protocol(attributes.bytes(Attribute::ContentType)),
+    };
+    // From the trailers, or from the headers of a response that has no others.
+    let read = |map| host.header(map, "grpc-status").and_then(|value| grpc::parse_status(&value));
+    let stated = || read(HeaderMap::ResponseTrailers).or_else(|| read(HeaderMap::Response));
+    if outcome.aborted() {
+        let is_call = matches!(answer.response, Protocol::Grpc | Protocol::GrpcWeb);
+        return is_call.then(stated).flatten();
+    }
+    answer.code(stated)
 }
 
 /// Decides upon the record, and makes it.
@@ -126,8 +156,7 @@ fn record(
         Fate::Excluded => return worker.metrics.count(Metric::Excluded, 1),
         Fate::SampledOut => return worker.sampled_out(),
     };
-    let (current, failed) = (exchange.current(), exchange.failed());
-    let facts = Facts::read(current, &request, &verdict, failed, attributes, config, host);
+    let facts = Facts::read(exchange, &request, &verdict, attributes, config, host);
     assemble::record(exchange, &request, &facts, &decided, worker, host, lines);
     if config.level == Level::Debug {
         assemble::debug_record(exchange, &request, &facts, &decided, worker, host, lines);

@@ -10,6 +10,8 @@ use crate::identity::ids::Ids;
 pub struct Finished {
     /// The ids.
     pub ids: Ids,
+    /// Whether the filter saw its request come in.
+    pub begun: bool,
     /// When it started, on the wall clock.
     pub start_unix_ns: u64,
     /// How long it took.

@@ -391,18 +391,99 @@ fn an_internal_redirect_is_recorded_as_it_came_in() {
 }
 
 #[test]
+fn an_internal_redirect_stays_in_its_flow_whomever_is_trusted() {
+    for trust in [json!("always"), json!("never"), json!(["192.0.2.0/24"])] {
+        let mut rig =
+            Rig::new(&json!({"request_id": {"trust": trust}, "correlation_id": {"trust": trust}}));
+        let sent = with("/before", &[("x-request-id", "theirs"), ("x-correlation-id", "flow")]);
+        rig.host.set_map(HeaderMap::Request, &sent);
+        rig.host.set_uint(property::RESPONSE_CODE, 302);
+        rig.host.set_bytes(property::RESPONSE_CODE_DETAILS, b"internal_redirect");
+        let mut exchange = Exchange::default();
+        exchange.request_headers(&mut rig.worker, &rig.host);
+        exchange.log(&mut rig.worker, &rig.host);
+        let first = rig.host.journal().remove(0);
+        // The next exchange has the headers as the filter left them.
+        rig.host.set_uint(property::RESPONSE_CODE, 200);
+        rig.host.set_bytes(property::RESPONSE_CODE_DETAILS, b"via_upstream");
+        let mut exchange = Exchange::default();
+        exchange.request_headers(&mut rig.worker, &rig.host);
+        exchange.log(&mut rig.worker, &rig.host);
+        let second = rig.host.journal().remove(0);
+        assert_eq!(first["context"], second["context"], "{trust}");
+        // Whoever comes later with these ids is a client like any other.
+        let mut exchange = Exchange::default();
+        exchange.request_headers(&mut rig.worker, &rig.host);
+        exchange.log(&mut rig.worker, &rig.host);
+        let third = rig.host.journal().remove(0);
+        let same = third["context"]["request_id"] == first["context"]["request_id"];
+        assert_eq!(same, trust == json!("always"));
+    }
+}
+
+#[test]
+fn a_client_cannot_follow_a_redirect_that_was_not_its_own() {
+    let mut rig = Rig::new(&json!({"request_id": {"trust": "never"}}));
+    rig.host.set_bytes(property::RESPONSE_CODE_DETAILS, b"internal_redirect");
+    rig.one(&get("/before"));
+    rig.host.set_bytes(property::RESPONSE_CODE_DETAILS, b"via_upstream");
+    let record = rig.one(&with("/other", &[("x-request-id", "guessed")]));
+    assert_ne!(record["context"]["request_id"], "guessed");
+}
+
+#[test]
+fn a_stream_that_never_began_has_the_ids_it_came_with_and_no_tenant_of_the_clients() {
+    let mut rig = Rig::new(&json!({
+        "request_id": {"trust": "never"}, "correlation_id": {"trust": "never"},
+        "tenant": {"strip_untrusted": true, "user_id": [{"header": "x-user-id"}, {"value": "nobody"}]},
+    }));
+    let request = with(
+        "/a",
+        &[
+            ("x-request-id", "r-1"),
+            ("x-correlation-id", "c-1"),
+            ("x-organization-id", "spoofed"),
+            ("x-user-id", "spoofed"),
+        ],
+    );
+    rig.host.set_map(HeaderMap::Request, &request);
+    Exchange::default().log(&mut rig.worker, &rig.host);
+    let record = rig.host.journal().remove(0);
+    assert_eq!(record["context"]["request_id"], "r-1");
+    assert_eq!(record["context"]["correlation_id"], "c-1");
+    assert_eq!(record["context"]["organization_id"], Value::Null);
+    assert_eq!(record["context"]["user_id"], "nobody");
+    // Without stripping, whoever stands in front is believed.
+    let mut rig = Rig::new(&json!({}));
+    rig.host.set_map(HeaderMap::Request, &request);
+    Exchange::default().log(&mut rig.worker, &rig.host);
+    assert_eq!(rig.host.journal().remove(0)["context"]["user_id"], "spoofed");
+}
+
+#[test]
 fn grpc_status_counts_for_grpc_traffic_only() {
     let mut rig = Rig::new(&json!({}));
-    rig.host.set_map(HeaderMap::ResponseTrailers, &[("grpc-status", "14")]);
-    assert_eq!(rig.one(&get("/a"))["level"], "INFO");
-    let record = rig.one(&with("/pkg.Service/Call", &[("content-type", "application/grpc+proto")]));
-    assert_eq!(record["level"], "ERROR");
-    assert_eq!(record["error"]["grpc_status"], 14);
-    rig.host.set_map(HeaderMap::ResponseTrailers, &[]);
-    let only_headers = [(":status", "200"), ("grpc-status", "5")];
-    let records =
-        rig.exchange_of(&with("/s/c", &[("content-type", "application/grpc")]), &only_headers);
-    assert_eq!(records[0]["level"], "WARNING");
+    let (call, answer) =
+        (("content-type", "application/grpc+proto"), ("content-type", "application/grpc"));
+    for (request, response, trailers, level, code) in [
+        (None, vec![], vec![("grpc-status", "14")], "INFO", None),
+        (Some(call), vec![answer], vec![("grpc-status", "14")], "ERROR", Some(14)),
+        (Some(call), vec![answer, ("grpc-status", "5")], vec![], "WARNING", Some(5)),
+        (Some(call), vec![answer], vec![], "ERROR", Some(2)),
+        (Some(call), vec![answer], vec![("grpc-status", "soon")], "ERROR", Some(2)),
+        (None, vec![answer], vec![("grpc-status", "13")], "ERROR", Some(13)),
+        (Some(call), vec![("content-type", "text/html")], vec![], "ERROR", Some(2)),
+    ] {
+        rig.host.set_map(HeaderMap::ResponseTrailers, &trailers);
+        let headers: Vec<_> = request.into_iter().collect();
+        let mut response = response;
+        response.push((":status", "200"));
+        let record = rig.exchange_of(&with("/s/c", &headers), &response).remove(0);
+        assert_eq!(record["level"], level, "{record}");
+        let failed = level != "INFO";
+        assert_eq!(record["trace"]["status"] == "error", level == "ERROR");
+        assert_eq!(record["error"]["grpc_status"].as_u64(), code.filter(|_| failed), "{record}");
+    }
 }
 
 #[test]
@@ -413,6 +494,11 @@ fn server_timing_becomes_metrics() {
         &[(":status", "200"), ("server-timing", "db;dur=12.5, cache;desc=hit")],
     );
     assert_eq!(records[0]["trace"]["metrics"], json!({"db": 12.5}));
+    let records = rig.exchange_of(
+        &get("/a"),
+        &[(":status", "200"), ("server-timing", "db;dur=12.5"), ("server-timing", "app;dur=1")],
+    );
+    assert_eq!(records[0]["trace"]["metrics"], json!({"db": 12.5, "app": 1.0}));
 }
 
 #[test]

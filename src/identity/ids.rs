@@ -32,6 +32,12 @@ pub enum Trust {
 }
 
 impl Trust {
+    /// Trust in networks. One of IPv4-mapped addresses, `::ffff:10.0.0.0/104`, is the IPv4 network:
+    /// peers are compared by their IPv4 address.
+    pub fn within(networks: impl IntoIterator<Item = IpNet>) -> Self {
+        Self::Networks(networks.into_iter().map(canonical).collect())
+    }
+
     /// Whether a peer is trusted; `peer` is asked for only where networks decide.
     pub fn covers(&self, peer: impl FnOnce() -> Option<IpAddr>) -> bool {
         match self {
@@ -46,6 +52,15 @@ impl Trust {
         }
     }
 }
+
+fn canonical(network: IpNet) -> IpNet {
+    let IpNet::V6(six) = network else { return network };
+    let four = six.addr().to_ipv4_mapped().zip(six.prefix_len().checked_sub(MAPPED_BITS));
+    four.and_then(|(address, length)| IpNet::new(address.into(), length).ok()).unwrap_or(network)
+}
+
+/// Bits of an IPv4-mapped IPv6 address in front of the IPv4 address.
+const MAPPED_BITS: u8 = 96;
 
 /// How one id is found and passed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +112,26 @@ pub struct Resolved {
     pub write_correlation_id: bool,
 }
 
+impl Resolved {
+    /// Ids that the request carries already.
+    pub fn carried(ids: Ids) -> Self {
+        Self { ids, write_request_id: false, write_correlation_id: false }
+    }
+}
+
 impl Identity {
+    /// Whether a request carries just these ids.
+    pub fn are_carried(&self, ids: &Ids, headers: &Headers) -> bool {
+        let is =
+            |policy: &IdPolicy, id: &str| single(headers, &policy.header) == Some(id.as_bytes());
+        is(&self.request, &ids.request_id) && is(&self.correlation, &ids.correlation_id)
+    }
+
+    /// Whether a header, by its name in lower case, has one of the ids.
+    pub fn is_id(&self, name: &str) -> bool {
+        self.request.header == name || self.correlation.header == name
+    }
+
     /// Finds the ids of a request. `peer` gives the client's address, `fresh` makes an id.
     pub fn resolve(
         &self,
@@ -105,15 +139,32 @@ impl Identity {
         peer: impl Fn() -> Option<IpAddr>,
         fresh: impl FnOnce() -> String,
     ) -> Resolved {
+        let (request, correlation) =
+            (self.request.trust.covers(&peer), self.correlation.trust.covers(&peer));
+        self.find(headers, request, correlation, fresh)
+    }
+
+    /// The ids of a request that this filter did not see come in, and so could not write to: those
+    /// that it has are the ones that upstream, or another log, knows it by, whoever sent them.
+    pub fn observe(&self, headers: &Headers, fresh: impl FnOnce() -> String) -> Ids {
+        self.find(headers, true, true, fresh).ids
+    }
+
+    fn find(
+        &self,
+        headers: &Headers,
+        request_trusted: bool,
+        correlation_trusted: bool,
+        fresh: impl FnOnce() -> String,
+    ) -> Resolved {
         let sent = Sent::read(headers, &self.request.header);
-        let (request_id, refused) = sent.adopt(self.request.trust.covers(&peer));
+        let (request_id, refused) = sent.adopt(request_trusted);
         let write_request_id = request_id.is_none();
         let request_id = request_id.map_or_else(fresh, str::to_owned);
 
         let trace = single(headers, "traceparent").and_then(Traceparent::parse);
         let sent = Sent::read(headers, &self.correlation.header);
-        let (correlation_id, client_correlation_id) =
-            sent.adopt(self.correlation.trust.covers(&peer));
+        let (correlation_id, client_correlation_id) = sent.adopt(correlation_trusted);
         let write_correlation_id = correlation_id.is_none();
         let correlation_id = match (correlation_id, trace) {
             (Some(own), _) => own.to_owned(),
@@ -260,6 +311,22 @@ mod tests {
     }
 
     #[test]
+    fn a_request_that_was_only_observed_keeps_the_ids_it_has() {
+        let never = identity(Trust::Never, Trust::Never);
+        let observe = |headers: &[(&str, &str)]| {
+            never.observe(&Headers::from_pairs(headers), || "fresh".into())
+        };
+        let ids = observe(&[("x-request-id", "r"), ("x-correlation-id", "c")]);
+        assert_eq!((ids.request_id.as_str(), ids.correlation_id.as_str()), ("r", "c"));
+        assert_eq!((ids.client_request_id, ids.client_correlation_id), (None, None));
+        let ids = observe(&[("x-request-id", "r")]);
+        assert_eq!((ids.request_id.as_str(), ids.correlation_id.as_str()), ("r", "r"));
+        let ids = observe(&[("x-request-id", "not valid")]);
+        assert_eq!(ids.request_id, "fresh");
+        assert_eq!(ids.client_request_id.as_deref(), Some("not valid"));
+    }
+
+    #[test]
     fn a_client_id_moved_aside_by_the_proxy_is_kept() {
         let always = identity(Trust::Always, Trust::Always);
         let resolved = resolve(&always, &[("x-request-id", "r"), (CLIENT_REQUEST_ID, "theirs")]);
@@ -288,6 +355,24 @@ mod tests {
         assert_eq!(resolved.ids.correlation_id, "r");
         assert!(within.covers(|| Some("::ffff:10.0.0.1".parse().unwrap())));
         assert!(!within.covers(|| None));
+    }
+
+    #[test]
+    fn a_network_of_mapped_addresses_is_the_ipv4_network() {
+        for (network, peer, covers) in [
+            ("::ffff:10.0.0.0/104", "10.1.2.3", true),
+            ("::ffff:10.0.0.0/104", "::ffff:10.1.2.3", true),
+            ("::ffff:10.0.0.0/104", "11.1.2.3", false),
+            ("::ffff:10.1.2.3/128", "10.1.2.3", true),
+            ("::ffff:0.0.0.0/96", "192.0.2.1", true),
+            ("::ffff:0:0/95", "10.1.2.3", false),
+            ("::/0", "10.1.2.3", false),
+            ("::/0", "2001:db8::1", true),
+        ] {
+            let trust = Trust::within([network.parse().unwrap()]);
+            let found = trust.covers(|| Some(peer.parse().unwrap()));
+            assert_eq!(found, covers, "{network} {peer}");
+        }
     }
 
     #[test]

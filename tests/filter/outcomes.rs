@@ -75,7 +75,7 @@ fn table() -> Vec<(&'static str, u16, Value)> {
             500,
             json!({"level": "ERROR", "http": {"attempts": 2}, "error": {"flags": ["URX"]}}),
         ),
-        ("/raw/timing", 200, json!({"trace": {"metrics": {"db": 12.5, "app": 3.0}}})),
+        ("/raw/timing", 200, json!({"trace": {"metrics": {"db": 12.5, "app": 3.0, "cache": 1.0}}})),
         (
             "/direct",
             200,
@@ -109,6 +109,92 @@ async fn an_upstream_that_ends_midway_is_an_error_though_the_status_was_200() {
     let record = rig.record("half").await;
     let expected = json!({
         "level": "ERROR", "http": {"status": 200}, "trace": {"status": "error"}, "error": {"flags": ["UPE"]},
+    });
+    assert!(contains(&record, &expected), "{record:#}");
+}
+
+/// Reads an answer's head; the connection is left at what follows.
+async fn read_head(connection: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(connection.read_u8().await.unwrap());
+    }
+    String::from_utf8_lossy(&head).to_lowercase()
+}
+
+#[tokio::test]
+async fn a_response_that_envoy_cuts_after_its_start_is_no_success() {
+    let rig = Rig::start_with(&[], |options| {
+        let manager = options.config.connection_manager()?;
+        manager["common_http_protocol_options"]["max_stream_duration"] = json!("0.6s");
+        Ok(())
+    })
+    .await
+    .unwrap();
+    for (path, id, expected) in [
+        (
+            "/raw/endless",
+            "duration",
+            json!({"level": "ERROR", "http": {"status": 200}, "error": {"details": "max_duration_timeout"}}),
+        ),
+        (
+            "/idle/endless",
+            "idle",
+            json!({"level": "WARNING", "http": {"status": 200}, "error": {"flags": ["SI"]}}),
+        ),
+        (
+            "/raw/websocket",
+            "cut-tunnel",
+            json!({"level": "ERROR", "http": {"status": 101}, "error": {"details": "max_duration_timeout"}}),
+        ),
+    ] {
+        let mut connection = TcpStream::connect(rig.address()).await.unwrap();
+        let upgrade = if path.ends_with("websocket") {
+            "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: eA==\r\nsec-websocket-version: 13\r\n"
+        } else {
+            ""
+        };
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: g\r\n{upgrade}x-correlation-id: {id}\r\n\r\n");
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let head = read_head(&mut connection).await;
+        assert!(head.starts_with("http/1.1 200") || head.starts_with("http/1.1 101"), "{head}");
+        let mut rest = Vec::new();
+        drop(connection.read_to_end(&mut rest).await);
+        let record = rig.record(id).await;
+        assert!(contains(&record, &expected), "{path}: {record:#}");
+        assert_eq!(record["trace"]["status"], "error", "{path}: {record:#}");
+    }
+}
+
+#[tokio::test]
+async fn a_tunnel_of_connect_that_is_closed_is_no_failure() {
+    let rig = Rig::start_with(&[], |options| {
+        let manager = options.config.connection_manager()?;
+        manager["upgrade_configs"] = json!([{"upgrade_type": "CONNECT"}]);
+        let tunnel = json!({
+            "name": "tunnel", "match": {"connect_matcher": {}},
+            "route": {"cluster": "raw", "upgrade_configs": [{"upgrade_type": "CONNECT"}]},
+        });
+        options.config.routes()?.insert(0, tunnel);
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let mut connection = TcpStream::connect(rig.address()).await.unwrap();
+    let request =
+        b"CONNECT tunnel:80 HTTP/1.1\r\nhost: tunnel:80\r\nx-correlation-id: connect\r\n\r\n";
+    connection.write_all(request.as_ref()).await.unwrap();
+    let head = read_head(&mut connection).await;
+    assert!(head.starts_with("http/1.1 200"), "{head}\n{}", rig.envoy.log());
+    connection.write_all(b"through").await.unwrap();
+    let mut echoed = [0; 7];
+    connection.read_exact(&mut echoed).await.unwrap();
+    drop(connection);
+    let record = rig.record("connect").await;
+    let expected = json!({
+        "level": "INFO", "trace": {"status": "success"},
+        "http": {"method": "CONNECT", "status": 200}, "error": null,
     });
     assert!(contains(&record, &expected), "{record:#}");
 }
@@ -175,26 +261,31 @@ async fn a_malformed_request_is_recorded_though_nothing_of_it_can_be_read() {
 }
 
 #[tokio::test]
-async fn an_internal_redirect_is_two_exchanges_of_one_request() {
-    let rig = Rig::start(&[]).await;
-    let reply = rig.get("/redirected/redirect", &[("x-correlation-id", "redirect")]).await;
-    assert_eq!(reply.status, 200);
-    let paths = gatelog_testkit::eventually("both records", crate::rig::PATIENCE, async || {
-        let records = rig.envoy.journal().records()?;
-        let own: Vec<_> =
-            records.into_iter().filter(|r| r["context"]["correlation_id"] == "redirect").collect();
-        anyhow::ensure!(own.len() == 2, "{} records", own.len());
-        assert_eq!(own[0]["context"]["request_id"], own[1]["context"]["request_id"]);
-        assert_ne!(own[0]["id"], own[1]["id"]);
-        anyhow::Ok(
-            own.iter()
-                .map(|r| r["http"]["path"].as_str().unwrap_or_default().to_owned())
-                .collect::<Vec<_>>(),
-        )
-    })
-    .await
-    .unwrap();
-    assert_eq!(paths, ["/redirected/redirect", "/raw/ok"]);
+async fn an_internal_redirect_is_two_exchanges_of_one_flow_whomever_is_trusted() {
+    for trust in ["always", "never"] {
+        let trusted = json!({"trust": trust});
+        let options = [("/request_id", trusted.clone()), ("/correlation_id", trusted)];
+        let rig = Rig::start(&options).await;
+        let reply = rig.get("/redirected/redirect", &[("x-correlation-id", "redirect")]).await;
+        assert_eq!(reply.status, 200);
+        let flow = reply.header("x-correlation-id").to_owned();
+        assert_eq!(flow == "redirect", trust == "always");
+        let records =
+            gatelog_testkit::eventually("both records", crate::rig::PATIENCE, async || {
+                let records = rig.envoy.journal().records()?;
+                anyhow::ensure!(records.len() == 2, "{} records", records.len());
+                anyhow::Ok(records)
+            })
+            .await
+            .unwrap();
+        let [first, second] = records.as_slice() else { panic!() };
+        assert_eq!(first["context"]["correlation_id"], flow.as_str(), "{first:#}");
+        assert_eq!(first["context"], second["context"], "{trust}");
+        assert_eq!(first["context"]["request_id"], reply.header("x-request-id"));
+        assert_ne!(first["id"], second["id"]);
+        let paths = [&first["http"]["path"], &second["http"]["path"]];
+        assert_eq!(paths, ["/redirected/redirect", "/raw/ok"]);
+    }
 }
 
 #[tokio::test]
@@ -220,7 +311,8 @@ async fn a_websocket_is_one_exchange_recorded_at_its_end() {
         contains(&record, &json!({"http": {"status": 101, "path": "/raw/websocket"}})),
         "{record:#}"
     );
-    assert_ne!(record["level"], "ERROR", "{record:#}");
+    let ended = json!({"level": "INFO", "trace": {"status": "success"}, "error": null});
+    assert!(contains(&record, &ended), "{record:#}");
 }
 
 #[tokio::test]
@@ -232,6 +324,11 @@ async fn grpc_has_its_status_from_the_trailers() {
         ("/grpc.Test/0", "INFO", 0),
         ("/grpc.Test/5", "WARNING", 5),
         ("/grpc.Test/13", "ERROR", 13),
+        ("/grpc.Test/none", "ERROR", 2),
+        ("/grpc.Test/soon", "ERROR", 2),
+        ("/grpc.Test/html-200", "ERROR", 2),
+        ("/grpc.Test/html-401", "WARNING", 16),
+        ("/grpc.Test/html-404", "ERROR", 12),
         ("/grpc.Dead/x", "CRITICAL", 14),
     ] {
         let id = path.replace('/', "-");
@@ -244,7 +341,8 @@ async fn grpc_has_its_status_from_the_trailers() {
             .body(Body::from(vec![0; 5]))
             .unwrap();
         let response = connections.request(request).await.unwrap();
-        assert_eq!(response.status(), 200, "{path}");
+        let status = path.rsplit("html-").next().and_then(|status| status.parse().ok());
+        assert_eq!(response.status().as_u16(), status.unwrap_or(200), "{path}");
         http_body_util::BodyExt::collect(response.into_body()).await.unwrap();
         let record = rig.record(&id).await;
         assert_eq!(record["level"], level, "{record:#}");
@@ -253,6 +351,20 @@ async fn grpc_has_its_status_from_the_trailers() {
             assert_eq!(record["error"]["grpc_status"], code, "{record:#}");
         }
     }
+    // A call that does not call itself one: its answer tells.
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(format!("http://{}/grpc.Test/13", rig.address()))
+        .header("x-correlation-id", "unnamed")
+        .body(Body::empty())
+        .unwrap();
+    let response = connections.request(request).await.unwrap();
+    http_body_util::BodyExt::collect(response.into_body()).await.unwrap();
+    let record = rig.record("unnamed").await;
+    assert!(
+        contains(&record, &json!({"level": "ERROR", "error": {"grpc_status": 13}})),
+        "{record:#}"
+    );
     // The same trailer on other traffic says nothing.
     let record = {
         rig.get("/raw/ok", &[("x-correlation-id", "no-grpc")]).await;

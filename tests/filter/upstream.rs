@@ -85,7 +85,13 @@ async fn serve(connection: &mut TcpStream) -> Result<()> {
                 "302 Found\r\nlocation: http://gateway/raw/ok\r\ncontent-length: 0".to_owned()
             }
             "timing" => {
-                "200 OK\r\nserver-timing: db;dur=12.5, app;dur=3\r\ncontent-length: 0".to_owned()
+                "200 OK\r\nserver-timing: db;dur=12.5, app;dur=3\r\nserver-timing: cache;dur=1\r\n\
+                 content-length: 0"
+                    .to_owned()
+            }
+            "tunnel:80" => {
+                connection.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
+                return echo(connection).await;
             }
             "bytes" => {
                 "200 OK\r\nserver-timing: \u{fffd};dur=1\r\nx-odd: \u{1f}\r\ncontent-length: 0"
@@ -138,16 +144,24 @@ fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
     })
 }
 
-/// A gRPC upstream over HTTP/2: `/grpc.Test/<code>` answers with that status in its trailers.
+/// A gRPC upstream over HTTP/2: `/grpc.Test/<code>` answers with that status in its trailers,
+/// `/grpc.Test/none` with trailers that have none, `/grpc.Test/html-<status>` with a page.
 pub(crate) async fn grpc() -> Result<SampleService> {
     let app = Router::new().route("/grpc.Test/{code}", post(call));
     SampleService::serve(app).await
 }
 
 async fn call(Path(code): Path<String>) -> Response<Body> {
+    if let Some(status) = code.strip_prefix("html-").and_then(|status| status.parse().ok()) {
+        let mut page = Response::new(Body::from("<p>not a gRPC service</p>"));
+        *page.status_mut() = axum::http::StatusCode::from_u16(status).unwrap_or_default();
+        page.headers_mut().insert("content-type", HeaderValue::from_static("text/html"));
+        return page;
+    }
     let mut trailers = HeaderMap::new();
-    if let Ok(value) = HeaderValue::from_str(&code) {
-        trailers.insert("grpc-status", value);
+    match HeaderValue::from_str(&code) {
+        Ok(value) if code != "none" => drop(trailers.insert("grpc-status", value)),
+        _ => drop(trailers.insert("x-trailer", HeaderValue::from_static("1"))),
     }
     let frames = [
         Ok::<_, std::convert::Infallible>(Frame::data(Bytes::from_static(b"\0\0\0\0\0"))),

@@ -167,7 +167,7 @@ fn is_plain(text: &[u8]) -> bool {
 /// All lie below U+10000.
 pub fn acts_on_display(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -199,6 +199,18 @@ mod tests {
         let (encoded, _) =
             string("a\n\r\t\0\u{1b}[31m\u{7f}\u{85}\u{9b}\u{2028}\u{202e}\"\\z", 500);
         assert_eq!(encoded, r#""a\n\r\t\u0000\u001b[31m\u007f\u0085\u009b\u2028\u202e\"\\z""#);
+    }
+
+    #[test]
+    fn no_character_that_turns_the_texts_direction_stands_bare() {
+        // Bidi_Control of the Unicode Character Database, whole.
+        let turning = ['\u{61c}', '\u{200e}', '\u{200f}'];
+        for character in
+            turning.into_iter().chain('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}')
+        {
+            let (encoded, _) = string(&character.to_string(), 100);
+            assert_eq!(encoded, format!("\"\\u{:04x}\"", u32::from(character)));
+        }
     }
 
     #[test]

@@ -184,6 +184,29 @@ fn a_batch_that_is_too_large_is_halved_down_to_the_one_record_that_is() {
 }
 
 #[test]
+fn a_report_that_is_refused_is_said_to_be_one_and_comes_again_in_time() {
+    for (status, said) in [
+        (413, "finds a report without records too large"),
+        (400, "refused a report without records with status 400"),
+    ] {
+        let mut rig = Rig::new("{}");
+        rig.push_many(1);
+        let sent = rig.tick();
+        rig.answer(sent[0].token, Some(202), None);
+        rig.outbox.note_dropped(DropReason::TooLarge, 1, &mut rig.metrics);
+        let mut next = || (1..=60).find_map(|ticks| Some((ticks, rig.tick().pop()?))).unwrap();
+        let (_, report) = next();
+        assert!(report.records().is_empty());
+        rig.answer(report.token, Some(status), None);
+        let log = rig.host.log.take();
+        assert!(log.len() == 1 && log[0].contains(said) && !log[0].contains("dropped"), "{log:?}");
+        let mut next = || (1..=60).find_map(|ticks| Some((ticks, rig.tick().pop()?))).unwrap();
+        let (ticks, again) = next();
+        assert!(again.records().is_empty() && ticks >= 49, "after {ticks} ticks");
+    }
+}
+
+#[test]
 fn batches_in_flight_are_bounded() {
     let mut rig = Rig::new(r#"{"max_in_flight": 2, "batch_max_records": 5}"#);
     rig.push_many(100);

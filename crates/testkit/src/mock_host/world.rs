@@ -264,6 +264,15 @@ impl World {
             .or_else(|| self.properties.get(path))
     }
 
+    /// The values of a response's header, joined as Envoy's expressions have them; empty where the
+    /// header is not there.
+    pub(super) fn response_header(&self, name: &str) -> Vec<u8> {
+        let stream = self.view.stream.and_then(|stream| self.streams.get(&stream));
+        let headers = stream.and_then(|stream| stream.response_headers.as_ref());
+        let named = headers.into_iter().flat_map(Headers::iter).filter(|(own, _)| *own == name);
+        named.map(|(_, value)| value).collect::<Vec<_>>().join(&b',')
+    }
+
     pub(super) fn stream_mut(&mut self) -> Option<&mut Stream> {
         let stream = self.view.stream?;
         self.streams.get_mut(&stream)

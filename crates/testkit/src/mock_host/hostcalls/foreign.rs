@@ -48,24 +48,36 @@ fn create(world: &mut World, expression: Vec<u8>) -> Result<Vec<u8>, Status> {
     Ok(token.to_le_bytes().to_vec())
 }
 
-/// Gives a list as the names of a map. An element is `a.b`, or `has(a.b) ? a.b : ''`: the whole of
-/// the language that is modelled.
+/// Gives a list as the names of a map. An element is `a.b`, or `has(a.b) ? a.b : ''`, or a header
+/// that may be absent, `'a' in response.headers ? response.headers['a'] : ''`: the whole of the
+/// language that is modelled.
 fn evaluate(world: &World, token: &[u8]) -> Result<Vec<u8>, Status> {
     let token = token.try_into().map(u32::from_le_bytes).map_err(|_| Status::BAD_ARGUMENT)?;
     let place = usize::try_from(token).unwrap_or(usize::MAX);
     let expression = world.expressions.get(place).ok_or(Status::NOT_FOUND)?;
-    let mut list: Vec<(&[u8], &[u8])> = Vec::new();
-    for element in expression.trim_matches(['[', ']']).split(", ") {
+    let mut list: Vec<(Vec<u8>, &[u8])> = Vec::new();
+    let whole = expression.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    for element in whole.unwrap_or_default().split(", ") {
+        let header = element.split_once("' in response.headers ? ");
+        if let Some((name, rest)) =
+            header.and_then(|(name, rest)| Some((name.strip_prefix('\'')?, rest)))
+            && rest == format!("response.headers['{name}'] : ''")
+        {
+            list.push((world.response_header(name), b""));
+            continue;
+        }
         let (name, guarded) = match element.strip_prefix("has(").and_then(|e| e.split_once(") ? "))
         {
             Some((name, rest)) if rest == format!("{name} : ''") => (name, true),
             _ => (element, false),
         };
         match world.property(name) {
-            Some(value) => list.push((value, b"")),
-            None if guarded => list.push((b"", b"")),
+            Some(value) => list.push((value.clone(), b"")),
+            None if guarded => list.push((Vec::new(), b"")),
             None => return Err(Status::INTERNAL_FAILURE),
         }
     }
+    let list: Vec<(&[u8], &[u8])> =
+        list.iter().map(|(element, none)| (element.as_slice(), *none)).collect();
     Ok(headers::encode(&list))
 }

@@ -1,0 +1,181 @@
+//! Names of headers that the filter must not write or remove.
+
+/// Headers with a meaning of their own: written with an id, or removed, they would change how a message
+/// is framed, where it goes, who is believed, or what client, service or Envoy does with it.
+const MEANINGFUL: [&str; 59] = [
+    // Framing and the connection: RFC 9110 §7 and §10, RFC 9112, RFC 9113 §8.2.2, RFC 9297.
+    "capsule-protocol",
+    "connection",
+    "expect",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    // Where it goes, and whence it came.
+    "alt-svc",
+    "alt-used",
+    "forwarded",
+    "from",
+    "location",
+    "max-forwards",
+    "origin",
+    "referer",
+    "refresh",
+    "true-client-ip",
+    "user-agent",
+    "via",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-uri",
+    "x-original-url",
+    "x-real-ip",
+    "x-rewrite-url",
+    // Contents, ranges, caches.
+    "age",
+    "allow",
+    "cache-control",
+    "date",
+    "early-data",
+    "etag",
+    "expires",
+    "last-modified",
+    "link",
+    "pragma",
+    "prefer",
+    "priority",
+    "range",
+    "retry-after",
+    "server",
+    "server-timing",
+    "vary",
+    "warning",
+    "x-accel-redirect",
+    "x-sendfile",
+    // What browsers obey.
+    "clear-site-data",
+    "strict-transport-security",
+    "timing-allow-origin",
+    "x-content-type-options",
+    "x-frame-options",
+    // Traces, whose values have a form of their own.
+    "b3",
+    "baggage",
+    "traceparent",
+    "tracestate",
+    // Where the shipped configuration keeps a client's request id.
+    "x-client-request-id",
+];
+
+/// Families of such headers, by how they begin.
+const FAMILIES: [&str; 14] = [
+    "accept",
+    "access-control-",
+    "content-",
+    "cross-origin-",
+    "grpc-",
+    "if-",
+    "proxy-",
+    "sec-",
+    "x-accel-",
+    "x-b3-",
+    "x-envoy-",
+    "x-forwarded-",
+    "x-gatelog-",
+    "x-ot-",
+];
+
+/// Whether a header, by its name in lower case, has a meaning of its own.
+pub(super) fn is_meaningful(name: &str) -> bool {
+    MEANINGFUL.contains(&name) || FAMILIES.iter().any(|family| name.starts_with(family))
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn what_frames_routes_or_steers_is_no_place_for_an_id() {
+        for name in [
+            "content-length",
+            "content-type",
+            "content-encoding",
+            "content-range",
+            "content-disposition",
+            "transfer-encoding",
+            "trailer",
+            "te",
+            "connection",
+            "keep-alive",
+            "upgrade",
+            "expect",
+            "host",
+            "proxy-connection",
+            "proxy-status",
+            "http2-settings",
+            "max-forwards",
+            "via",
+            "forwarded",
+            "x-forwarded-for",
+            "x-forwarded-proto",
+            "x-forwarded-host",
+            "x-envoy-upstream-rq-timeout-ms",
+            "x-envoy-retry-on",
+            "x-envoy-original-url",
+            "x-envoy-decorator-operation",
+            "grpc-timeout",
+            "grpc-status",
+            "grpc-encoding",
+            "range",
+            "if-none-match",
+            "if-match",
+            "accept",
+            "accept-encoding",
+            "cache-control",
+            "vary",
+            "location",
+            "origin",
+            "access-control-allow-origin",
+            "access-control-expose-headers",
+            "sec-websocket-key",
+            "sec-fetch-mode",
+            "content-security-policy",
+            "traceparent",
+            "tracestate",
+            "b3",
+            "x-b3-traceid",
+            "server-timing",
+            "x-http-method-override",
+            "x-client-request-id",
+        ] {
+            assert!(is_meaningful(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_only_an_id_may_have_one() {
+        for name in [
+            "x-request-id",
+            "request-id",
+            "x-correlation-id",
+            "correlation-id",
+            "x-amzn-trace-id",
+            "x-flow-id",
+            "x-cloud-trace-context",
+            "x-transaction-id",
+            "x-vcap-request-id",
+            "x-organization-id",
+            "x-user-id",
+            "x-conversation-id",
+            "x-tenant",
+        ] {
+            assert!(!is_meaningful(name), "{name}");
+        }
+    }
+}
