@@ -14,7 +14,7 @@ use gatelog_record::{DecodeLimits, Level};
 use crate::http::IngestLimits;
 use crate::http::server::TlsFiles;
 use crate::ingest::BatchLimits;
-use crate::spool::{KEEP_FREE_BYTES, SpoolOptions};
+use crate::spool::{RESERVE_BYTES, SpoolOptions};
 use crate::store::StoreOptions;
 use crate::writer::WriterOptions;
 use read::Reader;
@@ -71,7 +71,7 @@ impl ServeArgs {
         let writers = read.count("GATELOG_WRITERS", &self.writers, 1..=64);
         let per_insert =
             read.count("GATELOG_WRITE_MAX_RECORDS", &self.write_max_records, 1..=10_000);
-        let spool = SpoolOptions {
+        let mut spool = SpoolOptions {
             dir: self.spool.spool_dir.clone(),
             max_bytes: read.size(
                 "GATELOG_SPOOL_MAX_BYTES",
@@ -83,12 +83,14 @@ impl ServeArgs {
                 &self.dead_letters_max_bytes,
                 1 << 20..=1 << 40,
             ),
-            keep_free_bytes: KEEP_FREE_BYTES,
+            keep_free_bytes: 0,
         };
         let encoded =
             read.bytes("GATELOG_MAX_BODY_BYTES", &self.max_body_bytes, 1 << 10..=64 << 20);
         let decoded =
             read.bytes("GATELOG_MAX_DECODED_BYTES", &self.max_decoded_bytes, 1 << 10..=256 << 20);
+        let two_batches = u64::try_from(decoded).unwrap_or(u64::MAX).saturating_mul(2);
+        spool.keep_free_bytes = RESERVE_BYTES.saturating_add(two_batches);
         let record_bytes =
             read.bytes("GATELOG_MAX_RECORD_BYTES", &self.max_record_bytes, 1 << 10..=1 << 20);
         let gap_after = read.time("GATELOG_GAP_AFTER", &self.gap_after, 1_000..=86_400_000 * 30);

@@ -56,6 +56,7 @@ struct Inner {
     spool_writable: Gauge,
     spool_commit_seconds: Histogram,
     spool_moved_aside: Counter,
+    spool_unreadable: Counter,
     letters: Gauge,
     letter_bytes: Gauge,
     letters_purged: Counter,
@@ -138,6 +139,11 @@ impl Metrics {
             // gatelog_collector_spool_moved_aside_total 0
             spool_moved_aside: add
                 .metric("spool_moved_aside", "Corrupt spool files that were moved aside"),
+            // gatelog_collector_spool_unreadable_total 0
+            spool_unreadable: add.metric(
+                "spool_unreadable",
+                "Stretches of batches that the disk does not give: they wait",
+            ),
             // gatelog_collector_dead_letters 1
             letters: add.metric("dead_letters", "Dead letters that are kept"),
             // gatelog_collector_dead_letter_bytes 700
@@ -225,6 +231,11 @@ impl Metrics {
         self.inner.spool_commit_seconds.observe(took.as_secs_f64());
         self.inner.letters_purged.inc_by(letters_purged);
         self.inner.boots_forgotten.inc_by(u64::try_from(boots_forgotten).unwrap_or(0));
+    }
+
+    /// Batches in the spool cannot be read.
+    pub fn spool_unreadable(&self) {
+        self.inner.spool_unreadable.inc();
     }
 
     /// A corrupt spool file was moved aside.

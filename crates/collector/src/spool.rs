@@ -17,12 +17,13 @@
 //! 5. Nothing grows without bound: the rows by `max_bytes` and by what the disk has, the dead letters by
 //!    `dead_letters_max_bytes` (the oldest go, counted), the accounts by
 //!    [`MAX_BOOTS`](crate::accounting::MAX_BOOTS), waiting work by [`MAX_JOBS`], the log by a
-//!    checkpoint every few MiB.
+//!    checkpoint once it has 8 MiB, files moved aside by their number: one.
 //!
 //! # Layout
 //!
-//! One directory, one SQLite file `spool.db` in WAL mode (with `-wal` and `-shm` beside it), and
-//! `spool.lock`, held by the serving process. Tables: `batch` (number, arrival, record count,
+//! One directory, one SQLite file `spool.db` in WAL mode (with `-wal` and `-shm` beside it),
+//! `spool.lock`, held by the serving process, and `spool.reserve`, which holds room on the disk to
+//! settle what waits (see `room`). Tables: `batch` (number, arrival, record count,
 //! sequence numbers, CRC-32, body as NDJSON), `parked` (the same of what is left of a batch, by the
 //! collection that it waits for), `dead_letter`, `account` (one a boot), `rollup` (counts of what
 //! was stored), `meta` (this collector's id, the file's id). `PRAGMA user_version` is the schema's
@@ -39,10 +40,11 @@
 //! | the process is killed | nothing acknowledged. SQLite replays the log when it opens; batches that were not acknowledged are there or not, and their senders send again |
 //! | the machine loses power | the same, if the disk keeps what it has confirmed |
 //! | killed between insert and settle | nothing: the row is inserted again, and its records are duplicates |
-//! | the disk is full or read-only | nothing: appends fail (`503`), readiness is off, and the spool tries every second. Batches leave [`KEEP_FREE_BYTES`] of it, so that rows can be settled on a disk that they have filled |
+//! | the disk is full or read-only | nothing: appends fail (`503`), readiness is off, and the spool tries every second. On a full disk rows are settled with the reserve, and batches are taken again once it could be made anew |
 //! | fsync fails | nothing acknowledged before; afterwards nothing is acknowledged until a restart. It is never tried again, since a second fsync may succeed without having written what the first one lost |
 //! | a body is damaged | that batch: its checksum is wrong, it becomes one dead letter, and its numbered records are accounted as quarantined |
-//! | the file is damaged | what cannot be read: the file is moved aside and named in the log, everything that is still readable and has the right checksum is copied into a new one, the rest becomes `missing` in the accounts, and the service goes on |
+//! | a page cannot be read | nothing yet: the batches on it wait, told and counted; the others go on |
+//! | the file is damaged | what cannot be read: the file is moved aside and named in the log, everything that is still readable and has the right checksum is copied into a new one, the rest becomes `missing` in the accounts, and the service goes on. The new file is built under another name; once it is complete, what is left to do is done again after a crash |
 
 mod change;
 mod committer;
@@ -52,9 +54,11 @@ mod letters;
 mod offline;
 mod recovery;
 mod room;
+mod rows;
 mod schema;
 mod shared;
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -62,25 +66,29 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError, RwLockReadGuard};
 
 use gatelog_record::Uuid;
-use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::accounting::{BootKey, Edit, Ledger, Seqs, Totals};
 use crate::metrics::Metrics;
-use committer::{Bounds, Committer, Job};
-use database::Wanted;
+use committer::{Committer, Job};
+use room::Room;
+use rows::{RowReader, Source, Wanted};
 use shared::Shared;
 
-pub use database::{Parked, Row, Waiting};
+pub use database::{Parked, Waiting};
 pub use error::{Fault, SpoolError};
 pub use letters::{DeadLetter, LETTER_LINE_BYTES, LetterCount, LetterFilter, StoredLetter};
 pub use offline::{LetterBox, Retried};
 pub use recovery::{FILE, Moved};
-pub use room::KEEP_FREE_BYTES;
+pub use room::{RESERVE, RESERVE_BYTES};
+pub use rows::Row;
 pub use shared::Health;
 
 /// Most batches that wait for the disk at once; the next one is answered 503.
 pub const MAX_JOBS: usize = 1_024;
+
+/// Most stretches of batches that are told to be unreadable.
+const MAX_TOLD: usize = 1_000;
 
 /// Where the spool lies and how large it may become.
 #[derive(Clone, Debug)]
@@ -89,9 +97,9 @@ pub struct SpoolOptions {
     pub dir: PathBuf,
     /// Most bytes of batches that wait.
     pub max_bytes: u64,
-    /// Most bytes of dead letters; the oldest go first.
+    /// Most bytes of dead letters; the oldest go first. An eighth of the disk, where that is less.
     pub dead_letters_max_bytes: u64,
-    /// Bytes of the disk that batches may not take: [`KEEP_FREE_BYTES`].
+    /// Bytes of the disk that batches may not take: [`RESERVE_BYTES`] and two of the largest batches.
     pub keep_free_bytes: u64,
 }
 
@@ -183,7 +191,7 @@ struct Inner {
     max_bytes: u64,
     collector: Uuid,
     path: PathBuf,
-    reader: Mutex<Option<(u64, Connection)>>,
+    reader: Mutex<Option<Reader>>,
     /// Held as long as the spool is.
     _lock: File,
 }
@@ -198,22 +206,31 @@ impl Spool {
     pub fn open(options: &SpoolOptions, metrics: Metrics) -> Result<Self, SpoolError> {
         make_dir(&options.dir)?;
         let lock = lock(&options.dir)?;
-        let opened = recovery::open(&options.dir)?;
+        let room = Room::new(&options.dir, options.keep_free_bytes);
+        let opened = match recovery::open(&options.dir) {
+            Err(error) if error.fault() == Fault::Full => {
+                room.give_up();
+                recovery::open(&options.dir)?
+            }
+            opened => opened?,
+        };
         if let Some(moved) = &opened.moved {
             moved.announce();
             metrics.spool_moved_aside();
         }
         let collector = database::collector(&opened.db)?;
-        database::probe(&opened.db, crate::clock::now_millis())?;
         let shared = Arc::new(Shared::new(metrics));
-        let committer = Committer::new(
-            options.dir.clone(),
-            opened.db,
-            Arc::clone(&shared),
-            Bounds { letters: options.dead_letters_max_bytes, keep_free: options.keep_free_bytes },
-        )?;
+        let letters = room.letters(options.dead_letters_max_bytes);
+        let dir = options.dir.clone();
+        let mut committer = Committer::new(dir, opened.db, Arc::clone(&shared), room, letters)?;
+        committer.begin();
         let (jobs, queue) = mpsc::channel();
-        std::thread::Builder::new().name("spool".into()).spawn(move || committer.run(&queue))?;
+        let watched = Arc::clone(&shared);
+        std::thread::Builder::new().name("spool".into()).spawn(move || {
+            let watch = DeathWatch(watched);
+            committer.run(&queue);
+            drop(watch);
+        })?;
         Ok(Self {
             inner: Arc::new(Inner {
                 shared,
@@ -302,7 +319,8 @@ impl Spool {
     ) -> Result<Rows, SpoolError> {
         let inner = Arc::clone(&self.inner);
         let read = tokio::task::spawn_blocking(move || {
-            inner.read(Wanted { parked: parked.as_deref(), after, bytes, rows })
+            let source = parked.as_deref().map_or(Source::Whole, Source::Parked);
+            inner.read(Wanted { source, after, bytes, rows })
         })
         .await;
         let result = read.map_err(|_| SpoolError::Closed)?;
@@ -391,6 +409,19 @@ impl Spool {
     }
 }
 
+/// Says so when the thread that writes dies: nobody would hear of it but by its silence.
+struct DeathWatch(Arc<Shared>);
+
+impl Drop for DeathWatch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let text = "the thread that writes has died: restart the collector";
+            self.0.set_health(Health::Broken(text.into()));
+            tracing::error!(critical = true, "spool broken: {text}");
+        }
+    }
+}
+
 /// Bytes of an append on its way, given back when it is committed or refused.
 struct Reserved<'a> {
     reserved: &'a AtomicU64,
@@ -407,12 +438,39 @@ impl Inner {
     fn read(&self, wanted: Wanted<'_>) -> Result<Rows, SpoolError> {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let generation = self.shared.generation();
-        if reader.as_ref().is_none_or(|(of, _)| *of != generation) {
-            *reader = Some((generation, database::open_reader(&self.path)?));
+        if reader.as_ref().is_none_or(|reader| reader.generation != generation) {
+            let rows = RowReader::open(&self.path)?;
+            *reader = Some(Reader { generation, rows, told: BTreeSet::new() });
         }
-        match reader.as_ref() {
-            Some((_, db)) => Ok(Rows { generation, rows: database::read_rows(db, wanted)? }),
-            None => Err(SpoolError::Closed),
+        let reader = reader.as_mut().ok_or(SpoolError::Closed)?;
+        let found = reader.rows.read(wanted)?;
+        for (first, last) in found.unreadable {
+            reader.tell(&self.shared.metrics, wanted.source.collection(), first, last);
+        }
+        Ok(Rows { generation, rows: found.rows })
+    }
+}
+
+/// Who reads, and what of the file could not be read.
+struct Reader {
+    generation: u64,
+    rows: RowReader,
+    /// What was told to be unreadable: collection, first and last number.
+    told: BTreeSet<(Option<String>, i64, i64)>,
+}
+
+impl Reader {
+    fn tell(&mut self, metrics: &Metrics, parked: Option<&str>, first: i64, last: i64) {
+        if self.told.len() < MAX_TOLD && self.told.insert((parked.map(str::to_owned), first, last))
+        {
+            metrics.spool_unreadable();
+            tracing::error!(
+                parked,
+                first,
+                last,
+                "batches in the spool cannot be read: they stay there, and are tried again at the \
+                 next start; check the disk"
+            );
         }
     }
 }

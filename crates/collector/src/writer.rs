@@ -114,12 +114,14 @@ impl Reading {
             self.after = 0;
         }
         match context.spool.read(self.after, READ_BYTES, READ_ROWS).await {
+            // The file was replaced just now: this one is read from its beginning.
+            Ok(read) if read.generation != self.generation => {
+                self.pause = Some(Duration::ZERO);
+                None
+            }
             Ok(read) => {
                 self.pause = None;
                 self.backoff = Backoff::default();
-                if read.generation != self.generation {
-                    self.generation = read.generation;
-                }
                 self.after = read.rows.last()?.id;
                 Some(Job::new(Arc::clone(context), read))
             }

@@ -15,7 +15,6 @@ pub(super) struct Change<'a> {
     pub(super) waiting: Waiting,
     pub(super) parked: Parked,
     pub(super) letters: LetterCount,
-    pub(super) written: usize,
     pub(super) ledger: &'a Ledger,
     pub(super) now: i64,
 }
@@ -29,7 +28,6 @@ impl Change<'_> {
         if append.records > 0 {
             let (seqs, body) = (&append.seqs, &append.body);
             self.waiting.add(database::insert_row(tx, None, self.now, append.records, seqs, body)?);
-            self.written = self.written.saturating_add(append.body.len());
         }
         if let Some((key, totals)) = &append.totals {
             let totals = Totals { at: self.now, ..totals.clone() };
@@ -64,7 +62,6 @@ impl Change<'_> {
             self.take(tx, row.id, Some(&rest.collection))?;
             let counted = database::insert_parked(tx, row.id, taken.received, rest)?;
             self.parked.entry(rest.collection.clone()).or_default().add(counted);
-            self.written = self.written.saturating_add(rest.body.len());
         }
         self.bury(tx, &row.letters, &row.quarantined)
     }
@@ -105,9 +102,8 @@ impl Change<'_> {
         seqs: &Seqs,
     ) -> Result<(), SpoolError> {
         for letter in letters {
-            let bytes = letters::insert(tx, self.now, letter)?;
-            self.letters.add(bytes);
-            self.written = self.written.saturating_add(bytes);
+            letters::insert(tx, self.now, letter)?;
+            self.letters.add(letter);
         }
         self.each(seqs, |account, seqs| {
             account.accepted.union(seqs);

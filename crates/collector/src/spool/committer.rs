@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -11,23 +12,24 @@ use tokio::sync::oneshot;
 use super::change::Change;
 use super::database;
 use super::error::{Fault, SpoolError};
-use super::letters;
+use super::letters::{self, DeadLetter};
+use super::room::Room;
 use super::shared::{Health, Shared};
-use super::{Append, Settled, recovery, room};
+use super::{Append, Settled, recovery};
 use crate::accounting::{Edit, Ledger, MAX_BOOTS};
 use crate::clock::now_millis;
 
-/// Most bytes of batches in one transaction: bounds the log's growth and the wait for one commit.
-const GROUP_BYTES: usize = 4 << 20;
+/// Most bytes that one transaction adds, and those of its last job: bounds the log's growth and the wait for one commit.
+const GROUP_BYTES: u64 = 4 << 20;
 /// Most jobs in one transaction.
 const GROUP_JOBS: usize = 512;
-/// The log is copied into the file when it has grown by this much.
-const CHECKPOINT_BYTES: usize = 8 << 20;
+/// The log is copied into the file when it has this much: it is no longer than this, and one
+/// transaction more.
+pub(super) const LOG_BYTES: u64 = 8 << 20;
+/// What a page takes in the log.
+const LOG_PAGE_BYTES: u64 = 4_096 + 24;
 /// How often an idle or refusing spool is looked after.
 const TICK: Duration = Duration::from_secs(1);
-
-/// What a transaction adds to the log beside the bodies: pages of tables and of accounts.
-const COMMIT_BYTES: usize = 16 << 10;
 
 /// Where a job's result goes.
 pub(super) type Done = oneshot::Sender<Result<(), SpoolError>>;
@@ -50,37 +52,42 @@ pub(super) struct Committer {
     dir: PathBuf,
     db: Connection,
     shared: Arc<Shared>,
-    bounds: Bounds,
+    room: Room,
+    /// Most bytes of dead letters.
+    letters: u64,
     /// Changes when another process has written.
     data_version: i64,
-    /// Bytes in the log since it was last copied into the file, about.
-    unchecked: usize,
+    /// Pages in the log after the last commit, or 0 once they are copied into the file.
+    log_pages: Arc<AtomicU64>,
     /// When free pages were last given back between two jobs.
     gave_back: Option<Instant>,
-}
-
-/// What the thread keeps to.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    /// Most bytes of dead letters.
-    pub(super) letters: u64,
-    /// Bytes of the disk that batches may not take.
-    pub(super) keep_free: u64,
 }
 
 impl Committer {
     /// Takes over an opened file; what it holds becomes visible in `shared`.
     pub(super) fn new(
         dir: PathBuf,
-        db: Connection,
+        mut db: Connection,
         shared: Arc<Shared>,
-        bounds: Bounds,
+        room: Room,
+        letters: u64,
     ) -> Result<Self, SpoolError> {
         let data_version = database::data_version(&db)?;
-        let (unchecked, gave_back) = (0, None);
-        let committer = Self { dir, db, shared, bounds, data_version, unchecked, gave_back };
+        let (log_pages, gave_back) = (Arc::default(), None);
+        database::watch_log(&mut db, &log_pages)?;
+        let committer = Self { dir, db, shared, room, letters, data_version, log_pages, gave_back };
         committer.load()?;
         Ok(committer)
+    }
+
+    /// Sees before the first batch whether the disk takes a write. A full one is no reason not to
+    /// start: what waits is settled, and makes room.
+    pub(super) fn begin(&mut self) {
+        self.tick();
+        if self.shared.health() == Health::Good {
+            let result = self.room().and_then(|()| database::probe(&self.db, now_millis()));
+            self.judge(&result);
+        }
     }
 
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
@@ -116,7 +123,13 @@ impl Committer {
         if group.is_empty() {
             return;
         }
-        let result = self.usable().and_then(|()| self.transact(&group));
+        let mut result = self.usable().and_then(|()| self.transact(&group));
+        if is_full(&result) && group.iter().any(|job| matches!(job, Job::Settle(..))) {
+            let appends: Vec<Job>;
+            (appends, group) = group.into_iter().partition(|job| matches!(job, Job::Append(..)));
+            answer(appends, &result);
+            result = self.transact_on_reserve(&group);
+        }
         // That a deletion succeeded does not mean that there is room for a batch.
         if room.is_ok() || result.is_err() {
             self.judge(&result);
@@ -127,8 +140,24 @@ impl Committer {
             // Under steady load no second is idle; with no row left there is little to move.
             let empty = self.shared.waiting().rows == 0 && self.may_give_back();
             let shrunk = if empty { database::shrink(&self.db) } else { Ok(false) };
-            self.copy_log(shrunk, self.unchecked >= CHECKPOINT_BYTES || room.is_err());
+            self.copy_log(shrunk, self.log_bytes() >= LOG_BYTES || room.is_err());
         }
+    }
+
+    /// What the log has that is not in the file.
+    fn log_bytes(&self) -> u64 {
+        self.log_pages.load(Ordering::Relaxed).saturating_mul(LOG_PAGE_BYTES)
+    }
+
+    /// Settles on a disk without any room: with the reserve's. The log is emptied first, so that
+    /// what is settled is written where it lies.
+    fn transact_on_reserve(&mut self, group: &[Job]) -> Result<(), SpoolError> {
+        if self.room.held() {
+            tracing::warn!("spool disk full: the reserve is given up to settle what waits");
+        }
+        self.room.give_up();
+        database::checkpoint(&self.db, "RESTART")?;
+        self.transact(group)
     }
 
     /// An error once the disk has failed for good: then nothing is written to it any more.
@@ -145,12 +174,14 @@ impl Committer {
         self.notice_others()?;
         let shared = Arc::clone(&self.shared);
         let ledger = shared.ledger();
+        // Without the reserve letters take no more room than they have: the oldest make it.
+        let grown = if self.room.held() { u64::MAX } else { shared.letters().bytes };
+        let letters_bound = self.letters.min(grown);
         let mut change = Change {
             edit: Edit::default(),
             waiting: shared.whole(),
             parked: shared.parked(),
             letters: shared.letters(),
-            written: COMMIT_BYTES,
             ledger: &ledger,
             now,
         };
@@ -166,16 +197,15 @@ impl Committer {
                 Job::Close(_) => {}
             }
         }
-        let purged = letters::trim(&tx, &mut change.letters, self.bounds.letters)?;
+        let purged = letters::trim(&tx, &mut change.letters, letters_bound)?;
         let evicted = change.edit.evict(&ledger, MAX_BOOTS);
         change.write_accounts(&tx)?;
         change.find_oldest(&tx)?;
         tx.commit()?;
-        let Change { edit, waiting, parked, letters, written, .. } = change;
+        let Change { edit, waiting, parked, letters, .. } = change;
         drop(ledger);
         shared.publish(edit, waiting, parked, letters);
         shared.metrics.spool_committed(started.elapsed(), purged, evicted);
-        self.unchecked = self.unchecked.saturating_add(written);
         Ok(())
     }
 
@@ -188,7 +218,7 @@ impl Committer {
             return;
         };
         match error.fault() {
-            Fault::Passing => {
+            Fault::Passing | Fault::Full | Fault::Unreadable => {
                 if self.shared.set_health(Health::Refusing(error.to_string())) {
                     tracing::error!(%error, "spool refuses: nothing is acknowledged until it is writable");
                 }
@@ -196,7 +226,7 @@ impl Committer {
             Fault::Fatal => {
                 if self.shared.set_health(Health::Broken(error.to_string())) {
                     tracing::error!(critical = true, %error,
-                        "spool broken: nothing is acknowledged any more; mend the disk and restart");
+                        "spool broken: nothing is acknowledged any more; fix the disk and restart");
                 }
             }
             Fault::Corrupt => self.replace(&error.to_string()),
@@ -204,13 +234,19 @@ impl Committer {
     }
 
     fn replace(&mut self, reason: &str) {
-        let result = recovery::replace(&self.dir, reason).and_then(|opened| {
+        let mut opened = recovery::replace(&self.dir, reason);
+        if opened.as_ref().is_err_and(|error| error.fault() == Fault::Full) {
+            self.room.give_up();
+            opened = recovery::replace(&self.dir, reason);
+        }
+        let result = opened.and_then(|opened| {
             if let Some(moved) = &opened.moved {
                 moved.announce();
             }
             self.data_version = database::data_version(&opened.db)?;
             self.db = opened.db;
-            self.unchecked = 0;
+            self.log_pages.store(0, Ordering::Relaxed);
+            database::watch_log(&mut self.db, &self.log_pages)?;
             self.shared.next_generation();
             self.load()
         });
@@ -255,7 +291,7 @@ impl Committer {
             }
             Health::Good => {
                 let shrunk = self.notice_others().and_then(|()| database::shrink(&self.db));
-                self.copy_log(shrunk, self.unchecked > 0);
+                self.copy_log(shrunk, self.log_bytes() > 0);
             }
         }
     }
@@ -281,18 +317,34 @@ impl Committer {
     /// Whether the disk has room for batches. If not, it gets back what the file does not need, now
     /// and then: settled rows leave free pages behind.
     fn room(&mut self) -> Result<(), SpoolError> {
-        let room = room::ensure(&self.dir, self.bounds.keep_free);
+        let room = self.room.ensure();
         if room.is_ok() || !self.may_give_back() {
             return room;
         }
-        database::vacuum(&self.db)?;
-        database::checkpoint(&self.db, "TRUNCATE")?;
-        room::ensure(&self.dir, self.bounds.keep_free)
+        match self.give_back() {
+            // What gives pages back needs some itself.
+            Err(error) if error.fault() != Fault::Full => return Err(error),
+            _ => {}
+        }
+        self.room.ensure()
     }
 
+    /// Gives some of the file's free pages, and the log, back to the disk.
+    fn give_back(&self) -> Result<(), SpoolError> {
+        if database::has_free_pages(&self.db)? {
+            database::vacuum(&self.db)?;
+        }
+        database::checkpoint(&self.db, "TRUNCATE")?;
+        self.log_pages.store(0, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Copies the log into the file. Where readers have kept it from beginning anew for so long that
+    /// it is twice as long as it should be, they are waited for.
     fn checkpoint(&mut self) {
-        match database::checkpoint(&self.db, "PASSIVE") {
-            Ok(()) => self.unchecked = 0,
+        let long = self.log_bytes() >= LOG_BYTES.saturating_mul(2);
+        match database::checkpoint(&self.db, if long { "RESTART" } else { "PASSIVE" }) {
+            Ok(()) => self.log_pages.store(0, Ordering::Relaxed),
             Err(error) => self.judge(&Err(error)),
         }
     }
@@ -316,19 +368,35 @@ fn answer(jobs: Vec<Job>, result: &Result<(), SpoolError>) {
     }
 }
 
+fn is_full(result: &Result<(), SpoolError>) -> bool {
+    result.as_ref().is_err_and(|error| error.fault() == Fault::Full)
+}
+
+/// What a job adds to the file, about, in bytes.
+fn weight(job: &Job) -> u64 {
+    let sum = |letters: &[DeadLetter]| letters.iter().map(DeadLetter::stored_bytes).sum::<u64>();
+    match job {
+        Job::Append(append, _) => {
+            database::row_bytes(&append.body, &append.seqs).saturating_add(sum(&append.letters))
+        }
+        Job::Settle(settled, _) => settled.rows.iter().fold(0, |bytes, row| {
+            let rests = row.rests.iter().map(|rest| database::row_bytes(&rest.body, &rest.seqs));
+            bytes.saturating_add(rests.sum()).saturating_add(sum(&row.letters))
+        }),
+        Job::Account(..) | Job::Corrupt(..) | Job::Close(_) => 0,
+    }
+}
+
 /// The jobs of one transaction: what waits already, within the bounds. Waiting for more would
 /// only add to everybody's time: while one group commits, the next one gathers by itself.
 fn gather(first: Job, jobs: &Receiver<Job>) -> (Vec<Job>, Option<Done>) {
     let mut group = Vec::new();
-    let mut bytes = 0_usize;
+    let mut bytes = 0_u64;
     let mut next = Some(first);
     while let Some(job) = next {
+        bytes = bytes.saturating_add(weight(&job));
         match job {
             Job::Close(done) => return (group, Some(done)),
-            Job::Append(append, done) => {
-                bytes = bytes.saturating_add(append.body.len());
-                group.push(Job::Append(append, done));
-            }
             other => group.push(other),
         }
         next = (bytes < GROUP_BYTES && group.len() < GROUP_JOBS)

@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use gatelog_record::Uuid;
 use rusqlite::config::DbConfig;
+use rusqlite::hooks::Wal;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 
+use super::committer::LOG_BYTES;
 use super::error::SpoolError;
 use super::letters::unsigned;
 use super::{Rest, schema};
@@ -18,25 +22,6 @@ const BUSY: Duration = Duration::from_secs(5);
 
 /// What a row costs beside its body, counted against the bound: keys, header, page overhead.
 pub(super) const ROW_BYTES: u64 = 64;
-
-/// One accepted batch as it lies in the spool, or what is left of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// The batch's number: rows are read in this order, and a number is never used twice.
-    pub id: i64,
-    /// The collection that these records wait for, when the batch's other records are settled.
-    pub parked: Option<String>,
-    /// When it was accepted, in milliseconds since the epoch.
-    pub received: i64,
-    /// How many lines its body has.
-    pub records: u64,
-    /// Which records of which boots these are, as far as they are numbered.
-    pub seqs: Seqs,
-    /// Whether the body is what was written.
-    pub intact: bool,
-    /// Records, one a line.
-    pub body: Vec<u8>,
-}
 
 /// What waits in the spool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,7 +100,9 @@ fn configure(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "synchronous", "FULL")?;
     // Checkpoints are made by hand, so that a failed one is seen: the automatic one's result
     // is thrown away, and a second try after a failed fsync would appear to work.
-    db.pragma_update(None, "wal_autocheckpoint", 0)
+    db.pragma_update(None, "wal_autocheckpoint", 0)?;
+    // A log that was long once is cut when it begins anew.
+    db.pragma_update(None, "journal_size_limit", signed(LOG_BYTES))
 }
 
 /// Opens an existing file for reading only.
@@ -238,7 +225,8 @@ fn count(records: u64, seqs: &str, body: &[u8]) -> Counted {
     Counted { records, bytes: bytes.saturating_add(ROW_BYTES) }
 }
 
-fn checksum(body: &[u8]) -> i64 {
+/// What a body is known by.
+pub(super) fn checksum(body: &[u8]) -> i64 {
     i64::from(crc32fast::hash(body))
 }
 
@@ -283,58 +271,6 @@ pub(super) fn take_row(
 pub(super) fn probe(db: &Connection, now: i64) -> Result<(), SpoolError> {
     db.execute("INSERT OR REPLACE INTO meta VALUES ('probe', ?)", [now.to_le_bytes()])?;
     Ok(())
-}
-
-/// Which rows to read.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Wanted<'a> {
-    /// Those that wait for this collection; whole batches when none.
-    pub(super) parked: Option<&'a str>,
-    /// Only those of batches after this number.
-    pub(super) after: i64,
-    /// Until they have so many bytes of bodies, but at least one.
-    pub(super) bytes: usize,
-    /// No more than these.
-    pub(super) rows: usize,
-}
-
-/// The wanted rows, in order.
-pub(super) fn read_rows(db: &Connection, wanted: Wanted<'_>) -> Result<Vec<Row>, SpoolError> {
-    let mut found = Vec::new();
-    let mut total = 0_usize;
-    let sql = match wanted.parked {
-        None => format!("{WHOLE} WHERE id > ?1 AND ?2 IS NULL ORDER BY id"),
-        Some(_) => format!("{PARKED} WHERE batch > ?1 AND collection = ?2 ORDER BY batch"),
-    };
-    let mut statement = db.prepare_cached(&sql)?;
-    let mut cursor = statement.query(params![wanted.after, wanted.parked])?;
-    while let Some(row) = cursor.next()? {
-        let row = read_row(row)?;
-        total = total.saturating_add(row.body.len());
-        found.push(row);
-        if total >= wanted.bytes || found.len() >= wanted.rows {
-            break;
-        }
-    }
-    Ok(found)
-}
-
-/// What [`read_row`] reads, of batches and of what is parked of them.
-pub(super) const WHOLE: &str = "SELECT id, NULL, received, records, seqs, crc, body FROM batch";
-pub(super) const PARKED: &str =
-    "SELECT batch, collection, received, records, seqs, crc, body FROM parked";
-
-pub(super) fn read_row(row: &rusqlite::Row<'_>) -> Result<Row, rusqlite::Error> {
-    let (crc, body): (i64, Vec<u8>) = (row.get(5)?, row.get(6)?);
-    Ok(Row {
-        id: row.get(0)?,
-        parked: row.get(1)?,
-        received: row.get(2)?,
-        records: unsigned(row.get(3)?),
-        seqs: Seqs::decode(&row.get::<_, String>(4)?),
-        intact: crc == checksum(&body),
-        body,
-    })
 }
 
 pub(super) fn accounts(db: &Connection) -> Result<HashMap<BootKey, Account>, SpoolError> {
@@ -390,6 +326,16 @@ pub(super) fn delete_account(tx: &Transaction<'_>, key: &BootKey) -> Result<(), 
     Ok(())
 }
 
+/// Tells `pages` after every commit of this connection how many pages the log has.
+pub(super) fn watch_log(db: &mut Connection, pages: &Arc<AtomicU64>) -> Result<(), SpoolError> {
+    let pages = Arc::clone(pages);
+    db.wal_hook(Some(move |_: &mut Wal, count: std::ffi::c_int| {
+        pages.store(u64::try_from(count).unwrap_or(0), Ordering::Relaxed);
+        Ok(())
+    }))?;
+    Ok(())
+}
+
 /// Copies what the log holds into the file. An error here is an error of the disk.
 pub(super) fn checkpoint(db: &Connection, mode: &str) -> Result<(), SpoolError> {
     db.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))?;
@@ -408,6 +354,11 @@ pub(super) fn shrink(db: &Connection) -> Result<bool, SpoolError> {
         vacuum(db)?;
     }
     Ok(many)
+}
+
+/// Whether the file has pages that nothing is in.
+pub(super) fn has_free_pages(db: &Connection) -> Result<bool, SpoolError> {
+    Ok(db.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0))? > 0)
 }
 
 /// Gives free pages back to the disk; a bounded number at once.

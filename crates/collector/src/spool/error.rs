@@ -4,17 +4,22 @@ use std::fmt;
 
 use rusqlite::{ErrorCode, ffi};
 
+use super::room;
 use crate::config::units::show_size;
 
 /// What a failure means for the spool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing was written and nothing was harmed: trying again may work. A full or read-only
-    /// disk, a lock held by another process.
+    /// Nothing was written and nothing was harmed: trying again may work. A read-only disk, a lock
+    /// held by another process.
     Passing,
+    /// As [`Passing`](Self::Passing), for want of room on the disk: the reserve may help.
+    Full,
     /// What the kernel holds and what the disk holds may differ (fsync failed). Never tried
     /// again in this process.
     Fatal,
+    /// The disk does not give what it has: a page of the file cannot be read.
+    Unreadable,
     /// The file is not a sound database.
     Corrupt,
 }
@@ -64,10 +69,8 @@ impl SpoolError {
         match self {
             SpoolError::Disk { fault, .. } => *fault,
             SpoolError::Version { .. } | SpoolError::Locked(_) => Fault::Fatal,
-            SpoolError::Full { .. }
-            | SpoolError::NoRoom { .. }
-            | SpoolError::Busy
-            | SpoolError::Closed => Fault::Passing,
+            SpoolError::NoRoom { .. } => Fault::Full,
+            SpoolError::Full { .. } | SpoolError::Busy | SpoolError::Closed => Fault::Passing,
         }
     }
 
@@ -123,8 +126,19 @@ impl From<rusqlite::Error> for SpoolError {
     fn from(error: rusqlite::Error) -> Self {
         /// `SQLITE_IOERR_FSYNC` and `SQLITE_IOERR_DIR_FSYNC`.
         const FSYNC: [i32; 2] = [1_034, 1_290];
+        const UNREADABLE: [i32; 4] = [
+            ffi::SQLITE_IOERR_READ,
+            ffi::SQLITE_IOERR_SHORT_READ,
+            ffi::SQLITE_IOERR_DATA,
+            ffi::SQLITE_IOERR_CORRUPTFS,
+        ];
+        const NO_ROOM: [i32; 3] =
+            [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_SHMSIZE];
         let fault = match error.sqlite_error() {
             Some(sqlite) if FSYNC.contains(&sqlite.extended_code) => Fault::Fatal,
+            // A quota is no `SQLITE_FULL`, but an error of the write.
+            Some(sqlite) if NO_ROOM.contains(&sqlite.extended_code) => Fault::Full,
+            Some(sqlite) if UNREADABLE.contains(&sqlite.extended_code) => Fault::Unreadable,
             Some(sqlite) => match sqlite.code {
                 ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Fault::Corrupt,
                 _ => Fault::Passing,
@@ -138,6 +152,7 @@ impl From<rusqlite::Error> for SpoolError {
 
 impl From<std::io::Error> for SpoolError {
     fn from(error: std::io::Error) -> Self {
-        SpoolError::Disk { fault: Fault::Passing, text: error.to_string() }
+        let fault = if room::full(error.kind()) { Fault::Full } else { Fault::Passing };
+        SpoolError::Disk { fault, text: error.to_string() }
     }
 }

@@ -7,6 +7,10 @@ use super::error::SpoolError;
 /// Most bytes of a line that a dead letter keeps. A longer line is cut and cannot be retried.
 pub const LETTER_LINE_BYTES: usize = 1 << 20;
 
+/// What a letter takes in the file beside its texts, at most: header, numbers, its place in the
+/// page.
+const LETTER_BYTES: u64 = 48;
+
 /// Most characters of a reason.
 const REASON_CHARS: usize = 256;
 
@@ -48,38 +52,59 @@ pub struct LetterFilter {
 pub struct LetterCount {
     /// How many.
     pub letters: u64,
-    /// Their lines' length.
+    /// Bytes that they take in the file.
     pub bytes: u64,
 }
 
-pub(super) fn count(db: &Connection) -> Result<LetterCount, SpoolError> {
-    Ok(db.query_row(
-        "SELECT count(*), ifnull(sum(length(line)), 0) FROM dead_letter",
-        [],
-        |row| Ok(LetterCount { letters: unsigned(row.get(0)?), bytes: unsigned(row.get(1)?) }),
-    )?)
-}
-
-impl LetterCount {
-    pub(super) fn add(&mut self, bytes: usize) {
-        self.letters = self.letters.saturating_add(1);
-        self.bytes = self.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+impl DeadLetter {
+    /// Bytes that it takes in the file.
+    pub(super) fn stored_bytes(&self) -> u64 {
+        let texts = [self.kind.len(), cut_reason(&self.reason).len(), cut_line(&self.line).len()];
+        texts.iter().fold(LETTER_BYTES, |sum, text| {
+            sum.saturating_add(u64::try_from(*text).unwrap_or(u64::MAX))
+        })
     }
 }
 
-/// Puts a letter there; says how many bytes it took.
-pub(super) fn insert(
-    tx: &Transaction<'_>,
-    at: i64,
-    letter: &DeadLetter,
-) -> Result<usize, SpoolError> {
-    let line = letter.line.get(..LETTER_LINE_BYTES).unwrap_or(&letter.line);
-    let reason: String = letter.reason.chars().take(REASON_CHARS).collect();
+fn cut_line(line: &[u8]) -> &[u8] {
+    line.get(..LETTER_LINE_BYTES).unwrap_or(line)
+}
+
+fn cut_reason(reason: &str) -> &str {
+    reason.char_indices().nth(REASON_CHARS).map_or(reason, |(end, _)| reason.split_at(end).0)
+}
+
+/// What [`DeadLetter::stored_bytes`] says of a letter that is stored, in SQL, but for
+/// [`LETTER_BYTES`].
+const TEXTS: &str = "octet_length(kind) + octet_length(reason) + length(line)";
+
+pub(super) fn count(db: &Connection) -> Result<LetterCount, SpoolError> {
+    let sql = format!("SELECT count(*), ifnull(sum({TEXTS}), 0) FROM dead_letter");
+    Ok(db.query_row(&sql, [], |row| {
+        let letters = unsigned(row.get(0)?);
+        let texts = unsigned(row.get(1)?);
+        Ok(LetterCount {
+            letters,
+            bytes: texts.saturating_add(letters.saturating_mul(LETTER_BYTES)),
+        })
+    })?)
+}
+
+impl LetterCount {
+    pub(super) fn add(&mut self, letter: &DeadLetter) {
+        self.letters = self.letters.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(letter.stored_bytes());
+    }
+}
+
+/// Puts a letter there.
+pub(super) fn insert(tx: &Transaction<'_>, at: i64, letter: &DeadLetter) -> Result<(), SpoolError> {
+    let (line, reason) = (cut_line(&letter.line), cut_reason(&letter.reason));
     tx.prepare_cached(
         "INSERT INTO dead_letter (at, whole, kind, reason, line) VALUES (?, ?, ?, ?, ?)",
     )?
     .execute(params![at, line.len() == letter.line.len(), letter.kind, reason, line])?;
-    Ok(line.len())
+    Ok(())
 }
 
 /// Removes the oldest letters until the rest fits the bound; says how many went.
@@ -90,12 +115,14 @@ pub(super) fn trim(
 ) -> Result<u64, SpoolError> {
     let mut removed = 0_u64;
     while count.bytes > limit {
-        let sql = "DELETE FROM dead_letter WHERE id = (SELECT min(id) FROM dead_letter)
-                   RETURNING length(line)";
-        let gone: Option<i64> =
-            tx.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?;
-        let Some(length) = gone else { break };
-        count.bytes = count.bytes.saturating_sub(unsigned(length));
+        let sql = format!("SELECT id, {TEXTS} FROM dead_letter ORDER BY id LIMIT 1");
+        let oldest: Option<(i64, i64)> = tx
+            .prepare_cached(&sql)?
+            .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((id, texts)) = oldest else { break };
+        delete(tx, &[id])?;
+        count.bytes = count.bytes.saturating_sub(unsigned(texts).saturating_add(LETTER_BYTES));
         count.letters = count.letters.saturating_sub(1);
         removed = removed.saturating_add(1);
     }

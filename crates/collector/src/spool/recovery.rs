@@ -1,20 +1,27 @@
 //! Opening the spool whatever its file looks like.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction};
 
 use super::Rest;
-use super::database::{self, PARKED, Row, WHOLE};
+use super::database;
 use super::error::{Fault, SpoolError};
 use super::letters::{self, LetterFilter};
+use super::rows::{Row, RowReader, Source, Wanted};
 use crate::accounting::Seqs;
 use crate::clock::now_millis;
 
 /// The file's name in the spool's directory.
 pub const FILE: &str = "spool.db";
+
+/// A rescued file that is complete: followed by a time, in milliseconds.
+const RESCUED: &str = "spool.db.rescued-";
+/// A corrupt file that was moved aside: followed by the same time.
+const ASIDE: &str = "spool.db.corrupt-";
+/// What SQLite has beside the file.
+const LOG: [&str; 2] = ["-wal", "-shm"];
 
 /// The spool as opened.
 pub(super) struct Opened {
@@ -52,47 +59,121 @@ impl Moved {
 pub(super) fn open(dir: &Path) -> Result<Opened, SpoolError> {
     let path = dir.join(FILE);
     let fresh = fresh_path(dir);
-    if path.exists() {
-        remove(&fresh)?;
-    } else if fresh.exists() {
-        // A rescue that was cut short between its two renames: the new file is complete.
-        fs::rename(&fresh, &path)?;
+    match rescued(dir)? {
+        Some(time) => finish(dir, &time)?,
+        None if path.exists() => remove(&fresh)?,
+        // An earlier version's rescue that was cut short between its two renames: the new file is
+        // complete.
+        None if fresh.exists() => fs::rename(&fresh, &path)?,
+        None => {}
     }
+    keep_newest(dir)?;
     match database::open(&path).and_then(|db| read_through(&db).map(|()| db)) {
         Ok(db) => Ok(Opened { db, moved: None }),
-        Err(error) if error.fault() == Fault::Corrupt => replace(dir, &error.to_string()),
+        Err(error) if matches!(error.fault(), Fault::Corrupt | Fault::Unreadable) => {
+            replace(dir, &error.to_string())
+        }
         Err(error) => Err(error),
     }
 }
 
 /// Moves the corrupt file aside and puts a new one with what could be read in its place.
 ///
-/// The new file is complete and on disk under another name before the old one is touched, so a
-/// crash at any point leaves either the old file, or the new one, or both.
+/// The new file is built under a name of its own, `spool.db.new`. Complete and on disk it is renamed
+/// to `spool.db.rescued-…`: from then on it is what counts, and all that follows is done again after
+/// a crash ([`finish`]). Before, nothing of the old file was touched, and the rescue begins anew.
 pub(super) fn replace(dir: &Path, reason: &str) -> Result<Opened, SpoolError> {
     let (path, fresh) = (dir.join(FILE), fresh_path(dir));
-    let aside = dir.join(format!("{FILE}.corrupt-{}", now_millis()));
+    let time = now_millis().to_string();
     remove(&fresh)?;
+    step()?;
     let mut db = database::open(&fresh)?;
+    step()?;
     let (batches, records) = rescue(&path, &mut db)?;
+    step()?;
     database::checkpoint(&db, "TRUNCATE")?;
     drop(db);
-    for suffix in ["-wal", "-shm"] {
+    step()?;
+    // Its log is empty, and would not be found under the new name.
+    for suffix in LOG {
+        remove_file(&with_suffix(&fresh, suffix))?;
+        step()?;
+    }
+    fs::rename(&fresh, dir.join(format!("{RESCUED}{time}")))?;
+    sync(dir)?;
+    step()?;
+    finish(dir, &time)?;
+    let db = database::open(&path)?;
+    let aside = dir.join(format!("{ASIDE}{time}"));
+    let moved = Moved { aside, reason: reason.to_owned(), batches, records };
+    Ok(Opened { db, moved: Some(moved) })
+}
+
+/// Puts a complete rescued file in the corrupt one's place, whatever of this was done before.
+fn finish(dir: &Path, time: &str) -> Result<(), SpoolError> {
+    let (path, aside) = (dir.join(FILE), dir.join(format!("{ASIDE}{time}")));
+    for suffix in LOG.into_iter().chain([""]) {
         let from = with_suffix(&path, suffix);
         if from.exists() {
             fs::rename(&from, with_suffix(&aside, suffix))?;
         }
+        step()?;
     }
-    fs::rename(&path, &aside)?;
-    for suffix in ["-wal", "-shm"] {
-        remove_file(&with_suffix(&fresh, suffix))?;
-    }
-    fs::rename(&fresh, &path)?;
-    fs::File::open(dir)?.sync_all()?;
-    let db = database::open(&path)?;
-    let moved = Moved { aside, reason: reason.to_owned(), batches, records };
-    Ok(Opened { db, moved: Some(moved) })
+    // The old log must be gone before the new file has its name.
+    sync(dir)?;
+    fs::rename(dir.join(format!("{RESCUED}{time}")), &path)?;
+    sync(dir)?;
+    step()?;
+    keep_newest(dir)
 }
+
+/// The time in the name of a file whose rescue is complete and that is not in its place yet.
+fn rescued(dir: &Path) -> Result<Option<String>, SpoolError> {
+    let mut found = names(dir)?;
+    found.retain(|name| name.starts_with(RESCUED));
+    Ok(found.pop().and_then(|name| name.strip_prefix(RESCUED).map(str::to_owned)))
+}
+
+/// Removes corrupt files that were moved aside, but for the newest: the directory has a bound.
+fn keep_newest(dir: &Path) -> Result<(), SpoolError> {
+    let time = |name: &String| -> Option<u64> {
+        let digits = name.strip_prefix(ASIDE)?;
+        digits.split('-').next()?.parse().ok()
+    };
+    let names = names(dir)?;
+    let newest = names.iter().filter_map(time).max();
+    for name in names.iter().filter(|name| time(name).is_some() && time(name) != newest) {
+        tracing::warn!(file = %name, "removed: only the newest corrupt spool file is kept");
+        remove_file(&dir.join(name))?;
+        step()?;
+    }
+    Ok(())
+}
+
+fn names(dir: &Path) -> Result<Vec<String>, SpoolError> {
+    let entries = fs::read_dir(dir)?;
+    let mut names = Vec::new();
+    for entry in entries {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Makes what was renamed and removed in the directory durable.
+fn sync(dir: &Path) -> Result<(), SpoolError> {
+    Ok(fs::File::open(dir)?.sync_all()?)
+}
+
+/// A place at which a test lets the process die.
+#[cfg(not(test))]
+#[expect(clippy::unnecessary_wraps, reason = "it fails in tests")]
+fn step() -> Result<(), SpoolError> {
+    Ok(())
+}
+
+#[cfg(test)]
+use tests::step;
 
 /// Walks the tables that must be sound to go on; damage shows as an error.
 fn read_through(db: &Connection) -> Result<(), SpoolError> {
@@ -105,38 +186,35 @@ fn read_through(db: &Connection) -> Result<(), SpoolError> {
 }
 
 /// Copies the batches whose checksum is right, the dead letters and the accounts, as far as they
-/// can be read: forwards from the first row, then backwards from the last.
+/// can be read.
 fn rescue(from: &Path, into: &mut Connection) -> Result<(u64, u64), SpoolError> {
-    let Ok(old) = database::open_reader(from) else {
+    let Ok(reader) = RowReader::of_damaged(from) else {
         return Ok((0, 0));
     };
+    let old = reader.db();
     let tx = into.transaction()?;
-    let mut saved = BTreeSet::new();
-    let mut records = 0_u64;
+    let (mut batches, mut records) = (0_u64, 0_u64);
     let mut waiting = Seqs::default();
-    for select in [WHOLE, PARKED] {
-        // An earlier version's file has none that are parked.
-        for order in ["ASC", "DESC"] {
-            let Ok(mut statement) = old.prepare(&format!("{select} ORDER BY id {order}")) else {
-                continue;
-            };
-            let Ok(mut rows) = statement.query([]) else { continue };
-            while let Ok(Some(row)) = rows.next() {
-                let Ok(row) = database::read_row(row) else { break };
-                if row.intact && saved.insert((row.id, row.parked.clone())) {
-                    waiting.merge(&row.seqs);
-                    records = records.saturating_add(row.records);
-                    save(&tx, row)?;
-                }
+    // An earlier version's file has none that are parked.
+    for source in [Source::Whole, Source::EveryParked] {
+        let mut wanted = Wanted { source, after: 0, bytes: 1, rows: 1 };
+        while let Ok(found) = reader.read(wanted) {
+            wanted.after = found.last;
+            let Some(row) = found.rows.into_iter().next() else { break };
+            if row.intact {
+                waiting.merge(&row.seqs);
+                batches = batches.saturating_add(1);
+                records = records.saturating_add(row.records);
+                save(&tx, row)?;
             }
         }
     }
-    for id in letters::ids(&old, &LetterFilter::default()).unwrap_or_default() {
-        if let Ok(Some(letter)) = letters::get(&old, id) {
+    for id in letters::ids(old, &LetterFilter::default()).unwrap_or_default() {
+        if let Ok(Some(letter)) = letters::get(old, id) {
             letters::insert(&tx, letter.at, &letter.letter)?;
         }
     }
-    for (key, mut account) in database::accounts(&old).unwrap_or_default() {
+    for (key, mut account) in database::accounts(old).unwrap_or_default() {
         // What was accepted and is neither settled nor saved is lost here: it becomes missing.
         account.accepted = waiting.get(&key).cloned().unwrap_or_default();
         account.accepted.union(&account.stored);
@@ -144,7 +222,7 @@ fn rescue(from: &Path, into: &mut Connection) -> Result<(u64, u64), SpoolError> 
         database::write_account(&tx, &key, &account)?;
     }
     tx.commit()?;
-    Ok((u64::try_from(saved.len()).unwrap_or(u64::MAX), records))
+    Ok((batches, records))
 }
 
 /// Puts a row into the new file, under its old number.
@@ -182,4 +260,146 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::os::unix::fs::FileExt;
+
+    use gatelog_record::Uuid;
+    use tempfile::TempDir;
+
+    use super::super::letters::DeadLetter;
+    use super::super::rows::{RowReader, Source, Wanted};
+    use super::*;
+    use crate::accounting::{Account, BootKey, Intervals};
+
+    thread_local! {
+        /// How many more steps are taken before the process dies.
+        static STEPS: Cell<u32> = const { Cell::new(u32::MAX) };
+    }
+
+    pub(super) fn step() -> Result<(), SpoolError> {
+        let left = STEPS.get();
+        STEPS.set(left.saturating_sub(1));
+        if left == 0 {
+            return Err(SpoolError::Disk { fault: Fault::Passing, text: "killed here".into() });
+        }
+        Ok(())
+    }
+
+    fn body(number: u64) -> Vec<u8> {
+        format!("{{\"n\":{number},\"fill\":\"{}\"}}\n", "x".repeat(1_500)).into_bytes()
+    }
+
+    fn insert(db: &mut Connection, numbers: std::ops::RangeInclusive<u64>) {
+        let tx = db.transaction().unwrap();
+        for number in numbers {
+            let mut seqs = Seqs::default();
+            seqs.add("edge", Uuid::from_u128(1), number);
+            database::insert_row(&tx, None, 5, 1, &seqs, &body(number)).unwrap();
+        }
+        tx.commit().unwrap();
+    }
+
+    /// A file with a damaged page, and a log with more that is in no file yet.
+    fn damaged(dir: &Path) {
+        let path = dir.join(FILE);
+        let mut db = database::open(&path).unwrap();
+        insert(&mut db, 1..=20);
+        let tx = db.transaction().unwrap();
+        let rest =
+            Rest { collection: "audit_logs".into(), records: 1, body: body(21), ..Rest::default() };
+        database::insert_parked(&tx, 900, 5, &rest).unwrap();
+        let letter = DeadLetter { kind: "not_json".into(), reason: "no".into(), line: b"x".into() };
+        letters::insert(&tx, 5, &letter).unwrap();
+        let mut account = Account::default();
+        account.accepted.union(&Intervals::of(1..=30));
+        let key = BootKey { gateway: "edge".into(), boot: Uuid::from_u128(1) };
+        database::write_account(&tx, &key, &account).unwrap();
+        tx.commit().unwrap();
+        database::checkpoint(&db, "TRUNCATE").unwrap();
+        insert(&mut db, 22..=30);
+        drop(db);
+        let bytes = fs::read(&path).unwrap();
+        let at = bytes.windows(9).position(|window| window == b"{\"n\":12,\"").unwrap();
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.write_all_at(&[0xff; 4_096], at as u64 / 4_096 * 4_096).unwrap();
+        // An earlier one that was moved aside.
+        fs::write(dir.join("spool.db.corrupt-1"), b"x").unwrap();
+        fs::write(dir.join("spool.db.corrupt-1-wal"), b"x").unwrap();
+    }
+
+    /// Everything that a spool has: numbers of rows, letters, numbers that are accounted for.
+    fn contents(dir: &Path) -> (Vec<i64>, Vec<i64>, u64, Vec<Vec<u64>>) {
+        let reader = RowReader::open(&dir.join(FILE)).unwrap();
+        let read = |source| {
+            let wanted = Wanted { source, after: 0, bytes: usize::MAX, rows: usize::MAX };
+            let rows = reader.read(wanted).unwrap().rows;
+            assert!(rows.iter().all(|row| row.intact));
+            rows.iter().map(|row| row.id).collect::<Vec<_>>()
+        };
+        let accounts = database::accounts(reader.db()).unwrap();
+        let accepted = accounts
+            .values()
+            .map(|account| account.accepted.spans().flat_map(|(from, to)| from..=to).collect());
+        let letters = letters::count(reader.db()).unwrap().letters;
+        (read(Source::Whole), read(Source::EveryParked), letters, accepted.collect())
+    }
+
+    fn copy(from: &Path) -> TempDir {
+        let to = TempDir::new().unwrap();
+        for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+            fs::copy(entry.path(), to.path().join(entry.file_name())).unwrap();
+        }
+        to
+    }
+
+    fn open_within(dir: &Path, steps: u32) -> Result<(), SpoolError> {
+        STEPS.set(steps);
+        let opened = open(dir).map(drop);
+        STEPS.set(u32::MAX);
+        opened
+    }
+
+    /// Where it died between moving the log and the file, the finished rescue was thrown away and
+    /// the old file was opened without its log.
+    #[test]
+    fn a_process_killed_at_any_step_of_a_recovery_and_of_the_next_one_loses_nothing() {
+        let dir = TempDir::new().unwrap();
+        damaged(dir.path());
+        let whole = copy(dir.path());
+        open_within(whole.path(), u32::MAX).unwrap();
+        let expected = contents(whole.path());
+        assert!(expected.0.len() > 20 && expected.0.contains(&29), "{expected:?}");
+        assert_eq!((expected.1.len(), expected.2), (1, 1));
+        let mut steps = 0;
+        loop {
+            let first = copy(dir.path());
+            if open_within(first.path(), steps).is_ok() {
+                break;
+            }
+            for again in (steps % 3..).step_by(3) {
+                let second = copy(first.path());
+                let done = open_within(second.path(), again);
+                open_within(second.path(), u32::MAX).unwrap();
+                assert_eq!(contents(second.path()), expected, "killed at {steps}, then at {again}");
+                let names = names(second.path()).unwrap();
+                let asides: Vec<_> = names
+                    .iter()
+                    .filter(|name| {
+                        name.starts_with(ASIDE) && !name.contains("-wal") && !name.contains("-shm")
+                    })
+                    .collect();
+                assert_eq!(asides.len(), 1, "{names:?}");
+                assert!(!names.iter().any(|name| name.contains("rescued") || name.contains("new")));
+                if done.is_ok() {
+                    break;
+                }
+            }
+            steps += 1;
+        }
+        assert!(steps > 8, "{steps} steps");
+    }
 }

@@ -1,23 +1,131 @@
 //! Room on the disk that batches may not take, so that what waits can always be settled.
 //!
 //! To delete a row, SQLite writes pages to the log, and before the log can begin anew it is copied
-//! into the file, which grows by that. On a disk that the spool itself has filled neither would
-//! succeed, and what waits would wait for ever, though MongoDB is back.
+//! into the file, which grows by that. On a full disk neither would succeed, and what waits would
+//! wait for ever, though MongoDB is back. So a file of zeros, `spool.reserve`, holds the room for
+//! both. Where settling finds the disk full, whoever has filled it, the reserve is given up for it;
+//! batches are taken again once it could be made anew.
 
-use std::path::Path;
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FallocateFlags, StatVfs, fallocate, statvfs};
+use rustix::io::Errno;
 
 use super::error::SpoolError;
 
-/// Most that the log can hold before it is copied (a full log and one more group of batches), and
-/// as much again for what settling writes. On a disk smaller than this nothing is ever taken.
-pub const KEEP_FREE_BYTES: u64 = 16 << 20;
+/// The reserve's name in the spool's directory.
+pub const RESERVE: &str = "spool.reserve";
 
-/// An error when the disk under `dir` has less than `keep` bytes left for this user.
-pub(super) fn ensure(dir: &Path, keep: u64) -> Result<(), SpoolError> {
-    let disk = rustix::fs::statvfs(dir).map_err(std::io::Error::from)?;
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-    if free < keep {
-        return Err(SpoolError::NoRoom { free, keep });
+/// What the reserve holds beside room for two of the largest batches: a full log
+/// ([`LOG_BYTES`](super::committer::LOG_BYTES)), a group of batches that was committed on top of
+/// it, and the pages of accounts.
+pub const RESERVE_BYTES: u64 = 16 << 20;
+
+/// Beside the reserve, batches leave this part of its size free: for what is written before a
+/// batch is refused, and for the commands.
+const MARGIN: u64 = 8;
+
+/// Of a disk, dead letters take no more than this part, whatever their bound is: on a small one
+/// they would leave batches no room.
+const LETTERS: u64 = 8;
+
+/// The reserve of one spool.
+#[derive(Debug)]
+pub(super) struct Room {
+    dir: PathBuf,
+    bytes: u64,
+}
+
+impl Room {
+    /// The reserve in this directory, of so many bytes; none with 0.
+    pub(super) fn new(dir: &Path, bytes: u64) -> Self {
+        Self { dir: dir.to_owned(), bytes }
+    }
+
+    /// Whether the reserve is there, and takes the room that it stands for.
+    pub(super) fn held(&self) -> bool {
+        self.bytes == 0
+            || fs::metadata(self.path()).is_ok_and(|file| {
+                file.len() >= self.bytes && file.blocks().saturating_mul(512) >= self.bytes
+            })
+    }
+
+    /// Makes sure of room for batches: the reserve, and a margin beside it.
+    ///
+    /// # Errors
+    ///
+    /// There is less.
+    pub(super) fn ensure(&self) -> Result<(), SpoolError> {
+        let margin = self.bytes / MARGIN;
+        let held = self.held();
+        let keep = if held { margin } else { self.bytes.saturating_add(margin) };
+        let free = self.free()?;
+        if free < keep {
+            return Err(SpoolError::NoRoom { free, keep });
+        }
+        if held { Ok(()) } else { self.hold() }
+    }
+
+    /// Gives the reserve's room to what must be written.
+    pub(super) fn give_up(&self) {
+        // On a disk that refuses this as well, nothing is to be had.
+        let _ = fs::remove_file(self.path());
+    }
+
+    /// Most bytes of dead letters on this disk.
+    pub(super) fn letters(&self, bound: u64) -> u64 {
+        self.disk()
+            .map_or(bound, |disk| bound.min(disk.f_blocks.saturating_mul(disk.f_frsize) / LETTERS))
+    }
+
+    fn hold(&self) -> Result<(), SpoolError> {
+        let file = OpenOptions::new().create(true).truncate(true).write(true).open(self.path())?;
+        let result = match fallocate(&file, FallocateFlags::empty(), 0, self.bytes) {
+            Err(Errno::OPNOTSUPP) => fill(&file, self.bytes),
+            result => result.map_err(Into::into),
+        };
+        if result.is_err() {
+            self.give_up();
+        }
+        match result {
+            Err(error) if full(error.kind()) => {
+                Err(SpoolError::NoRoom { free: self.free()?, keep: self.bytes })
+            }
+            result => Ok(result?),
+        }
+    }
+
+    fn free(&self) -> Result<u64, SpoolError> {
+        let disk = self.disk()?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    fn disk(&self) -> Result<StatVfs, SpoolError> {
+        Ok(statvfs(&self.dir).map_err(std::io::Error::from)?)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.join(RESERVE)
+    }
+}
+
+/// Whether an error says that the disk, or what this user may have of it, is full.
+pub(super) fn full(kind: ErrorKind) -> bool {
+    use ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(kind, StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+/// For file systems that cannot set room aside: takes it.
+fn fill(mut file: &File, bytes: u64) -> std::io::Result<()> {
+    let piece = vec![0; 64 << 10];
+    let mut left = bytes;
+    while left > 0 {
+        let some = usize::try_from(left).unwrap_or(usize::MAX).min(piece.len());
+        file.write_all(piece.get(..some).unwrap_or_default())?;
+        left = left.saturating_sub(u64::try_from(some).unwrap_or(u64::MAX));
     }
     Ok(())
 }

@@ -11,7 +11,9 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod disk;
 mod parked;
+mod unreadable;
 
 const LIMIT: u64 = 1 << 20;
 
@@ -564,9 +566,10 @@ fn only_a_failed_fsync_is_fatal_and_only_damage_is_corruption() {
     for (code, fault) in [
         (ffi::SQLITE_IOERR_FSYNC, Fault::Fatal),
         (ffi::SQLITE_IOERR_DIR_FSYNC, Fault::Fatal),
-        (ffi::SQLITE_FULL, Fault::Passing),
+        (ffi::SQLITE_FULL, Fault::Full),
         (ffi::SQLITE_READONLY, Fault::Passing),
-        (ffi::SQLITE_IOERR_WRITE, Fault::Passing),
+        (ffi::SQLITE_IOERR_WRITE, Fault::Full),
+        (ffi::SQLITE_IOERR_READ, Fault::Unreadable),
         (ffi::SQLITE_BUSY, Fault::Passing),
         (ffi::SQLITE_CORRUPT, Fault::Corrupt),
         (ffi::SQLITE_NOTADB, Fault::Corrupt),
@@ -586,7 +589,7 @@ async fn a_broken_spool_acknowledges_nothing_any_more_and_a_restart_has_what_it_
     assert_eq!(spool.append(batch(2, 10)).await.unwrap_err().fault(), Fault::Fatal);
     let rows = all(&spool).await;
     assert!(spool.settle(settled(&spool, &rows)).await.is_err());
-    assert!(!spool.inner.shared.set_health(Health::Good), "nothing mends it");
+    assert!(!spool.inner.shared.set_health(Health::Good), "nothing but a restart helps");
     assert_eq!(spool.health(), broken);
     spool.close().await.unwrap();
     drop(spool);
