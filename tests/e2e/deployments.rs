@@ -1,16 +1,17 @@
-//! The other files under `envoy/`: each is read as what it is for, and Envoy's own are started.
+//! The other files under `envoy/` that an Envoy of one's own runs: each is started as what it is for.
 
-use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::process::{Command, Output};
 use std::time::Duration;
 
 use axum::http::Method;
 use axum::{Json, Router};
 use gatelog_testkit::{
-    Client, Collector, CollectorOptions, Database, Envoy, EnvoyConfig, EnvoyOptions, Gateway,
-    GatewayOptions, SampleService, checkout, yaml_documents,
+    Client, Collector, CollectorOptions, Database, Envoy, EnvoyConfig, EnvoyOptions, FaultProxy,
+    Gateway, GatewayOptions, SampleService, checkout, unreachable_address,
 };
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::stored::{at, exactly};
 
@@ -24,29 +25,88 @@ async fn the_minimal_filter_entry_is_enough() {
     exactly(&gateway.database, "info_logs", 1).await.unwrap();
 }
 
+/// A collector that takes batches with this token only.
+async fn guarded(database: &Database, directory: &TempDir, token: &str) -> Collector {
+    let tokens = directory.path().join("tokens");
+    std::fs::write(&tokens, format!("another-token-beside-it\n{token}\n")).unwrap();
+    let tokens = tokens.to_str().unwrap().to_owned();
+    let environment = vec![("GATELOG_TOKENS_FILE".to_owned(), tokens)];
+    Collector::start(database, CollectorOptions { environment }).await.unwrap()
+}
+
 #[tokio::test]
 async fn the_containers_configuration_delivers_with_the_token_of_its_environment() {
     const TOKEN: &str = "a-token-of-more-than-16";
     let service = SampleService::echo().await.unwrap();
     let directory = tempfile::tempdir().unwrap();
-    let tokens = directory.path().join("tokens");
-    std::fs::write(&tokens, format!("another-token-beside-it\n{TOKEN}\n")).unwrap();
-    let tokens = tokens.to_str().unwrap().to_owned();
-    let environment = vec![("GATELOG_TOKENS_FILE".to_owned(), tokens)];
     let database = Database::fresh().await.unwrap();
-    let collector = Collector::start(&database, CollectorOptions { environment }).await.unwrap();
+    let collector = guarded(&database, &directory, TOKEN).await;
 
     let mut config = EnvoyConfig::file("envoy/container.yaml").unwrap();
     config.cluster_at("service", service.address()).unwrap();
     config.cluster_at("gatelog_collector", collector.address()).unwrap();
     config.built_filter().unwrap();
+    *config.at("/static_resources/listeners/1/address/socket_address/port_value").unwrap() =
+        json!(0);
+    // Where the administration interface will listen is known once it does.
+    let (nowhere, _socket) = unreachable_address().unwrap();
+    let admin = FaultProxy::start(nowhere).await.unwrap();
+    config.cluster_at("admin", admin.address()).unwrap();
     let mut options = EnvoyOptions::new(config);
     options.environment = vec![("GATELOG_TOKEN".to_owned(), TOKEN.to_owned())];
     options.arguments = vec!["--service-node".to_owned(), "pod-7".to_owned()];
     let envoy = Envoy::start(options).await.unwrap();
-    Client::default().get(envoy.address(), "/hello").await.unwrap();
+    admin.lead_to(envoy.admin());
+    let client = Client::default();
+    client.get(envoy.address(), "/hello").await.unwrap();
     let stored = &exactly(&database, "info_logs", 1).await.unwrap()[0];
     assert_eq!(at(stored, "/source/gateway"), "pod-7", "{stored:#}");
+
+    // Scrapes get the metrics, nobody gets anything else of the administration interface.
+    let stats = envoy.address_of("stats").await.unwrap();
+    let stats = SocketAddr::from(([127, 0, 0, 1], stats.port()));
+    let scraped = client.get(stats, "/stats/prometheus").await.unwrap();
+    assert_eq!(scraped.status, 200);
+    for metric in ["gatelog_records_created_info{} 1", "envoy_wasm_gatelog_vm_reload_success{} 0"] {
+        assert!(scraped.text().contains(metric), "no {metric}");
+    }
+    for (method, path) in [
+        (Method::GET, "/"),
+        (Method::GET, "/config_dump"),
+        (Method::GET, "/stats/prometheus/../../config_dump"),
+        (Method::POST, "/stats/prometheus"),
+        (Method::POST, "/quitquitquit"),
+    ] {
+        let reply = client.send(stats, method.clone(), path, &[], "").await.unwrap();
+        assert_eq!(reply.status, 404, "{method} {path}");
+    }
+    exactly(&database, "info_logs", 1).await.unwrap();
+    exactly(&database, "warning_logs", 0).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_the_files_say_to_put_in_for_a_token_is_enough() {
+    const TOKEN: &str = "a-token-of-more-than-16";
+    for file in ["envoy/envoy.yaml", "envoy/jwt.yaml", "envoy/filter.yaml"] {
+        let directory = tempfile::tempdir().unwrap();
+        let database = Database::fresh().await.unwrap();
+        let collector = guarded(&database, &directory, TOKEN).await;
+        let mut options = GatewayOptions::shipped().unwrap();
+        let mut shipped = EnvoyConfig::file(file).unwrap();
+        let entry = match file {
+            "envoy/filter.yaml" => shipped.at("").unwrap().clone(),
+            _ => shipped.http_filter("gatelog").unwrap().clone(),
+        };
+        let config = &mut options.envoy.config;
+        *config.http_filter("gatelog").unwrap() = entry;
+        config.filter_options(&[("/delivery/token", json!("${GATELOG_TOKEN}"))]).unwrap();
+        options.envoy.environment = vec![("GATELOG_TOKEN".to_owned(), TOKEN.to_owned())];
+        options.collector_via = Some(FaultProxy::start(collector.address()).await.unwrap());
+        let gateway = Gateway::start_with(options).await.unwrap();
+        gateway.collector_via.as_ref().unwrap().lead_to(collector.address());
+        gateway.get("/api/v1/messages", &[]).await.unwrap();
+        exactly(&database, "info_logs", 1).await.unwrap();
+    }
 }
 
 /// A key set that an identity provider would publish. The key signs `TOKEN`, and nothing else.
@@ -145,40 +205,4 @@ async fn the_drain_recipe_says_how_many_records_it_had_to_leave() {
     assert!(said.contains("3 records are still queued"), "{said}");
     let ended = gateway.envoy.process().wait(Duration::from_secs(20)).unwrap();
     assert!(ended.is_some(), "Envoy still runs");
-}
-
-fn kinds(documents: &[Value]) -> BTreeSet<&str> {
-    documents.iter().map(|document| document["kind"].as_str().unwrap()).collect()
-}
-
-/// Starts Envoy with the settings that another control plane would hand to the filter.
-async fn accepted(settings: &Value) {
-    let mut options = GatewayOptions::shipped().unwrap();
-    let mut settings = settings.clone();
-    settings["delivery"]["cluster"] = json!("gatelog_collector");
-    *options.envoy.config.filter_text().unwrap() = settings.to_string().into();
-    let gateway = Gateway::start_with(options).await.unwrap();
-    gateway.get("/api/v1/messages", &[]).await.unwrap();
-    exactly(&gateway.database, "info_logs", 1).await.unwrap();
-}
-
-#[tokio::test]
-async fn the_settings_for_istio_are_ones_that_the_filter_takes() {
-    let documents = yaml_documents("envoy/istio.yaml").unwrap();
-    assert_eq!(kinds(&documents), BTreeSet::from(["Telemetry", "WasmPlugin"]));
-    let plugin = &documents[0]["spec"];
-    assert_eq!(plugin["failStrategy"], "FAIL_RELOAD");
-    accepted(&plugin["pluginConfig"]).await;
-}
-
-#[tokio::test]
-async fn the_settings_for_envoy_gateway_are_ones_that_the_filter_takes() {
-    let documents = yaml_documents("envoy/envoy-gateway.yaml").unwrap();
-    let expected = BTreeSet::from(["ClientTrafficPolicy", "EnvoyExtensionPolicy", "EnvoyProxy"]);
-    assert_eq!(kinds(&documents), expected);
-    let wasm = &documents[0]["spec"]["wasm"][0];
-    let bootstrap = documents[2]["spec"]["bootstrap"]["value"].as_str().unwrap();
-    let cluster = wasm["config"]["delivery"]["cluster"].as_str().unwrap();
-    assert!(bootstrap.contains(&format!("cluster_name: {cluster}")), "{bootstrap}");
-    accepted(&wasm["config"]).await;
 }

@@ -11,6 +11,7 @@
 )]
 
 mod accounted;
+mod control_planes;
 mod deployments;
 mod identity;
 mod levels;

@@ -1,11 +1,12 @@
 //! `envoy/kubernetes/`.
 
+use std::fs;
 use std::process::Command;
 
 use gatelog_testkit::{EnvoyConfig, checkout, yaml_documents};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::program::{assert_pinned, assert_variables, read};
+use crate::program::{assert_variables, read};
 
 const FILES: [&str; 2] = ["envoy/kubernetes/collector.yaml", "envoy/kubernetes/gateway.yaml"];
 
@@ -78,7 +79,8 @@ fn every_container_is_confined_pinned_and_bounded() {
         assert_eq!(spec["securityContext"]["runAsNonRoot"], true, "{name}");
         assert_eq!(spec["securityContext"]["seccompProfile"]["type"], "RuntimeDefault", "{name}");
         for container in list(&spec["containers"]) {
-            assert_pinned(container["image"].as_str().unwrap());
+            // Nobody's image by mistake: the API server refuses an empty one.
+            assert_eq!(container["image"], "", "{name}");
             let security = &container["securityContext"];
             assert_eq!(security["readOnlyRootFilesystem"], true, "{name}");
             assert_eq!(security["allowPrivilegeEscalation"], false, "{name}");
@@ -105,6 +107,10 @@ fn selectors_select_and_ports_lead_to_ports() {
         assert!(pods.iter().any(|(_, pod)| pod["metadata"]["labels"][labels] == *name), "{name}");
     }
     for service in of_kind("Service") {
+        if service["spec"]["type"] == "ExternalName" {
+            assert_eq!(service["spec"]["externalName"], "", "the API server refuses an empty one");
+            continue;
+        }
         let selected = &service["spec"]["selector"][labels];
         let (_, pod) =
             pods.iter().find(|(_, pod)| pod["metadata"]["labels"][labels] == *selected).unwrap();
@@ -181,9 +187,13 @@ fn the_gateways_cluster_is_the_headless_service() {
     let address = cluster.pointer(place).unwrap();
     let service = named("Service", address["address"].as_str().unwrap());
     assert_eq!(service["spec"]["ports"][0]["port"], address["port_value"]);
+    let service = config.cluster("service").unwrap().pointer(place).unwrap();
+    named("Service", service["address"].as_str().unwrap());
     // Istio and Envoy Gateway know the other one by its name and port.
     let port = named("Service", "gatelog-collector")["spec"]["ports"][0]["port"].to_string();
-    for other in ["envoy/istio.yaml", "envoy/envoy-gateway.yaml"] {
+    for other in
+        ["envoy/istio.yaml", "envoy/istio-traffic-extension.yaml", "envoy/envoy-gateway.yaml"]
+    {
         let text = read(other);
         assert!(text.contains("gatelog-collector.gatelog") && text.contains(&port), "{other}");
     }
@@ -209,16 +219,16 @@ fn every_key_of_the_secret_is_in_the_command_that_makes_it() {
     }
 }
 
+fn kustomization() -> Value {
+    yaml_documents("envoy/kustomization.yaml").unwrap().remove(0)
+}
+
 #[test]
-fn the_kustomization_names_every_file_and_the_version() {
-    let file = yaml_documents("envoy/kustomization.yaml").unwrap().remove(0);
+fn the_kustomization_names_every_file() {
+    let file = kustomization();
     let resources: Vec<_> =
         list(&file["resources"]).map(|path| format!("envoy/{}", path.as_str().unwrap())).collect();
     assert_eq!(resources, FILES);
-    for image in list(&file["images"]) {
-        let tag = image["newTag"].as_str().unwrap();
-        assert_pinned(&format!("{}:{tag}", image["name"].as_str().unwrap()));
-    }
     let source = file["configMapGenerator"][0]["files"][0].as_str().unwrap();
     let (name, path) = source.split_once('=').unwrap();
     assert!(checkout().join("envoy").join(path).is_file());
@@ -226,4 +236,161 @@ fn the_kustomization_names_every_file_and_the_version() {
     let envoy = &gateway["spec"]["containers"][0];
     let wanted = format!("{}/{name}", envoy["volumeMounts"][0]["mountPath"].as_str().unwrap());
     assert!(list(&envoy["args"]).any(|argument| *argument == wanted));
+}
+
+/// The settings of `site.env.example`: names with nothing behind them.
+fn settings() -> Vec<String> {
+    let example = read("envoy/kubernetes/site.env.example");
+    let lines = example.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| line.strip_suffix('=').unwrap_or_else(|| panic!("{line}")).to_owned())
+        .collect()
+}
+
+#[test]
+fn what_a_site_must_put_in_is_asked_for_by_a_file_that_is_not_there() {
+    let file = kustomization();
+    let site = &file["configMapGenerator"][1];
+    assert_eq!(site["envs"], json!(["kubernetes/site.env"]));
+    assert_eq!(site["options"]["annotations"]["config.kubernetes.io/local-config"], "true");
+    // Never committed, never in an image.
+    for ignored in [".gitignore", ".dockerignore"] {
+        assert!(read(ignored).contains("envoy/kubernetes/site.env\n"), "{ignored}");
+    }
+    let mut filled = Vec::new();
+    for replacement in list(&file["replacements"]) {
+        let source = &replacement["source"];
+        assert_eq!((&source["kind"], &source["name"]), (&json!("ConfigMap"), &site["name"]));
+        let setting = source["fieldPath"].as_str().unwrap().strip_prefix("data.").unwrap();
+        filled.push(setting.to_owned());
+        let target = &replacement["targets"][0];
+        let resource = named(
+            target["select"]["kind"].as_str().unwrap(),
+            target["select"]["name"].as_str().unwrap(),
+        );
+        let mut at = &resource;
+        for step in target["fieldPaths"][0].as_str().unwrap().split('.') {
+            let name = step.strip_prefix("[name=").and_then(|name| name.strip_suffix(']'));
+            at = match name {
+                Some(name) => list(at).find(|item| item["name"] == name).unwrap(),
+                None => &at[step],
+            };
+        }
+        assert_eq!(*at, "", "{setting}: what is filled in is empty in the file");
+    }
+    assert_eq!(filled, settings());
+}
+
+#[test]
+fn kustomize_applies_nothing_without_the_site_and_everything_with_it() {
+    let Ok(version) = Command::new("kubectl").args(["version", "--client"]).output() else {
+        eprintln!("not checked: kubectl is not installed");
+        return;
+    };
+    assert!(version.status.success());
+    // A copy: the checkout's own site.env is the operator's.
+    let directory = tempfile::tempdir().unwrap();
+    let envoy = directory.path().join("envoy");
+    fs::create_dir_all(envoy.join("kubernetes")).unwrap();
+    for file in FILES.iter().chain(&["envoy/kustomization.yaml", "envoy/container.yaml"]) {
+        fs::copy(checkout().join(file), directory.path().join(file)).unwrap();
+    }
+    let kustomize = || {
+        let built = Command::new("kubectl").arg("kustomize").arg(&envoy).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (built.status.success(), text(built.stdout), text(built.stderr))
+    };
+    let (built, applied, said) = kustomize();
+    assert!(!built && applied.is_empty(), "{applied}");
+    assert!(said.contains("site.env"), "{said}");
+
+    let mut site = read("envoy/kubernetes/site.env.example");
+    for setting in settings() {
+        site = site.replace(&format!("{setting}="), &format!("{setting}={setting}.test"));
+    }
+    fs::write(envoy.join("kubernetes/site.env"), site).unwrap();
+    let (built, applied, said) = kustomize();
+    assert!(built, "{said}");
+    for wanted in [
+        "image: COLLECTOR_IMAGE.test",
+        "image: GATEWAY_IMAGE.test",
+        "externalName: SERVICE_NAME.test",
+    ] {
+        assert!(applied.contains(wanted), "no {wanted}");
+    }
+    assert!(!applied.contains("COLLECTOR_IMAGE:"), "the site's settings would be applied too");
+}
+
+/// Whether a policy lets this pod of this namespace reach this port, by number or name.
+fn admits(policy: &Value, namespace: &str, labels: &Value, port: &Value) -> bool {
+    let covers = |selector: &Value, labels: &Value| {
+        let wanted = selector["matchLabels"].as_object().into_iter().flatten();
+        wanted.clone().all(|(name, value)| labels[name] == *value)
+    };
+    list(&policy["spec"]["ingress"]).any(|rule| {
+        let from = rule.get("from").is_none_or(|peers| {
+            list(peers).any(|peer| {
+                let own =
+                    peer.get("namespaceSelector").map_or(namespace == "gatelog", |selector| {
+                        covers(selector, &json!({ "kubernetes.io/metadata.name": namespace }))
+                    });
+                own && peer.get("podSelector").is_none_or(|selector| covers(selector, labels))
+            })
+        });
+        from && list(&rule["ports"]).any(|open| open["port"] == *port)
+    })
+}
+
+#[test]
+fn the_policies_admit_every_kind_of_gateway_and_the_scrapes_and_nobody_else() {
+    let collector = named("NetworkPolicy", "gatelog-collector");
+    let gateway = named("NetworkPolicy", "gatelog-gateway");
+    let own = json!({ "app.kubernetes.io/name": "gatelog-gateway" });
+    let of_envoy_gateway = json!({ "app.kubernetes.io/name": "envoy",
+        "app.kubernetes.io/component": "proxy", "app.kubernetes.io/managed-by": "envoy-gateway" });
+    let other = json!({ "app.kubernetes.io/name": "another" });
+    let (batches, http, stats) = (json!(8686), json!("http"), json!("stats"));
+    for (policy, namespace, labels, port, admitted) in [
+        (&collector, "gatelog", &own, &batches, true),
+        (&collector, "istio-ingress", &other, &batches, true),
+        (&collector, "envoy-gateway-system", &of_envoy_gateway, &batches, true),
+        (&collector, "monitoring", &other, &batches, true),
+        (&collector, "gatelog", &other, &batches, false),
+        (&collector, "envoy-gateway-system", &other, &batches, false),
+        (&collector, "default", &own, &batches, false),
+        (&gateway, "default", &other, &http, true),
+        (&gateway, "monitoring", &other, &stats, true),
+        (&gateway, "default", &other, &stats, false),
+    ] {
+        let name = &policy["metadata"]["name"];
+        assert_eq!(admits(policy, namespace, labels, port), admitted, "{name}: {namespace} {port}");
+    }
+}
+
+#[test]
+fn metrics_are_scraped_where_they_are_served() {
+    let monitors = yaml_documents("envoy/kubernetes/podmonitor.yaml").unwrap();
+    let mut config = EnvoyConfig::file("envoy/container.yaml").unwrap();
+    let listener = config.at("/static_resources/listeners/1").unwrap().clone();
+    for (name, pod) in pods() {
+        let annotations = &pod["metadata"]["annotations"];
+        assert_eq!(annotations["prometheus.io/scrape"], "true", "{name}");
+        let selected = &pod["metadata"]["labels"]["app.kubernetes.io/name"];
+        let monitor = monitors.iter().find(|monitor| {
+            monitor["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"] == *selected
+        });
+        let endpoint = &monitor.unwrap()["spec"]["podMetricsEndpoints"][0];
+        let ports = &pod["spec"]["containers"][0]["ports"];
+        let port = list(ports).find(|port| port["name"] == endpoint["port"]).unwrap();
+        assert_eq!(annotations["prometheus.io/port"], port["containerPort"].to_string(), "{name}");
+        assert_eq!(annotations["prometheus.io/path"], endpoint["path"], "{name}");
+        if name == "gateway" {
+            let served = &listener["address"]["socket_address"]["port_value"];
+            assert_eq!(*served, port["containerPort"]);
+            let mut routes = Vec::new();
+            everywhere(&listener, "routes", &mut routes);
+            assert_eq!(routes[0][0]["match"]["path"], endpoint["path"]);
+            assert_eq!(routes[0].as_array().unwrap().len(), 1);
+        }
+    }
 }

@@ -12,6 +12,7 @@
 
 mod alerts;
 mod compose;
+mod control_planes;
 mod images;
 mod kubernetes;
 mod program;
