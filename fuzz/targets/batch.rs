@@ -138,7 +138,7 @@ fuzz_target!(|data: &[u8]| {
     let body = Body::new(Parts { rest: encoded.clone(), manner });
     let budget = Budget::new(LIMITS.memory);
     let taken =
-        RUNTIME.block_on(Post::read(&headers, body, &LIMITS, &budget)).and_then(Post::decode);
+        RUNTIME.block_on(Post::read(headers, body, &LIMITS, &budget)).and_then(Post::decode);
     let most = MOST.load(Ordering::Relaxed) - before;
 
     let decoded = decoded(&encoded, manner);

@@ -12,10 +12,12 @@ use std::fmt;
 use std::future::Future;
 
 use crate::config::Faults;
+use crate::http::MAX_DECODERS;
 
-/// Most threads for decoding and for reading the spool: a bound of memory. A batch that waits for
-/// one is in memory as it came, not yet decompressed.
-const BLOCKING_THREADS: usize = 4;
+/// Most threads for what blocks: one for every post that may be decoded, one to read the spool, and
+/// one for whatever else waits for the system. A bound of memory: a batch that waits for one is in
+/// memory as it came, not yet decompressed.
+const BLOCKING_THREADS: usize = MAX_DECODERS + 2;
 
 /// Why a command ended otherwise than asked.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -138,9 +138,9 @@ impl ServeArgs {
             read.faults.add(
                 "GATELOG_INGEST_MEMORY",
                 &self.ingest_memory,
-                "must hold one largest body as sent and twice as decompressed, and 768 bytes a \
-                 record (GATELOG_MAX_BODY_BYTES + 2 × GATELOG_MAX_DECODED_BYTES + 768 B × \
-                 GATELOG_MAX_RECORDS)",
+                "must hold one largest body as sent and twice as decompressed, 768 bytes a record \
+                 and 16 KiB (GATELOG_MAX_BODY_BYTES + 2 × GATELOG_MAX_DECODED_BYTES + 768 B × \
+                 GATELOG_MAX_RECORDS + 16 KiB)",
             );
         }
         read.done(config)

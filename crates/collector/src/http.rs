@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{Response, StatusCode};
+use axum::http::{HeaderMap, Response, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::{any, get, post};
 use serde_json::json;
@@ -31,12 +31,13 @@ use crate::spool::{Append, Spool};
 
 pub use answer::Refusal;
 pub use auth::{Auth, TokensError};
+use server::Peer;
 
 pub use post::Post;
 
 /// Most posts that are decoded at once, however many processors there are: a record that is being
 /// decoded takes many times the memory of its text.
-const MAX_DECODERS: usize = 8;
+pub(crate) const MAX_DECODERS: usize = 4;
 
 /// The bounds of what is accepted.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +68,7 @@ struct Inner {
     limits: IngestLimits,
     budget: Budget,
     /// One for every post that may be decoded at once.
-    decoders: Semaphore,
+    decoders: Arc<Semaphore>,
     metrics: Metrics,
     peers: Peers,
     stopping: AtomicBool,
@@ -83,7 +84,7 @@ impl App {
             auth,
             limits,
             budget: Budget::new(limits.memory),
-            decoders: Semaphore::new(processors.min(MAX_DECODERS)),
+            decoders: Arc::new(Semaphore::new(processors.min(MAX_DECODERS))),
             metrics,
             peers: Peers::default(),
             stopping: AtomicBool::new(false),
@@ -157,21 +158,44 @@ async fn records(State(app): State<App>, request: Request) -> Response<Body> {
 
 /// Takes in one batch; says how many records are durable and how many are dead letters.
 async fn accept(app: &App, request: Request) -> Result<(u64, usize), Refusal> {
+    let (headers, body) = admit(app, request)?;
     let App { inner } = app;
+    let post = Post::read(headers, body, &inner.limits, &inner.budget).await?;
+    // A client that goes away takes this request's future with it. What its post holds must be held
+    // for as long as it is decoded and waits for the disk, so that goes on without the client.
+    let taken = tokio::spawn(take_in(app.clone(), post));
+    taken.await.map_err(|_| Refusal::Stopping)?
+}
+
+/// What is needed of a request that may post; the rest of it is not kept in memory while its body
+/// arrives.
+fn admit(app: &App, request: Request) -> Result<(HeaderMap, Body), Refusal> {
     let (head, body) = request.into_parts();
-    if !inner.auth.allows(&head.headers) {
+    if !app.inner.auth.allows(&head.headers) {
         return Err(Refusal::Unauthorized);
     }
     if app.stopping() {
         return Err(Refusal::Stopping);
     }
-    let post = Post::read(&head.headers, body, &inner.limits, &inner.budget).await?;
+    if let Some(peer) = head.extensions.get::<Peer>() {
+        peer.trust();
+    }
+    Ok((head.headers, body))
+}
+
+/// Decodes a post and makes it durable.
+async fn take_in(app: App, post: Post) -> Result<(u64, usize), Refusal> {
+    let App { inner } = app;
     let started = Instant::now();
-    let turn = inner.decoders.acquire().await.map_err(|_| Refusal::Stopping)?;
+    let turn = Arc::clone(&inner.decoders).acquire_owned().await;
+    let turn = turn.map_err(|_| Refusal::Stopping)?;
     // Off the network's threads: a large body takes a while to decode.
-    let decoded = tokio::task::spawn_blocking(|| post.decode());
+    let decoded = tokio::task::spawn_blocking(move || {
+        let decoded = post.decode();
+        drop(turn);
+        decoded
+    });
     let (batch, share) = decoded.await.map_err(|_| Refusal::Stopping)??;
-    drop(turn);
     let answer = (batch.records, batch.letters.len());
     let kinds = kinds(&batch);
     inner.spool.append(batch).await.map_err(Refusal::Spool)?;

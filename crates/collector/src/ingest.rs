@@ -6,5 +6,5 @@ mod elements;
 
 pub use batch::{BatchError, BatchLimits, Form, parse};
 pub(crate) use batch::{beside_text, write_line};
-pub use body::{BodyError, Budget, Held};
+pub use body::{BodyError, Budget, Held, POST_BYTES};
 pub(crate) use body::{gunzip, read};

@@ -44,6 +44,8 @@ struct Inner {
     connections: Gauge,
     connections_refused: Counter,
     connections_failed: Counter,
+    connections_idle: Counter,
+    connections_evicted: Counter,
     accepted: Counter,
     quarantined: Family<Kind, Counter>,
     stored: Counter,
@@ -106,12 +108,22 @@ impl Metrics {
             // gatelog_collector_connections 3
             connections: add.metric("connections", "Open connections"),
             // gatelog_collector_connections_refused_total 0
-            connections_refused: add
-                .metric("connections_refused", "Connections closed at once: too many were open"),
+            connections_refused: add.metric(
+                "connections_refused",
+                "Connections closed at once: all others were at work",
+            ),
             // gatelog_collector_connections_failed_total 0
             connections_failed: add.metric(
                 "connections_failed",
-                "Connections that ended in an error: TLS, protocol, time",
+                "Connections that ended in an error of TLS or of the protocol",
+            ),
+            // gatelog_collector_connections_idle_total 4
+            connections_idle: add
+                .metric("connections_idle", "Connections closed: no request came in time"),
+            // gatelog_collector_connections_evicted_total 0
+            connections_evicted: add.metric(
+                "connections_evicted",
+                "Quiet connections closed to make room for new ones",
             ),
             // gatelog_collector_records_accepted_total 4096
             accepted: add.metric("records_accepted", "Records made durable in the spool"),
@@ -202,6 +214,16 @@ impl Metrics {
     /// A connection ended in an error.
     pub fn connection_failed(&self) {
         self.inner.connections_failed.inc();
+    }
+
+    /// A connection was closed since no request came on it in time.
+    pub fn connection_idle(&self) {
+        self.inner.connections_idle.inc();
+    }
+
+    /// A quiet connection was closed to make room for a new one.
+    pub fn connection_evicted(&self) {
+        self.inner.connections_evicted.inc();
     }
 
     /// One insert was answered.

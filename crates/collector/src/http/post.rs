@@ -7,7 +7,7 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 use super::IngestLimits;
 use super::answer::Refusal;
-use crate::ingest::{self, BodyError, Budget, Form, Held};
+use crate::ingest::{self, BodyError, Budget, Form, Held, POST_BYTES};
 use crate::spool::Append;
 
 /// A post whose body has arrived.
@@ -26,14 +26,17 @@ impl Post {
     ///
     /// It is of a kind that is not read here, too large or too slow, or it broke off.
     pub async fn read(
-        headers: &HeaderMap,
+        headers: HeaderMap,
         body: Body,
         limits: &IngestLimits,
         budget: &Budget,
     ) -> Result<Self, Refusal> {
-        let form = form(headers)?;
-        let gzipped = gzipped(headers)?;
+        let form = form(&headers)?;
+        let gzipped = gzipped(&headers)?;
+        // They may be large, and a body may take a while.
+        drop(headers);
         let mut share = budget.hold();
+        share.grow(POST_BYTES).map_err(Refusal::Body)?;
         let encoded = ingest::read(body, limits.encoded_bytes, limits.body_time, &mut share).await;
         let encoded = encoded.map_err(Refusal::Body)?;
         Ok(Self { limits: *limits, form, gzipped, encoded, share })

@@ -1,5 +1,7 @@
 //! The listening side: connections, their limits, TLS, and stopping without dropping a request.
 
+mod connection;
+mod places;
 mod tls;
 
 use std::io;
@@ -9,33 +11,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::metrics::Metrics;
+use connection::{End, Settings};
+use places::{Place, Places, Taken};
 
+pub(crate) use places::Peer;
 pub use tls::{Tls, TlsError, TlsFiles};
 
-/// Most requests of one HTTP/2 connection at once.
-const STREAMS: u32 = 128;
-/// Most bytes of a request's headers.
-const HEADER_BYTES: u32 = 16 << 10;
-/// Most bytes that an HTTP/2 connection, and one request of it, may send ahead of being read.
-const WINDOW_BYTES: u32 = 1 << 20;
 /// How long to wait after the system refused another connection (too many open files).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The bounds of connections.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerLimits {
-    /// Most open at once; past it, new ones are closed.
+    /// Most open at once; past it, a new one takes the place of a quiet one, or is closed.
     pub connections: usize,
-    /// Longest wait for a request's headers, for a TLS handshake, and between two requests.
+    /// Longest time from a connection's beginning, or from an answer, to the next request's
+    /// complete headers, a TLS handshake included.
     pub header_time: Duration,
     /// How long open requests may take once the server stops.
     pub stop_time: Duration,
@@ -73,23 +68,27 @@ pub async fn serve(
     metrics: Metrics,
     mut stop: watch::Receiver<bool>,
 ) {
-    let server = Server {
-        router,
+    let server = Arc::new(Server {
+        settings: Settings::new(router, limits.header_time),
         tls,
-        builder: builder(limits),
-        header_time: limits.header_time,
-        places: Arc::new(Semaphore::new(limits.connections)),
         metrics,
-    };
-    let server = Arc::new(server);
-    let graceful = GracefulShutdown::new();
+        stop: stop.clone(),
+    });
+    let places = Places::new(limits.connections);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => break,
         };
         match accepted {
-            Ok((stream, _)) => Arc::clone(&server).accept(stream, &graceful),
+            Ok((stream, _)) => match places.take().await {
+                Taken::Free(place) => Arc::clone(&server).start(stream, place),
+                Taken::Evicted(place) => {
+                    server.metrics.connection_evicted();
+                    Arc::clone(&server).start(stream, place);
+                }
+                Taken::Refused => server.metrics.connection_refused(),
+            },
             Err(error) => {
                 tracing::warn!(%error, "connection not accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -97,80 +96,31 @@ pub async fn serve(
         }
     }
     drop(listener);
-    if tokio::time::timeout(limits.stop_time, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(limits.stop_time, places.all_free()).await.is_err() {
         tracing::warn!("some connections did not finish in time");
     }
 }
 
 struct Server {
-    router: Router,
+    settings: Settings,
     tls: Option<Arc<Tls>>,
-    builder: Builder<TokioExecutor>,
-    header_time: Duration,
-    places: Arc<Semaphore>,
     metrics: Metrics,
+    stop: watch::Receiver<bool>,
 }
 
 impl Server {
-    fn accept(self: Arc<Self>, stream: TcpStream, graceful: &GracefulShutdown) {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            self.metrics.connection_refused();
-            return;
-        };
+    fn start(self: Arc<Self>, stream: TcpStream, place: Place) {
         let open = self.metrics.connection();
         // Answers are small: each should leave at once.
         let _ = stream.set_nodelay(true);
-        let watcher = graceful.watcher();
         tokio::spawn(async move {
-            let _held = (place, open);
-            if !self.connection(stream, watcher).await {
-                self.metrics.connection_failed();
+            let tls = self.tls.as_deref();
+            match self.settings.serve(stream, tls, place.peer(), self.stop.clone()).await {
+                End::Done | End::Evicted => {}
+                End::Failed => self.metrics.connection_failed(),
+                End::Idle => self.metrics.connection_idle(),
             }
+            drop((open, place));
         });
     }
-
-    /// Says whether it ended well.
-    async fn connection(
-        &self,
-        stream: TcpStream,
-        watcher: hyper_util::server::graceful::Watcher,
-    ) -> bool {
-        let Some(tls) = &self.tls else {
-            return self.requests(stream, watcher).await;
-        };
-        match tokio::time::timeout(self.header_time, tls.acceptor().accept(stream)).await {
-            Ok(Ok(stream)) => self.requests(stream, watcher).await,
-            Ok(Err(_)) | Err(_) => false,
-        }
-    }
-
-    async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-        &self,
-        stream: S,
-        watcher: hyper_util::server::graceful::Watcher,
-    ) -> bool {
-        let service = TowerToHyperService::new(self.router.clone());
-        let connection = self.builder.serve_connection(TokioIo::new(stream), service);
-        watcher.watch(connection.into_owned()).await.is_ok()
-    }
-}
-
-fn builder(limits: ServerLimits) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_time)
-        .max_buf_size(64 << 10);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS)
-        .max_header_list_size(HEADER_BYTES)
-        .initial_stream_window_size(WINDOW_BYTES)
-        .initial_connection_window_size(WINDOW_BYTES)
-        // A peer that went away without a word is found and its place given back.
-        .keep_alive_interval(limits.header_time)
-        .keep_alive_timeout(limits.header_time);
-    builder
 }

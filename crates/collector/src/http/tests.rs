@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io::Write as _;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use super::*;
-use crate::ingest::{Form, parse};
+use crate::ingest::{Form, POST_BYTES, parse};
 use crate::spool::{LetterBox, LetterFilter, SpoolOptions};
 
 const NDJSON: &str = "application/x-ndjson";
@@ -28,7 +28,7 @@ fn limits() -> IngestLimits {
         encoded_bytes: 256 << 10,
         decoded_bytes: 512 << 10,
         body_time: Duration::from_millis(300),
-        memory: 2 << 20,
+        memory: (2 << 20) + 8 * POST_BYTES,
         batch: BatchLimits { records: 100, record: DecodeLimits::default() },
         silent_after: Duration::from_mins(5),
     }
@@ -343,7 +343,7 @@ async fn what_dead_letters_and_boots_take_counts_as_memory_of_their_batch() {
         let length = body.len();
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(NDJSON))]);
         let budget = Budget::new(1 << 20);
-        let post = Post::read(&headers, Body::from(body), &limits(), &budget).await.unwrap();
+        let post = Post::read(headers, Body::from(body), &limits(), &budget).await.unwrap();
         let (_, share) = post.decode().unwrap();
         assert!(share.bytes() >= 2 * length + 90 * 256, "{} bytes", share.bytes());
     }
@@ -401,6 +401,44 @@ async fn bodies_that_would_take_too_much_memory_together_are_told_to_come_again(
         assert_eq!(done.unwrap().unwrap().status(), 408);
     }
     assert_eq!(fixture.post(NDJSON, record("a")).await.0, 202, "given back");
+}
+
+#[tokio::test]
+async fn a_post_that_its_client_cancels_keeps_its_memory_until_it_is_on_disk() {
+    let fixture = Fixture::new();
+    let other = rusqlite::Connection::open(fixture.dir.path().join(crate::spool::FILE)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    // Each takes a quarter of the memory: as it came, and as it goes to the disk.
+    let body = record(&"x".repeat(240 << 10));
+    for _ in 0..4 {
+        let mut post = pin!(app(fixture.app.clone()).oneshot(post_of(NDJSON, &[], body.clone())));
+        tokio::select! {
+            biased;
+            _ = &mut post => panic!("answered"),
+            () = ready(()) => {}
+        }
+    }
+    let free = || fixture.app.inner.budget.free();
+    until(async || free() < 240 << 10).await;
+    let (status, answer) = fixture.post(NDJSON, body.clone()).await;
+    assert_eq!(
+        (status, &answer["error"]),
+        (503, &json!("too many batches are being read: try again"))
+    );
+    other.execute_batch("COMMIT").unwrap();
+    until(async || fixture.spooled().await.len() == 4).await;
+    until(async || free() > 2 << 20).await;
+    assert_eq!(fixture.post(NDJSON, body).await.0, 202);
+}
+
+/// Waits for a condition.
+async fn until(mut condition: impl AsyncFnMut() -> bool) {
+    let all = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), all).await.expect("it never came so far");
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use crate::accounting::{BootKey, Totals};
 use crate::spool::{Append, DeadLetter};
 
+use super::body::POST_BYTES;
 use super::elements::Elements;
 
 /// The form of a body.
@@ -35,10 +36,10 @@ pub struct BatchLimits {
 }
 
 impl BatchLimits {
-    /// Most memory, in bytes, that the lines of a batch take beside their text: where each is a
-    /// dead letter, and each of a boot of its own.
+    /// Most memory, in bytes, that a post takes beside the text of its lines: where each is a dead
+    /// letter, and each of a boot of its own.
     pub fn beside_text(&self) -> usize {
-        self.records.saturating_mul(LETTER_BYTES + BOOT_BYTES)
+        self.records.saturating_mul(LETTER_BYTES + BOOT_BYTES).saturating_add(POST_BYTES)
     }
 
     /// The bounds that every line in the spool keeps: those of a record, and room for an id that

@@ -18,6 +18,10 @@ const PERMIT: usize = 1_024;
 /// How much room is made at once, at least.
 const STEP: usize = 64 << 10;
 
+/// What a post takes of the memory of all beside its body, in bytes: its headers while they are read,
+/// its request, its place in the queue for the disk. So it bounds how many there are at once, too.
+pub const POST_BYTES: usize = 16 << 10;
+
 /// Memory that all bodies together may take. Taken as they arrive, so a sender holds no more
 /// than it has sent.
 #[derive(Clone)]
@@ -37,6 +41,12 @@ impl Budget {
     pub fn new(bytes: usize) -> Self {
         let permits = bytes.div_ceil(PERMIT).min(Semaphore::MAX_PERMITS);
         Self { permits: Arc::new(Semaphore::new(permits)) }
+    }
+
+    /// How many bytes are free.
+    #[cfg(test)]
+    pub(crate) fn free(&self) -> usize {
+        self.permits.available_permits() * PERMIT
     }
 
     /// A part of it, empty at first.

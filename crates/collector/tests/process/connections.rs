@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use gatelog_record::Uuid;
@@ -26,7 +26,10 @@ use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::load::{PATIENCE, batch, post};
 
@@ -155,29 +158,101 @@ async fn memory_stays_flat_under_huge_bodies_bombs_and_damaged_batches() {
     assert_eq!(reply.status, 202);
 }
 
+/// A metric's value.
+async fn metric(collector: &Collector, name: &str) -> Result<u64> {
+    let metrics = collector.get("/metrics").await?.text();
+    let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    Ok(line.with_context(|| format!("no {name}"))?.trim().parse()?)
+}
+
+/// What a connection may say that is no request.
+const MUTE: [&[u8]; 6] = [
+    b"",
+    b"PRI * HT",
+    b"PRI * HTTP/2.0\r\n\r\nSM",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
+    b"POST /v1/rec",
+    b"POST /v1/records HTTP/1.1\r\nhost: x\r\ncontent-type: app",
+];
+
+async fn say(address: SocketAddr, text: &[u8]) -> Result<TcpStream> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(text).await?;
+    Ok(stream)
+}
+
+/// Returns when the other side has closed.
+async fn closed(mut stream: impl AsyncRead + Unpin) {
+    let mut rest = Vec::new();
+    // By a reset as well.
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("still open");
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn past_the_bound_of_connections_new_ones_are_closed_and_counted() {
-    let collector = start(&[("GATELOG_MAX_CONNECTIONS", "4")]).await;
-    let mut held = Vec::new();
-    for _ in 0..4 {
-        let mut stream = TcpStream::connect(collector.address()).await.unwrap();
-        stream.write_all(b"GET /healthz HTTP/1.1\r\n").await.unwrap();
-        held.push(stream);
+async fn a_connection_without_a_request_is_closed_in_time_whatever_it_says() {
+    let collector = start(&[("GATELOG_HEADER_TIMEOUT", "1s")]).await;
+    let address = collector.address();
+    let mut tasks = JoinSet::new();
+    for text in MUTE {
+        let stream = say(address, text).await.unwrap();
+        tasks.spawn(closed(stream));
     }
-    eventually("a fifth connection is closed", PATIENCE, async || {
-        let request = b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
-        let answer = raw_exchange(collector.address(), request, PATIENCE).await;
-        ensure!(answer.is_err() || answer.is_ok_and(|answer| answer.is_empty()), "answered");
-        Ok(())
-    })
-    .await
-    .unwrap();
-    drop(held);
+    // After an answer as well.
+    let health = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    tasks.spawn(closed(say(address, health).await.unwrap()));
+    // One that answers pings, and is told so in order.
+    let io = TokioIo::new(TcpStream::connect(address).await.unwrap());
+    let (sender, connection) =
+        http2::handshake::<_, _, Full<Bytes>>(TokioExecutor::new(), io).await.unwrap();
+    tasks.spawn(async move {
+        timeout(PATIENCE, connection).await.expect("still open").unwrap();
+        drop(sender);
+    });
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+    let idle = metric(&collector, "gatelog_collector_connections_idle_total").await.unwrap();
+    assert_eq!(idle, MUTE.len() as u64 + 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_connections_shut_nobody_out() {
+    let collector = start(&[("GATELOG_MAX_CONNECTIONS", "8")]).await;
+    let address = collector.address();
+    let mut held = Vec::new();
+    for text in MUTE {
+        for _ in 0..8 {
+            held.push(say(address, text).await.unwrap());
+        }
+        let client = Client::default();
+        let reply = post(&client, address, batch(Uuid::new_v4(), 1..=3, 3)).await.unwrap();
+        assert_eq!(reply.status, 202, "beside {}", text.escape_ascii());
+    }
+    let evicted = metric(&collector, "gatelog_collector_connections_evicted_total").await.unwrap();
+    assert!(evicted >= 40, "{evicted} gave way");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn past_the_bound_of_connections_with_a_request_new_ones_are_closed_and_counted() {
+    let collector =
+        start(&[("GATELOG_MAX_CONNECTIONS", "4"), ("GATELOG_BODY_TIMEOUT", "60s")]).await;
+    let address = collector.address();
+    let head = b"POST /v1/records HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n";
+    let mut open = Vec::new();
+    for _ in 0..4 {
+        let mut stream = say(address, head).await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 100");
+        open.push(stream);
+    }
+    let request = b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let answer = raw_exchange(address, request, PATIENCE).await;
+    assert!(answer.is_err() || answer.is_ok_and(|answer| answer.is_empty()), "answered");
+    drop(open);
     eventually("places are given back", PATIENCE, async || {
-        let metrics = collector.get("/metrics").await?.text();
-        let name = "gatelog_collector_connections_refused_total ";
-        let refused = metrics.lines().find_map(|line| line.strip_prefix(name));
-        ensure!(refused.is_some_and(|count| count != "0"), "{refused:?}");
+        let refused = metric(&collector, "gatelog_collector_connections_refused_total").await?;
+        ensure!(refused > 0, "none was refused");
         Ok(())
     })
     .await
@@ -235,6 +310,14 @@ fn certificates(directory: &Path) {
 }
 
 async fn post_tls(directory: &Path, address: SocketAddr, identity: bool) -> Result<u16> {
+    post_h2(connect_tls(directory, address, identity).await?, "https", address).await
+}
+
+async fn connect_tls(
+    directory: &Path,
+    address: SocketAddr,
+    identity: bool,
+) -> Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(directory.join("ca.pem"))?)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -251,8 +334,25 @@ async fn post_tls(directory: &Path, address: SocketAddr, identity: bool) -> Resu
     config.alpn_protocols = vec![b"h2".to_vec()];
     let stream = TcpStream::connect(address).await?;
     let connector = TlsConnector::from(Arc::new(config));
-    let stream = connector.connect(ServerName::try_from("localhost")?, stream).await?;
-    post_h2(stream, "https", address).await
+    Ok(connector.connect(ServerName::try_from("localhost")?, stream).await?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tls_connection_without_a_request_is_closed_in_time() {
+    let directory = TempDir::new().unwrap();
+    certificates(directory.path());
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (cert, key) = (path("server.pem"), path("server.key"));
+    let collector = start(&[
+        ("GATELOG_TLS_CERT", cert.as_str()),
+        ("GATELOG_TLS_KEY", key.as_str()),
+        ("GATELOG_HEADER_TIMEOUT", "1s"),
+    ])
+    .await;
+    // The beginning of a handshake, and a whole one.
+    closed(say(collector.address(), b"\x16\x03\x01\x02\0\x01\0\x01\xfc").await.unwrap()).await;
+    closed(connect_tls(directory.path(), collector.address(), false).await.unwrap()).await;
+    assert_eq!(post_tls(directory.path(), collector.address(), false).await.unwrap(), 202);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,141 @@
+//! One connection, from its first byte to its last: TLS, requests, and when it has to end.
+//!
+//! One timer covers it all. From the moment it is accepted, and again from each answer, the next
+//! request's headers must be complete within the header time, whatever else is sent: no byte, half a
+//! TLS handshake, half an HTTP/2 preface, half a header, pings.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tower::ServiceExt;
+
+use crate::ingest::POST_BYTES;
+
+use super::places::Peer;
+use super::tls::Tls;
+
+/// Most requests of one HTTP/2 connection at once: a gateway's worker has a few under way.
+const STREAMS: u32 = 16;
+/// Most bytes of a request's headers, and of what is read ahead of an HTTP/1 connection.
+const HEADER_BYTES: u32 = 16 << 10;
+const _: () = assert!(HEADER_BYTES as usize <= POST_BYTES, "a post's share holds its headers");
+/// Most bytes that an HTTP/2 connection, and one request of it, may send ahead of being read.
+const WINDOW_BYTES: u32 = 128 << 10;
+/// How long a connection that was told to end may take to do so.
+const LEAVE_TIME: Duration = Duration::from_secs(1);
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// As either side wanted.
+    Done,
+    /// By an error of TLS or of the protocol.
+    Failed,
+    /// No request came in time.
+    Idle,
+    /// Another one needed its place.
+    Evicted,
+}
+
+/// What all connections have in common.
+pub(super) struct Settings {
+    pub(super) router: Router,
+    pub(super) header_time: Duration,
+    pub(super) builder: Builder<TokioExecutor>,
+}
+
+impl Settings {
+    pub(super) fn new(router: Router, header_time: Duration) -> Self {
+        Self { router, header_time, builder: builder() }
+    }
+
+    /// Serves a connection until it ends, or `stop` becomes true and its requests are answered.
+    pub(super) async fn serve(
+        &self,
+        stream: TcpStream,
+        tls: Option<&Tls>,
+        peer: &Peer,
+        stop: watch::Receiver<bool>,
+    ) -> End {
+        let Some(tls) = tls else {
+            return self.requests(stream, peer, stop).await;
+        };
+        let handshake = tls.acceptor().accept(stream);
+        let stream = tokio::select! {
+            stream = handshake => stream,
+            () = peer.quiet_for(self.header_time) => return End::Idle,
+            () = peer.sent_away() => return End::Evicted,
+        };
+        match stream {
+            Ok(stream) => self.requests(stream, peer, stop).await,
+            Err(_) => End::Failed,
+        }
+    }
+
+    async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        &self,
+        stream: S,
+        peer: &Peer,
+        mut stop: watch::Receiver<bool>,
+    ) -> End {
+        // The peer is busy with a request until there is an answer.
+        let service = service_fn(|mut request: Request<Incoming>| {
+            let turn = peer.begin();
+            request.extensions_mut().insert(peer.clone());
+            let answer = self.router.clone().oneshot(request);
+            async move {
+                let answer = answer.await;
+                drop(turn);
+                answer
+            }
+        });
+        let mut connection = pin!(self.builder.serve_connection(TokioIo::new(stream), service));
+        // Once it was told to end: how it ends if it does.
+        let mut told = None;
+        loop {
+            let limit = if told.is_some() { LEAVE_TIME } else { self.header_time };
+            let why = tokio::select! {
+                result = connection.as_mut() => {
+                    return told.unwrap_or(if result.is_ok() { End::Done } else { End::Failed });
+                }
+                () = peer.sent_away() => return End::Evicted,
+                () = peer.quiet_for(limit) => End::Idle,
+                _ = stop.wait_for(|stop| *stop), if told.is_none() => End::Done,
+            };
+            match told {
+                Some(told) => return told,
+                None => {
+                    // In order, so that no request is lost that is on its way just now.
+                    connection.as_mut().graceful_shutdown();
+                    peer.start_quiet();
+                    told = Some(why);
+                }
+            }
+        }
+    }
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        // The connection's own timer covers headers.
+        .header_read_timeout(None)
+        .max_buf_size(HEADER_BYTES as usize);
+    builder
+        .http2()
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEADER_BYTES)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES);
+    builder
+}
