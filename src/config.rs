@@ -3,6 +3,7 @@
 mod delivery;
 mod fault;
 mod headers;
+mod json;
 mod policy;
 mod section;
 pub mod units;
@@ -117,7 +118,7 @@ fn parse_object(bytes: &[u8], faults: &Faults) -> Option<Map<String, Value>> {
     if bytes.trim_ascii().is_empty() {
         return Some(Map::new());
     }
-    match serde_json::from_slice(bytes) {
+    match json::parse(bytes, faults) {
         Ok(Value::Object(object)) => Some(object),
         Ok(other) => {
             faults.report("", &other, "must be a JSON object");

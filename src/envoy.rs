@@ -1,6 +1,8 @@
 //! What Envoy says about an exchange: headers, properties, attributes, response flags.
 
 pub mod attributes;
+pub mod claims;
 pub mod headers;
+pub mod percent;
 pub mod property;
 pub mod response_flags;

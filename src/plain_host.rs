@@ -42,6 +42,8 @@ pub(crate) struct PlainHost {
     pub(crate) refuse_changes: Cell<bool>,
     pub(crate) metrics: RefCell<Vec<(String, i64)>>,
     pub(crate) log: RefCell<Vec<String>>,
+    /// What `jwt_authn` verified, by the property's path.
+    claims: RefCell<HashMap<String, serde_json::Value>>,
     /// A host that compiles no expressions.
     pub(crate) no_expressions: Cell<bool>,
     compiled: RefCell<Vec<String>>,
@@ -64,6 +66,12 @@ impl PlainHost {
 
     pub(crate) fn set_bytes(&self, property: &str, value: &[u8]) {
         self.properties.borrow_mut().insert(property.to_owned(), value.to_vec());
+    }
+
+    /// A claim of the exchange's token; as a property it is its bytes, without a type.
+    pub(crate) fn set_claim(&self, property: &str, value: serde_json::Value) {
+        self.set_bytes(property, &claim_elements(&value).1);
+        self.claims.borrow_mut().insert(property.to_owned(), value);
     }
 
     pub(crate) fn text(&self, map: HeaderMap, name: &str) -> Option<String> {
@@ -90,6 +98,51 @@ impl PlainHost {
         let text = String::from_utf8(lines.unwrap_or_default()).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
+}
+
+impl PlainHost {
+    /// An element of a list of claims: a tag, or the value of a text or a number.
+    fn claim(&self, element: &str) -> Vec<u8> {
+        let place = element.rsplit("type(").next().unwrap();
+        let place = place.split(") == double").next().unwrap();
+        let steps = place.strip_prefix("metadata.filter_metadata['").unwrap();
+        let steps = steps.strip_suffix("']").unwrap().split("']['").map(unescaped);
+        let path = ["metadata", "filter_metadata"].map(str::to_owned).into_iter().chain(steps);
+        let claims = self.claims.borrow();
+        let Some(value) = claims.get(&path.collect::<Vec<_>>().join("\0")) else {
+            return Vec::new();
+        };
+        let (tag, bytes) = claim_elements(value);
+        match tag {
+            "" => Vec::new(),
+            _ if element.contains(" ? 's' : ") => tag.into(),
+            _ => bytes,
+        }
+    }
+}
+
+/// The tag and the property's bytes of a claim, as Envoy has them.
+fn claim_elements(value: &serde_json::Value) -> (&'static str, Vec<u8>) {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => ("s", text.clone().into_bytes()),
+        Value::Number(number) => ("d", number.as_f64().unwrap().to_le_bytes().to_vec()),
+        Value::Bool(truth) => ("", vec![u8::from(*truth)]),
+        Value::Null => ("", Vec::new()),
+        Value::Array(_) | Value::Object(_) => ("", b"\x01\0\0\0".to_vec()),
+    }
+}
+
+/// A CEL literal's text, its `\U` escapes read.
+fn unescaped(literal: &str) -> String {
+    let mut parts = literal.split("\\U");
+    let mut text = parts.next().unwrap().to_owned();
+    for part in parts {
+        let (code, rest) = part.split_at(8);
+        text.push(char::from_u32(u32::from_str_radix(code, 16).unwrap()).unwrap());
+        text.push_str(rest);
+    }
+    text
 }
 
 impl Host for PlainHost {
@@ -152,6 +205,9 @@ impl Host for PlainHost {
                 let headers = self.headers(HeaderMap::Response);
                 let values: Vec<_> = headers.values(name.trim_matches('\'')).collect();
                 return Some((values.join(&b','), ""));
+            }
+            if item.contains("type(") {
+                return Some((self.claim(item), ""));
             }
             let (name, guarded) = match item.split_once(" ? ") {
                 Some((_, rest)) => (rest.strip_suffix(" : ''")?, true),

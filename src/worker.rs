@@ -8,6 +8,7 @@ use crate::config::{Config, GATEWAY_BYTES_MAX};
 use crate::delivery::outbox::{Outbox, Sender};
 use crate::delivery::queue::Entry;
 use crate::envoy::attributes::Reader;
+use crate::envoy::claims;
 use crate::envoy::property;
 use crate::host::{Host, Severity};
 use crate::identity::ids::Ids;
@@ -48,6 +49,8 @@ pub struct Worker {
     pub metrics: Metrics,
     /// Reads the attributes of a finished exchange.
     pub attributes: Reader,
+    /// Reads the claims of its token.
+    pub claims: claims::Reader,
     /// Makes ids.
     pub uuids: Uuids,
     /// Ids of the exchange that an internal redirect has just ended: Envoy's next one, if it carries
@@ -89,6 +92,7 @@ impl Worker {
             encoder: Encoder::new(config.record.limits),
             metrics: Metrics::define(host),
             attributes: Reader::compile(host),
+            claims: claims::Reader::compile(host, config.tenancy.claims()),
             settings: Rc::new(Settings { config, gateway, boot }),
             uuids,
             redirected: None,

@@ -1,18 +1,25 @@
 //! Any text is a template or is not; a template captures only whole segments of the path.
 #![no_main]
 
-use gatelog::decision::path_template::{PathTemplate, segments_of};
+use gatelog::decision::path_template::{PathTemplate, segments_of, without_parameters};
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: (&str, &str, &str)| {
-    let (template, path, name) = input;
+fuzz_target!(|input: (&str, &str, &str, bool)| {
+    let (template, path, name, cut) = input;
     let Ok(template) = PathTemplate::parse(template) else { return };
-    let named = template.named_indexes(path);
-    assert!(template.covers(path) || named.is_empty());
-    let count = segments_of(path).count();
-    assert!(named.iter().all(|index| *index < count));
+    let segments: Vec<&str> = segments_of(path).collect();
+    let mut named = Vec::new();
+    template.named_places(&segments, false, |place| named.push(place));
+    assert!(named.iter().all(|place| *place < segments.len()));
+    // What the end of a path may have been only adds to what is there.
+    let mut more = Vec::new();
+    template.named_places(&segments, true, |place| more.push(place));
+    assert!(more.iter().all(|place| *place < segments.len()));
+    if cut && !path.ends_with('/') {
+        assert!(named.iter().all(|place| more.contains(place)), "{named:?} {more:?}");
+    }
     if let Some(captured) = template.capture(path, name) {
-        assert!(template.names(name) && !captured.is_empty());
-        assert!(segments_of(path).any(|segment| segment == captured));
+        assert!(template.covers(path) && template.names(name) && !captured.is_empty());
+        assert!(segments.iter().any(|segment| without_parameters(segment) == captured));
     }
 });

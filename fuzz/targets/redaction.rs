@@ -1,9 +1,12 @@
-//! Whatever stands around it, the value of a sensitive parameter does not come through.
+//! A secret under a sensitive name, in whatever shape and wherever it stands, does not come through;
+//! and what is looked at of a value is bounded.
 #![no_main]
 
 use arbitrary::Arbitrary;
-use gatelog::compose::redaction::{Redaction, SENSITIVE_HEADERS, SENSITIVE_PARAMETERS};
+use gatelog::compose::redaction::names::{SENSITIVE_HEADERS, SENSITIVE_PARAMETERS};
+use gatelog::compose::redaction::{Excerpt, MASK, Redaction, Redactor};
 use gatelog::decision::path_template::PathTemplate;
+use gatelog_record::RecordLimits;
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
@@ -13,19 +16,83 @@ struct Input<'a> {
     name: u8,
     /// How each letter of the name is written: as it is, upper case, or percent-encoded.
     spelling: Vec<u8>,
-    header: u8,
+    around: Around,
+    shape: Shape,
+    /// How often the whole is percent-encoded, where a place takes that.
+    encoded: bool,
+    /// Where the end of what is looked at comes to lie.
+    padding: u16,
+}
+
+/// What stands around a name.
+#[derive(Arbitrary, Debug)]
+enum Around {
+    Nothing,
+    List,
+    Element,
+    Inner,
+    InnerList,
+    Dotted,
+    Component,
+    Spaces,
+}
+
+/// How the secret is written.
+#[derive(Arbitrary, Debug)]
+enum Shape {
+    Parameter,
+    Json,
+    User,
+    UserWithoutScheme,
+    Segment,
 }
 
 const SECRET: &str = "hunter2";
 
 fn spelled(name: &str, spelling: &[u8]) -> String {
     let letters =
-        name.chars().enumerate().map(|(at, letter)| match spelling.get(at).map(|how| how % 3) {
+        name.chars().enumerate().map(|(at, letter)| match spelling.get(at).map(|how| how % 4) {
             Some(1) => letter.to_uppercase().to_string(),
             Some(2) => format!("%{:02x}", u32::from(letter)),
+            Some(3) => format!("%25{:02X}", u32::from(letter)),
             _ => letter.to_string(),
         });
     letters.collect()
+}
+
+fn encoded(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
+impl Input<'_> {
+    fn name(&self) -> String {
+        let name = SENSITIVE_PARAMETERS[usize::from(self.name) % SENSITIVE_PARAMETERS.len()];
+        let name = spelled(name, &self.spelling);
+        match self.around {
+            Around::Nothing => name,
+            Around::List => format!("{name}[]"),
+            Around::Element => format!("{name}[0]"),
+            Around::Inner => format!("user[{name}]"),
+            Around::InnerList => format!("user%5B{name}%5D[]"),
+            Around::Dotted => format!("{name}.0"),
+            Around::Component => format!("login.{name}"),
+            Around::Spaces => format!("+{name}+"),
+        }
+    }
+
+    fn planted(&self) -> String {
+        match self.shape {
+            Shape::Parameter => format!("{}={SECRET}", self.name()),
+            Shape::Json => format!("v={{\"{}\": \"{SECRET}\"}}", self.name()),
+            Shape::User => format!("u=https://user:{SECRET}@host/"),
+            Shape::UserWithoutScheme => format!("u=//{SECRET}@host"),
+            Shape::Segment => format!("u=/a/invite/{SECRET}/b"),
+        }
+    }
 }
 
 fuzz_target!(|input: Input<'_>| {
@@ -33,26 +100,56 @@ fuzz_target!(|input: Input<'_>| {
         return;
     }
     let redaction = Redaction {
-        paths: vec![PathTemplate::parse("/**/reset/{secret}").expect("a template")],
+        paths: vec![PathTemplate::parse("/**/invite/{secret}").expect("a template")],
         ..Redaction::default()
     };
-    let name = SENSITIVE_PARAMETERS[usize::from(input.name) % SENSITIVE_PARAMETERS.len()];
-    let name = spelled(name, &input.spelling);
-    let (before, after) = (input.before, input.after);
+    let limits = RecordLimits { value_bytes: 128, ..RecordLimits::default() };
+    let redactor = Redactor::new(&redaction, limits);
+    let (before, after, planted) = (input.before, input.after, input.planted());
+    let padding = "x".repeat(usize::from(input.padding) % 300);
+    let value = if input.encoded { format!("next={}", encoded(&planted)) } else { planted };
 
-    let query = redaction.query(&format!("{before}&{name}={SECRET}&{after}")).into_owned();
-    assert!(!query.contains(SECRET), "{query}");
-    assert_eq!(redaction.query(&query), query, "redacting twice changes nothing more");
+    // In a query, whatever the other parameters are.
+    let query = format!("{before}{padding}&{value}&{after}");
+    let redacted = redactor.query(&query);
+    assert!(!redacted.contains(SECRET), "{redacted}");
+    let whole = redaction.query(Excerpt::whole(&query)).into_owned();
+    assert!(!whole.contains(SECRET), "{whole}");
 
-    let url =
-        format!("https://user:{SECRET}@host/path;{name}={SECRET}?{name}={SECRET}#{name}={SECRET}");
-    let url = redaction.url(&url).into_owned();
-    assert!(!url.contains(SECRET), "{url}");
-
-    if !after.contains('/') {
-        let path = redaction.path(&format!("/v1/reset/{SECRET}{after}/x")).into_owned();
-        assert!(!path.contains(SECRET), "{path}");
+    // In URLs of headers, alone and beside others; in words.
+    let words = value.replace(char::is_whitespace, "");
+    for (name, header) in [
+        ("referer", format!("https://host/{padding}?{value}")),
+        ("location", format!("/{padding}?{value}#{after}")),
+        ("location", format!("#{value}")),
+        ("link", format!("<https://host/?{value}>; rel=next, <?{value}>")),
+        ("refresh", format!("5; url=?{value}")),
+        ("x-region", format!("{padding} {words} x")),
+        ("user-agent", format!("agent/1 (+http://host/{padding}?{words})")),
+    ] {
+        let redacted = redactor.header(name, header.as_bytes()).unwrap_or_default();
+        assert!(!redacted.contains(SECRET), "{name}: {header}: {redacted}");
+        assert!(redacted.len() <= 4 * redactor.bytes(), "{name}: {} bytes", redacted.len());
     }
-    let header = SENSITIVE_HEADERS[usize::from(input.header) % SENSITIVE_HEADERS.len()];
-    assert_eq!(redaction.header(header, SECRET), None);
+
+    // In the path: as a segment, as a parameter of one, as user information.
+    let name = input.name();
+    for path in [
+        format!("/{padding}/invite/{SECRET}{after}/x"),
+        format!("/{padding};{name}={SECRET};v=1/x"),
+        format!("/{padding}/{}/x", encoded(&format!("{name}={SECRET}"))),
+        format!("/{padding}/https://user:{SECRET}@host/x"),
+    ] {
+        if path.contains(&format!("{SECRET}/")) && after.contains('/') {
+            continue;
+        }
+        let redacted = redactor.path(&path);
+        assert!(!redacted.contains(SECRET), "{path}: {redacted}");
+    }
+    let host = format!("{before}:{SECRET}@host");
+    assert!(!redactor.host(&host).contains(SECRET));
+
+    let header = SENSITIVE_HEADERS[usize::from(input.name) % SENSITIVE_HEADERS.len()];
+    assert_eq!(redactor.header(header, SECRET.as_bytes()), None);
+    assert!(!redactor.words(&format!("{before} {MASK}")).contains(SECRET));
 });

@@ -7,9 +7,11 @@ use gatelog_record::{
 };
 
 use crate::compose::facts::{Facts, OwnedPairs, Request, all};
+use crate::compose::redaction::Redactor;
 use crate::decision::fate::Decided;
 use crate::exchange::finished::Finished;
 use crate::host::{HeaderMap, Host};
+use crate::metrics::Metric;
 use crate::worker::Worker;
 
 /// Most characters of the path in a message: the status behind it stays in sight.
@@ -46,17 +48,19 @@ pub fn debug_record(
     host: &dyn Host,
     lines: &mut Vec<u8>,
 ) {
-    let redaction = &worker.settings.config.redaction;
+    let settings = Rc::clone(&worker.settings);
+    let redactor = Redactor::new(&settings.config.redaction, settings.config.record.limits);
     let whole_us = exchange.duration_ns / 1_000;
     let phases = exchange.responded_ns.map(|responded| {
         let wait_us = responded / 1_000;
         vec![("wait_ms", wait_us), ("receive_ms", whole_us.saturating_sub(wait_us))]
     });
     let details = Details {
-        request_headers: all(exchange.current(), redaction),
-        response_headers: all(&host.headers(HeaderMap::Response), redaction),
+        request_headers: all(exchange.current(), &redactor),
+        response_headers: all(&host.headers(HeaderMap::Response), &redactor),
         phases: phases.unwrap_or_default(),
     };
+    worker.metrics.count(Metric::ValuesCut, redactor.values_cut());
     let decided = Decided { level: Level::Debug, audit: false, ..*decided };
     write(exchange, request, facts, &decided, Some(&details), worker, host, lines);
 }
@@ -75,14 +79,23 @@ fn write(
     let settings = Rc::clone(&worker.settings);
     let config = &settings.config;
     let (outcome, ids) = (&exchange.outcome, &exchange.ids);
-    let path = config.redaction.path(&request.path);
+    let redactor = Redactor::new(&config.redaction, config.record.limits);
+    let words = |text| redactor.words(text);
+    let path = redactor.path(&request.path);
     let query = request.query.as_deref().filter(|_| config.record.query);
-    let query = query.map(|query| config.redaction.query(query));
+    let query = query.map(|query| redactor.query(query));
+    let method = words(&request.method);
+    let asked_host = redactor.host(&request.host);
+    let user_agent = request.user_agent.as_deref().map(words);
+    let (request_id, correlation_id) = (words(&ids.request_id), words(&ids.correlation_id));
+    let client_request_id = ids.client_request_id.as_deref().map(words);
+    let client_correlation_id = ids.client_correlation_id.as_deref().map(words);
     let duration_us = exchange.duration_ns / 1_000;
-    let message = message(&request.method, &path, outcome.status, duration_us);
+    let message = message(&method, &path, outcome.status, duration_us);
     let [organization, user, conversation] = &facts.tenant;
     let flags: Vec<&str> = outcome.flags.names().collect();
     let code_details = exchange.details.as_deref().map(String::from_utf8_lossy);
+    worker.metrics.count(Metric::ValuesCut, redactor.values_cut());
     let extra = borrowed(&config.record.fields);
     let metrics: Vec<(&str, f64)> =
         facts.metrics.iter().map(|(name, value)| (name.as_str(), *value)).collect();
@@ -99,13 +112,13 @@ fn write(
         function_name: facts.route.as_deref().unwrap_or("unrouted"),
         message: &message,
         context: Context {
-            request_id: Some(&ids.request_id),
-            correlation_id: Some(&ids.correlation_id),
+            request_id: Some(&request_id),
+            correlation_id: Some(&correlation_id),
             organization_id: organization.as_deref(),
             user_id: user.as_deref(),
             conversation_id: conversation.as_deref(),
-            client_request_id: ids.client_request_id.as_deref(),
-            client_correlation_id: ids.client_correlation_id.as_deref(),
+            client_request_id: client_request_id.as_deref(),
+            client_correlation_id: client_correlation_id.as_deref(),
         },
         trace: Trace {
             execution_time_us: duration_us,
@@ -118,14 +131,14 @@ fn write(
             phases: details.map_or(&[], |details| &details.phases),
         },
         http: Http {
-            method: non_empty(&request.method),
+            method: non_empty(&method),
             scheme: request.scheme.as_deref(),
-            host: non_empty(&request.host),
+            host: non_empty(&asked_host),
             path: non_empty(&path),
             query: query.as_deref(),
             status: outcome.status,
             protocol: facts.protocol.as_deref(),
-            user_agent: request.user_agent.as_deref(),
+            user_agent: user_agent.as_deref(),
             client_ip: facts.client_ip,
             route: facts.route.as_deref(),
             cluster: facts.cluster.as_deref(),

@@ -1,13 +1,17 @@
 //! What the record says of an exchange, read from the proxy once a record is sure to be made.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
-use crate::compose::redaction::Redaction;
+use gatelog_record::limits::PAIRS;
+
+use crate::compose::redaction::Redactor;
 use crate::compose::server_timing;
 use crate::compose::tenancy::{Evidence, Field};
 use crate::config::Config;
 use crate::decision::rules::Verdict;
 use crate::envoy::attributes::{Attribute, Attributes};
+use crate::envoy::claims;
 use crate::envoy::headers::Headers;
 use crate::envoy::property;
 use crate::exchange::finished::Finished;
@@ -22,7 +26,7 @@ pub struct Request<'a> {
     pub method: Cow<'a, str>,
     /// The scheme.
     pub scheme: Option<Cow<'a, str>>,
-    /// The authority.
+    /// The authority, without user information: what Envoy and services take for the host.
     pub host: Cow<'a, str>,
     /// The path, without its query.
     pub path: Cow<'a, str>,
@@ -44,11 +48,19 @@ impl<'a> Request<'a> {
         Self {
             method: headers.text(":method").unwrap_or_default(),
             scheme: headers.text(":scheme"),
-            host: headers.text(":authority").unwrap_or_default(),
+            host: headers.text(":authority").map(without_user).unwrap_or_default(),
             path: String::from_utf8_lossy(path.unwrap_or_default()),
             query: query.filter(|query| !query.is_empty()).map(String::from_utf8_lossy),
             user_agent: headers.text("user-agent"),
         }
+    }
+}
+
+/// A host never has an `@`; what stands before one is a user's name and password.
+fn without_user(authority: Cow<'_, str>) -> Cow<'_, str> {
+    match authority.rfind('@') {
+        None => authority,
+        Some(at) => authority.get(at.saturating_add(1)..).unwrap_or_default().to_owned().into(),
     }
 }
 
@@ -86,12 +98,15 @@ pub struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     /// Reads them.
+    #[expect(clippy::too_many_arguments, reason = "what facts are read from, each of another kind")]
     pub fn read(
         exchange: &Finished,
         request: &Request<'_>,
         verdict: &Verdict<'_>,
         attributes: &Attributes<'a>,
+        claims: &claims::Reader,
         config: &Config,
+        redactor: &Redactor<'_>,
         host: &dyn Host,
     ) -> Self {
         let property = |path: &str| host.property(path).filter(|bytes| !bytes.is_empty());
@@ -101,7 +116,14 @@ impl<'a> Facts<'a> {
         let none = Headers::default();
         let unstripped = config.tenancy.strip_untrusted && !exchange.begun;
         let headers = if unstripped { &none } else { current };
-        let evidence = Evidence { headers, path: &request.path, property: &property };
+        let path = redactor.path(&request.path);
+        let read = OnceCell::new();
+        let claim = |claim: &claims::Claim| {
+            let value = read.get_or_init(|| claims.read(host)).get(claim)?;
+            Some(redactor.words(value).into_owned())
+        };
+        let header = |value: &[u8]| redactor.words_of(value);
+        let evidence = Evidence { headers, path: &path, claim: &claim, header: &header };
         let tenant = Field::ALL.map(|field| match verdict.tenant(field) {
             Some(fixed) => Some(fixed.to_owned()),
             None => config.tenancy.resolve(field, &evidence).map(Cow::into_owned),
@@ -127,40 +149,47 @@ impl<'a> Facts<'a> {
                 .flatten()
                 .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
             metrics: timing.map(server_timing::parse).unwrap_or_default(),
-            request_headers: chosen(current, &policy.request_headers, &config.redaction),
+            request_headers: chosen(current, &policy.request_headers, redactor),
             response_headers: response
-                .map(|headers| chosen(&headers, &policy.response_headers, &config.redaction))
+                .map(|headers| chosen(&headers, &policy.response_headers, redactor))
                 .unwrap_or_default(),
         }
     }
 }
 
 /// Values of the named headers, redacted.
-fn chosen(headers: &Headers, names: &[String], redaction: &Redaction) -> OwnedPairs {
+fn chosen(headers: &Headers, names: &[String], redactor: &Redactor<'_>) -> OwnedPairs {
     let values =
         names.iter().flat_map(|name| headers.values(name).map(move |value| (name.as_str(), value)));
-    redacted(values, redaction)
+    redacted(values, redactor)
 }
 
 /// All headers but the pseudo-headers, redacted.
-pub fn all(headers: &Headers, redaction: &Redaction) -> OwnedPairs {
+pub fn all(headers: &Headers, redactor: &Redactor<'_>) -> OwnedPairs {
     let pairs = headers.iter().filter(|(name, _)| !name.starts_with(b":"));
     let named = pairs.filter_map(|(name, value)| Some((str::from_utf8(name).ok()?, value)));
-    redacted(named, redaction)
+    redacted(named, redactor)
 }
 
 /// Headers as the record may have them; values of one name are joined as HTTP does.
+///
+/// Ends where a record does: at one pair more than it holds, so that the encoder sees that some are
+/// left out, and at its bytes, past which it is encoded without headers.
 fn redacted<'h>(
     headers: impl Iterator<Item = (&'h str, &'h [u8])>,
-    redaction: &Redaction,
+    redactor: &Redactor<'_>,
 ) -> OwnedPairs {
     let mut pairs: OwnedPairs = Vec::new();
+    let mut bytes = 0_usize;
     for (name, value) in headers {
-        let value = String::from_utf8_lossy(value);
-        let Some(value) = redaction.header(name, &value) else { continue };
+        let Some(value) = redactor.header(name, value) else { continue };
+        bytes = bytes.saturating_add(name.len()).saturating_add(value.len());
         match pairs.iter_mut().find(|(own, _)| own == name) {
             Some((_, joined)) => joined.extend([", ", &value]),
-            None => pairs.push((name.to_owned(), value.into_owned())),
+            None => pairs.push((name.to_owned(), value)),
+        }
+        if pairs.len() > PAIRS || bytes > redactor.record_bytes() {
+            break;
         }
     }
     pairs

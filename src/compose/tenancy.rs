@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
+use crate::compose::redaction::MASK;
 use crate::decision::path_template::PathTemplate;
+use crate::envoy::claims::Claim;
 use crate::envoy::headers::Headers;
 
 /// Most bytes of a configured tenant value. One that a request brings has the bound of every text
@@ -14,8 +16,8 @@ pub const VALUE_BYTES_MAX: usize = 256;
 pub enum Source {
     /// A request header, lower case; read when the exchange is logged, after later filters.
     Header(String),
-    /// A claim that `jwt_authn` verified: the property's path, segments joined by NUL.
-    JwtClaim(String),
+    /// A claim that `jwt_authn` verified.
+    JwtClaim(Claim),
     /// The segment of the path that has the field's own name.
     Path(PathTemplate),
     /// Always this.
@@ -60,10 +62,12 @@ pub struct Tenancy {
 pub struct Evidence<'a> {
     /// The request's headers as they are when the exchange is logged.
     pub headers: &'a Headers,
-    /// The path as it came in, without its query.
+    /// The path as it came in, without its query, redacted.
     pub path: &'a str,
-    /// A property of the exchange, by its path.
-    pub property: &'a dyn Fn(&str) -> Option<Vec<u8>>,
+    /// The value of a claim, redacted.
+    pub claim: &'a dyn Fn(&Claim) -> Option<String>,
+    /// Redacts the value of a header.
+    pub header: &'a dyn Fn(&[u8]) -> String,
 }
 
 impl Tenancy {
@@ -71,12 +75,25 @@ impl Tenancy {
     pub fn resolve<'a>(&'a self, field: Field, evidence: &Evidence<'a>) -> Option<Cow<'a, str>> {
         let sources = self.sources.get(field as usize)?;
         sources.iter().find_map(|source| match source {
-            Source::Header(name) => text(evidence.headers.get(name)?),
-            Source::JwtClaim(path) => claim(&(evidence.property)(path)?),
+            Source::Header(name) => {
+                let value = evidence.headers.get(name)?.trim_ascii();
+                (!value.is_empty()).then(|| Cow::Owned((evidence.header)(value)))
+            }
+            Source::JwtClaim(claim) => (evidence.claim)(claim).map(Cow::Owned),
             Source::Path(template) => {
-                template.capture(evidence.path, field.as_str()).map(Cow::Borrowed)
+                // What was redacted in the path names no one.
+                let captured = template.capture(evidence.path, field.as_str());
+                captured.filter(|value| !value.contains(MASK)).map(Cow::Borrowed)
             }
             Source::Fixed(value) => Some(Cow::Borrowed(value.as_str())),
+        })
+    }
+
+    /// Claims that name a tenant.
+    pub fn claims(&self) -> impl Iterator<Item = &Claim> {
+        self.sources.iter().flatten().filter_map(|source| match source {
+            Source::JwtClaim(claim) => Some(claim),
+            _ => None,
         })
     }
 
@@ -87,25 +104,6 @@ impl Tenancy {
             _ => None,
         })
     }
-}
-
-fn text(value: &[u8]) -> Option<Cow<'_, str>> {
-    let value = value.trim_ascii();
-    (!value.is_empty()).then(|| String::from_utf8_lossy(value))
-}
-
-/// A claim as Envoy hands it over: text as it is, a number as the 8 bytes of a double.
-///
-/// The two cannot be told apart by their length alone, but a whole number below 2^44 has a zero
-/// among its eight bytes, and text has none.
-fn claim<'a>(value: &[u8]) -> Option<Cow<'a, str>> {
-    let printable = !value.iter().any(u8::is_ascii_control);
-    if let (Ok(bytes), false) = (<[u8; 8]>::try_from(value), printable) {
-        let number = f64::from_le_bytes(bytes);
-        let whole = number.is_finite() && number.fract() == 0.0;
-        return whole.then(|| Cow::Owned(format!("{number:.0}")));
-    }
-    text(value).map(|value| Cow::Owned(value.into_owned()))
 }
 
 #[cfg(test)]
@@ -122,14 +120,16 @@ mod tests {
     fn organization(
         tenancy: &Tenancy,
         header: Option<&[u8]>,
-        claim: Option<&[u8]>,
+        claim: Option<&str>,
+        path: &str,
     ) -> Option<String> {
         let headers: Vec<_> =
             header.map(|value| ("x-organization-id", value)).into_iter().collect();
         let evidence = Evidence {
             headers: &Headers::from_pairs(&headers),
-            path: "/orgs/from_path/users",
-            property: &|_| claim.map(<[u8]>::to_vec),
+            path,
+            claim: &|_| claim.map(str::to_owned),
+            header: &|value| String::from_utf8_lossy(value).into_owned(),
         };
         tenancy.resolve(Field::Organization, &evidence).map(Cow::into_owned)
     }
@@ -139,28 +139,29 @@ mod tests {
         let header = Source::Header("x-organization-id".into());
         let path = Source::Path(PathTemplate::parse("/orgs/{organization_id}").unwrap());
         let fixed = Source::Fixed("fixed".into());
-        let all = tenancy(vec![Source::JwtClaim("claim".into()), header, path, fixed.clone()]);
-        assert_eq!(organization(&all, Some(b"h"), Some(b"c")).unwrap(), "c");
-        assert_eq!(organization(&all, Some(b"h"), None).unwrap(), "h");
-        assert_eq!(organization(&all, Some(b"  "), None).unwrap(), "from_path");
-        assert_eq!(organization(&tenancy(vec![fixed]), None, None).unwrap(), "fixed");
-        assert_eq!(organization(&tenancy(vec![]), Some(b"h"), None), None);
+        let claim = Source::JwtClaim(Claim::new("jwt_payload", &["org_id".to_owned()]));
+        let all = tenancy(vec![claim, header, path, fixed.clone()]);
+        let read = |header, claim| organization(&all, header, claim, "/orgs/from_path/users");
+        assert_eq!(read(Some(b"h"), Some("c")).unwrap(), "c");
+        assert_eq!(read(Some(b"h"), None).unwrap(), "h");
+        assert_eq!(read(Some(b"  "), None).unwrap(), "from_path");
+        assert_eq!(organization(&tenancy(vec![fixed]), None, None, "/").unwrap(), "fixed");
+        assert_eq!(organization(&tenancy(vec![]), Some(b"h"), None, "/"), None);
     }
 
     #[test]
-    fn a_claim_may_be_text_or_a_number() {
-        let claims = tenancy(vec![Source::JwtClaim("claim".into())]);
-        let read = |value: &[u8]| organization(&claims, None, Some(value));
-        assert_eq!(read(b"org_1234").unwrap(), "org_1234");
-        assert_eq!(read(&12345.0_f64.to_le_bytes()).unwrap(), "12345");
-        assert_eq!(read(&0.5_f64.to_le_bytes()), None);
-        assert_eq!(read(&f64::NAN.to_le_bytes()), None);
-        assert_eq!(read(b""), None);
+    fn what_the_path_lost_to_redaction_is_no_tenant() {
+        let path = Source::Path(PathTemplate::parse("/orgs/{organization_id}").unwrap());
+        let path = tenancy(vec![path]);
+        let read = |at| organization(&path, None, None, at);
+        assert_eq!(read("/orgs/[redacted]/users"), None);
+        assert_eq!(read("/orgs/token=[redacted]"), None);
+        assert_eq!(read("/orgs/o_1;jsessionid=[redacted]").unwrap(), "o_1");
     }
 
     #[test]
     fn a_value_may_be_any_bytes() {
         let header = tenancy(vec![Source::Header("x-organization-id".into())]);
-        assert_eq!(organization(&header, Some(b"a\xffb"), None).unwrap(), "a\u{fffd}b");
+        assert_eq!(organization(&header, Some(b"a\xffb"), None, "/").unwrap(), "a\u{fffd}b");
     }
 }

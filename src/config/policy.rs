@@ -7,19 +7,21 @@ use super::HOUR;
 use super::fault::quoted;
 use super::headers::is_meaningful;
 use super::section::Section;
-use crate::compose::redaction::{Redaction, SENSITIVE_HEADERS, Treatment};
+use crate::compose::redaction::names::SENSITIVE_HEADERS;
+use crate::compose::redaction::{Redaction, Treatment};
 use crate::compose::tenancy::{Field, Source, Tenancy, VALUE_BYTES_MAX};
 use crate::decision::audit::AuditPolicy;
 use crate::decision::health_checks::HealthChecks;
 use crate::decision::path_template::PathTemplate;
 use crate::decision::rules::{Match, Rule};
+use crate::envoy::claims::Claim;
 use crate::identity::ids::{IdPolicy, Identity, Trust};
 
 /// Most elements of the configuration's lists.
 const LIST_MAX: usize = 256;
 
-/// Where Envoy keeps what `jwt_authn` verified, segments joined by NUL.
-const JWT_AUTHN: &str = "metadata\0filter_metadata\0envoy.filters.http.jwt_authn";
+/// Most steps from a payload to a claim.
+const CLAIM_STEPS_MAX: usize = 16;
 
 pub(super) fn identity(root: &Section<'_>) -> Identity {
     let request = root.section("request_id");
@@ -126,19 +128,19 @@ fn source(section: &Section<'_>, field: Field) -> Option<Source> {
     header.or(claim).or(path).or(fixed)
 }
 
-/// The property of a claim. A text is split at its dots; a list gives the segments as they are.
-fn jwt_claim(section: &Section<'_>) -> Option<String> {
+/// A claim. A text is split at its dots; a list gives the steps as they are.
+fn jwt_claim(section: &Section<'_>) -> Option<Claim> {
     let payload = section.string_or("payload", "jwt_payload", 128);
-    let claim = match section.get("jwt_claim")? {
-        Value::Array(_) => section.strings("jwt_claim", 16),
+    let steps = match section.get("jwt_claim")? {
+        Value::Array(_) => section.strings("jwt_claim", CLAIM_STEPS_MAX),
         _ => section.string("jwt_claim")?.split('.').map(str::to_owned).collect(),
     };
-    if claim.iter().any(|segment| segment.is_empty() || segment.contains('\0')) || claim.is_empty()
-    {
+    let named = |step: &String| !step.is_empty() && !step.contains('\0');
+    if !((1..=CLAIM_STEPS_MAX).contains(&steps.len()) && steps.iter().all(named)) {
         section.fault("jwt_claim", "must be a claim's name such as \"sub\" or \"realm.org_id\"");
         return None;
     }
-    Some(format!("{JWT_AUTHN}\0{payload}\0{}", claim.join("\0")))
+    Some(Claim::new(&payload, &steps))
 }
 
 fn template(section: &Section<'_>, key: &'static str, name: Option<&str>) -> Option<PathTemplate> {

@@ -4,6 +4,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::*;
 use crate::compose::redaction::Treatment;
 use crate::compose::tenancy::Source;
+use crate::envoy::claims::Claim;
 use crate::identity::ids::Trust;
 
 fn environment(name: &str) -> Option<String> {
@@ -51,11 +52,8 @@ fn the_documented_example_is_read_whole() {
         Trust::Networks(vec!["10.0.0.0/8".parse().unwrap()])
     );
     let [organization, user, conversation] = &config.tenancy.sources;
-    let jwt = |payload: &str, claim: &str| {
-        Source::JwtClaim(format!(
-            "metadata\0filter_metadata\0envoy.filters.http.jwt_authn\0{payload}\0{claim}"
-        ))
-    };
+    let jwt =
+        |payload: &str, claim: &str| Source::JwtClaim(Claim::new(payload, &[claim.to_owned()]));
     assert_eq!(organization[0], jwt("jwt_payload", "org_id"));
     assert_eq!(
         user[..],
@@ -135,6 +133,23 @@ fn every_fault_is_reported_in_one_go_with_name_value_and_remedy() {
         );
     }
     assert_eq!(faults.len(), 25, "{faults:#?}");
+}
+
+#[test]
+fn a_name_given_twice_in_one_object_is_refused_wherever_it_stands() {
+    let faults = parse(
+        r#"{"redact": {"headers": {"cookie": "keep", "x-a": "mask", "cookie": "remove"}},
+            "level": "INFO", "level": "INFO", "\u006cevel": "DEBUG",
+            "rules": [{"match": {"path": "/a", "path": "/b"}}, {"drop": true, "drop": false}],
+            "redact": {"query": ["pin"]}}"#,
+    )
+    .unwrap_err();
+    let twice = |name: &str| format!("{name}: is given more than once: keep one of them");
+    let names = ["redact.headers.cookie", "level", "level", "rules[0].match.path", "rules[1].drop"];
+    let expected: Vec<String> = names.into_iter().chain(["redact"]).map(twice).collect();
+    assert_eq!(faults, expected);
+    assert!(parse(r#"{"rules": [{"drop": true}, {"drop": true}]}"#).is_ok());
+    assert!(parse("{} {}").unwrap_err()[0].starts_with("configuration: is not JSON: trailing"));
 }
 
 #[test]

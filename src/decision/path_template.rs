@@ -3,8 +3,14 @@
 //! A template covers a path when its segments cover the path's first segments; what follows does
 //! not matter. A segment is a literal, `*` (any one segment), or `{name}` (any one segment, by a
 //! name). `**` may stand first: then the rest may begin at any segment.
+//!
+//! A literal is compared with what a service sees: a segment without its parameters (`;v=1`),
+//! percent-decoded. Each look at a path takes time linear in its length.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use crate::envoy::percent::decoded_twice;
 
 /// Most segments of a template.
 pub const SEGMENTS_MAX: usize = 32;
@@ -82,65 +88,114 @@ impl PathTemplate {
 
     /// Whether the template has a segment of this name.
     pub fn names(&self, name: &str) -> bool {
-        self.segments.iter().any(|segment| matches!(segment, Segment::Named(own) if own == name))
+        self.segments.iter().any(|segment| segment.is_named(name))
     }
 
     /// Whether the template has any named segment.
     pub fn has_names(&self) -> bool {
-        self.segments.iter().any(|segment| matches!(segment, Segment::Named(_)))
+        self.segments.iter().any(Segment::has_name)
     }
 
     /// Whether the template covers the path.
     pub fn covers(&self, path: &str) -> bool {
-        self.start(path).is_some()
+        self.first_match(path).is_some()
     }
 
-    /// The path's segment that stands at `name`; none where it is empty.
+    /// The path's segment that stands at `name`, without its parameters; none where it is empty.
     pub fn capture<'p>(&self, path: &'p str, name: &str) -> Option<&'p str> {
-        let start = self.start(path)?;
-        let pairs = segments_of(path).skip(start).zip(&self.segments);
-        pairs
-            .into_iter()
-            .find(|(_, segment)| matches!(segment, Segment::Named(own) if own == name))
-            .map(|(text, _)| text)
-            .filter(|text| !text.is_empty())
+        let place = self.segments.iter().position(|segment| segment.is_named(name))?;
+        let text = self.first_match(path)?.nth(place)?;
+        Some(without_parameters(text)).filter(|text| !text.is_empty())
     }
 
-    /// Which of the path's segments stand at named ones, by their index.
-    pub fn named_indexes(&self, path: &str) -> Vec<usize> {
-        let Some(start) = self.start(path) else {
-            return Vec::new();
-        };
-        let named = self.segments.iter().enumerate();
-        named
-            .filter(|(_, segment)| matches!(segment, Segment::Named(_)))
-            .map(|(index, _)| index.saturating_add(start))
-            .collect()
-    }
-
-    /// The index of the path's segment from which the template covers it.
-    fn start(&self, path: &str) -> Option<usize> {
-        if !self.anywhere {
-            return self.covers_from(path, 0).then_some(0);
+    /// Tells which segments stand at named ones, by their index, of every match: any of them may be
+    /// the one that a service means. Letters match in either case.
+    ///
+    /// Of a path that was cut, what is missing may be anything: its end matches what could follow.
+    pub fn named_places<S: AsRef<str>>(
+        &self,
+        segments: &[S],
+        cut: bool,
+        mut found: impl FnMut(usize),
+    ) {
+        let starts = if self.anywhere { segments.len() } else { 1 };
+        for start in 0..starts {
+            let rest = segments.get(start..).unwrap_or_default();
+            if !self.matches_all(rest, cut) {
+                continue;
+            }
+            for (place, _) in
+                self.segments.iter().enumerate().filter(|(_, segment)| segment.has_name())
+            {
+                if place < rest.len() {
+                    found(start.saturating_add(place));
+                }
+            }
         }
-        let starts = segments_of(path).count().min(SEGMENTS_MAX.saturating_mul(2));
-        (0..starts).find(|&start| self.covers_from(path, start))
     }
 
-    fn covers_from(&self, path: &str, start: usize) -> bool {
-        let mut texts = segments_of(path).skip(start);
-        self.segments.iter().all(|segment| match (texts.next(), segment) {
-            (Some(text), Segment::Literal(literal)) => text == literal,
-            (Some(_), _) => true,
-            (None, _) => false,
+    fn matches_all<S: AsRef<str>>(&self, rest: &[S], cut: bool) -> bool {
+        self.segments.iter().enumerate().all(|(place, segment)| {
+            let last = cut && place.saturating_add(1) >= rest.len();
+            match (rest.get(place), segment) {
+                (None, _) => cut,
+                (Some(text), Segment::Literal(literal)) if last => {
+                    let start = literal.get(..text.as_ref().len());
+                    start.is_some_and(|start| start.eq_ignore_ascii_case(text.as_ref()))
+                }
+                (Some(text), Segment::Literal(literal)) => {
+                    text.as_ref().eq_ignore_ascii_case(literal)
+                }
+                (Some(_), _) => true,
+            }
         })
+    }
+
+    /// The path's segments from the first one on that the template covers.
+    fn first_match<'p>(&self, path: &'p str) -> Option<std::str::Split<'p, char>> {
+        let mut rest = segments_of(path);
+        loop {
+            let mut texts = rest.clone();
+            let covered = self.segments.iter().all(|segment| match (texts.next(), segment) {
+                (Some(text), Segment::Literal(literal)) => literal_as_seen(text) == *literal,
+                (Some(_), _) => true,
+                (None, _) => false,
+            });
+            if covered {
+                return Some(rest);
+            }
+            if !self.anywhere {
+                return None;
+            }
+            rest.next()?;
+        }
     }
 }
 
-/// The segments of a path, what follows the leading slash; a path's parameters and query are the
-/// caller's to cut off.
-pub fn segments_of(path: &str) -> impl Iterator<Item = &str> {
+impl Segment {
+    fn is_named(&self, name: &str) -> bool {
+        matches!(self, Segment::Named(own) if own == name)
+    }
+
+    fn has_name(&self) -> bool {
+        matches!(self, Segment::Named(_))
+    }
+}
+
+/// The segments of a path: what follows the leading slash.
+pub fn segments_of(path: &str) -> std::str::Split<'_, char> {
     path.strip_prefix('/').unwrap_or(path).split('/')
+}
+
+/// A segment without its parameters.
+pub fn without_parameters(segment: &str) -> &str {
+    segment.split(';').next().unwrap_or_default()
+}
+
+/// A segment as a service sees it.
+pub fn literal_as_seen(segment: &str) -> Cow<'_, str> {
+    let name = without_parameters(segment);
+    if name.contains('%') { decoded_twice(name) } else { Cow::Borrowed(name) }
 }
 
 fn segment(text: &str) -> Result<Segment, TemplateError> {
@@ -186,6 +241,11 @@ mod tests {
             ("/**/conversations/{id}", "/conversations", None),
             ("/{org}/{id}", "/a/b", Some("b")),
             ("/x/{id}", "", None),
+            ("/conversations/{id}", "/conversations/c;jsessionid=S/messages", Some("c")),
+            ("/conversations/{id}", "/conversations/;jsessionid=S", None),
+            ("/conversations/{id}", "/conversations;v=1/c", Some("c")),
+            ("/conversations/{id}", "/c%6Fnversations/c", Some("c")),
+            ("/Conversations/{id}", "/conversations/c", None),
         ];
         for (template, path, captured) in cases {
             let compiled = PathTemplate::parse(template).unwrap();
@@ -193,11 +253,42 @@ mod tests {
         }
     }
 
+    fn places(template: &str, path: &str, cut: bool) -> Vec<usize> {
+        let segments: Vec<&str> = segments_of(path).collect();
+        let mut places = Vec::new();
+        let template = PathTemplate::parse(template).unwrap();
+        template.named_places(&segments, cut, |place| places.push(place));
+        places
+    }
+
     #[test]
-    fn named_segments_are_found_by_index() {
-        let template = PathTemplate::parse("/**/reset/{secret}/{more}").unwrap();
-        assert_eq!(template.named_indexes("/a/reset/s/m/z"), [2, 3]);
-        assert_eq!(template.named_indexes("/a/b"), [0_usize; 0]);
+    fn named_segments_of_every_match_are_found_however_far_in() {
+        let template = "/**/reset/{secret}/{more}";
+        assert_eq!(places(template, "/a/reset/s/m/z", false), [2, 3]);
+        assert_eq!(places(template, "/a/RESET/s/m/reset/s/m", false), [2, 3, 5, 6]);
+        assert_eq!(places(template, "/a/b", false), [0_usize; 0]);
+        assert_eq!(
+            places(template, &format!("{}/reset/s/m", "/a".repeat(999)), false),
+            [1000, 1001]
+        );
+        assert_eq!(places("/reset/{secret}", "/reset/s/reset/s", false), [1]);
+    }
+
+    #[test]
+    fn the_end_of_a_path_that_was_cut_matches_what_could_follow() {
+        let template = "/**/invite/{secret}/accept";
+        assert_eq!(places(template, "/invite/s", true), [1]);
+        assert_eq!(places(template, "/invite/s/acc", true), [1]);
+        assert_eq!(places(template, "/invite/s/x", true), [0_usize; 0]);
+        assert_eq!(places(template, "/invite/s/x/y", true), [0_usize; 0]);
+        assert_eq!(places(template, "/invite/s", false), [0_usize; 0]);
+    }
+
+    #[test]
+    fn a_template_is_found_beyond_any_number_of_segments() {
+        let template = PathTemplate::parse("/**/conversations/{id}").unwrap();
+        let path = format!("{}/conversations/c", "/a".repeat(999));
+        assert_eq!(template.capture(&path, "id"), Some("c"));
     }
 
     #[test]

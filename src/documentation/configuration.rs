@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::page::{blocks, code, rows};
 use super::schema::{Judge, Key, compile, keys};
-use crate::compose::redaction::{
+use crate::compose::redaction::names::{
+    HEADER_PART_ENDS, HEADER_PART_STARTS, HEADER_PREFIXES, HOST_HEADERS, PLAIN_HEADERS,
     SENSITIVE_HEADERS, SENSITIVE_PARAMETERS, SENSITIVE_WORDS, URL_HEADERS,
 };
 use crate::compose::tenancy::Field;
@@ -85,5 +86,10 @@ fn the_default_lists_of_redaction_are_whole() {
     assert_eq!(listed("headers `auth"), SENSITIVE_HEADERS);
     assert_eq!(listed("headers whose name contains"), SENSITIVE_WORDS);
     assert_eq!(listed("headers `referer"), URL_HEADERS);
+    assert_eq!(listed("headers with a part that begins with"), HEADER_PART_STARTS);
+    assert_eq!(listed("headers with a part that ends with"), HEADER_PART_ENDS);
+    assert_eq!(listed("headers that begin with"), HEADER_PREFIXES);
+    assert_eq!(listed("but not"), PLAIN_HEADERS);
+    assert_eq!(listed("headers `host"), HOST_HEADERS);
     assert_eq!(listed("query parameters"), SENSITIVE_PARAMETERS);
 }

@@ -6,6 +6,7 @@ use gatelog_record::Level;
 
 use crate::compose::assemble;
 use crate::compose::facts::{Facts, Request};
+use crate::compose::redaction::Redactor;
 use crate::decision::fate::{Case, Fate, decide};
 use crate::decision::grpc::{self, Answer, Protocol};
 use crate::decision::outcome::{Ending, Outcome, final_status};
@@ -156,7 +157,11 @@ fn record(
         Fate::Excluded => return worker.metrics.count(Metric::Excluded, 1),
         Fate::SampledOut => return worker.sampled_out(),
     };
-    let facts = Facts::read(exchange, &request, &verdict, attributes, config, host);
+    let redactor = Redactor::new(&config.redaction, config.record.limits);
+    let claims = &worker.claims;
+    let facts =
+        Facts::read(exchange, &request, &verdict, attributes, claims, config, &redactor, host);
+    worker.metrics.count(Metric::ValuesCut, redactor.values_cut());
     assemble::record(exchange, &request, &facts, &decided, worker, host, lines);
     if config.level == Level::Debug {
         assemble::debug_record(exchange, &request, &facts, &decided, worker, host, lines);

@@ -365,9 +365,9 @@ fn a_clients_tenant_headers_are_stripped_at_the_door_when_asked_for() {
 fn the_tenant_is_read_after_later_filters_have_spoken() {
     let mut rig =
         Rig::new(&json!({"tenant": {"strip_untrusted": true, "user_id": [{"jwt_claim": "sub"}]}}));
-    rig.host.set_bytes(
+    rig.host.set_claim(
         "metadata\0filter_metadata\0envoy.filters.http.jwt_authn\0jwt_payload\0sub",
-        b"u-9",
+        json!("u-9"),
     );
     let mut exchange = Exchange::default();
     rig.host.set_map(HeaderMap::Request, &with("/a", &[("x-organization-id", "spoofed")]));

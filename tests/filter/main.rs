@@ -12,6 +12,7 @@
 
 mod access_logger;
 mod capabilities;
+mod claims;
 mod hostile;
 mod identity;
 mod load;

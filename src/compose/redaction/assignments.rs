@@ -1,0 +1,143 @@
+//! Finds the names of credentials in a text, and masks what is assigned to them.
+//!
+//! An assignment is `name=value`, or `"name": value` as in JSON. The value's end depends on where the
+//! text comes from: a secret may hold whatever its place allows.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::MASK;
+use super::names::is_sensitive_parameter;
+
+/// Where a text comes from, and so where a value ends in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A parameter of a query or of a fragment: it ends where the text does.
+    Parameter,
+    /// A segment of a path: the next `;` begins another parameter.
+    Segment,
+    /// Words: white space and what closes a group end a value that has no quotes.
+    Words,
+}
+
+impl Place {
+    /// How many bytes of `text`, which begins with a value, are the value.
+    fn value_length(self, text: &str) -> usize {
+        let end = match self {
+            Place::Parameter => None,
+            Place::Segment => text.find(';'),
+            Place::Words => match text.chars().next().filter(|first| matches!(first, '"' | '\'')) {
+                Some(quote) => {
+                    let closing = text.char_indices().skip(1).find(|(_, own)| *own == quote);
+                    closing.map(|(at, _)| at.saturating_add(1))
+                }
+                None => text.find(|end: char| {
+                    end.is_whitespace() || matches!(end, '&' | ';' | '"' | '\'' | '<' | '>' | ')')
+                }),
+            },
+        };
+        end.unwrap_or(text.len())
+    }
+}
+
+/// The text with the values of sensitive names masked; `more` are the configuration's own names.
+pub(super) fn mask<'t>(text: &'t str, place: Place, more: &[String]) -> Cow<'t, str> {
+    let Some(first) = value_start(text, more) else {
+        return Cow::Borrowed(text);
+    };
+    let mut masked = String::with_capacity(text.len());
+    let (mut rest, mut start) = (text, Some(first));
+    while let Some((before, value)) = start.and_then(|start| rest.split_at_checked(start)) {
+        masked.extend([before, MASK]);
+        rest = value.get(place.value_length(value)..).unwrap_or_default();
+        start = value_start(rest, more);
+    }
+    masked.push_str(rest);
+    Cow::Owned(masked)
+}
+
+/// Where the first value of a sensitive name begins. Reads each byte once, and each name once.
+pub(super) fn value_start(text: &str, more: &[String]) -> Option<usize> {
+    let mut names = Names { text, more, start: 0, spaced: false, quoted: None };
+    text.bytes().enumerate().find_map(|(at, byte)| names.next(at, byte))
+}
+
+/// What was read of the name before an assignment.
+struct Names<'t> {
+    text: &'t str,
+    more: &'t [String],
+    /// Where the current name began.
+    start: usize,
+    /// Whether white space has come since.
+    spaced: bool,
+    /// A name in quotes, as long as nothing but white space has come since.
+    quoted: Option<Range<usize>>,
+}
+
+impl Names<'_> {
+    /// Takes the next byte; gives where a value of a sensitive name begins.
+    fn next(&mut self, at: usize, byte: u8) -> Option<usize> {
+        let after = at.saturating_add(1);
+        match byte {
+            b'=' | b':' => {
+                let bare = (byte == b'=').then_some(self.start..at);
+                let name = self.quoted.take().or(bare);
+                (self.start, self.spaced) = (after, false);
+                let name = name.and_then(|name| self.text.get(name));
+                name.is_some_and(|name| is_sensitive_parameter(name, self.more)).then_some(after)
+            }
+            b'"' | b'\'' => {
+                self.quoted = Some(self.start..at);
+                (self.start, self.spaced) = (after, false);
+                None
+            }
+            _ if byte.is_ascii_whitespace() => {
+                self.spaced = true;
+                None
+            }
+            _ => {
+                if self.spaced || !is_part_of_name(byte) {
+                    let part = is_part_of_name(byte);
+                    (self.start, self.spaced) = (if part { at } else { after }, false);
+                }
+                self.quoted = None;
+                None
+            }
+        }
+    }
+}
+
+fn is_part_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || !byte.is_ascii() || b"_-.[]%+\\".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn a_value_ends_where_its_place_says() {
+        for (place, text, expected) in [
+            (Place::Parameter, "token=a;b?c=d", "token=[redacted]"),
+            (Place::Parameter, "a=1;token=S,b", "a=1;token=[redacted]"),
+            (Place::Parameter, "a=b=token=S", "a=b=token=[redacted]"),
+            (Place::Parameter, "next=/a/code=S", "next=/a/code=[redacted]"),
+            (Place::Parameter, " token =S", " token =[redacted]"),
+            (Place::Parameter, "{\"password\":\"S\"}", "{\"password\":[redacted]"),
+            (Place::Parameter, "{\\\"code\\\" : 7}", "{\\\"code\\\" :[redacted]"),
+            (Place::Parameter, "q=code:200", "q=code:200"),
+            (Place::Parameter, "a=1", "a=1"),
+            (Place::Parameter, "token", "token"),
+            (Place::Segment, "a;jsessionid=S;v=1", "a;jsessionid=[redacted];v=1"),
+            (Place::Words, "bot/1 (key=S; x=1) z", "bot/1 (key=[redacted]; x=1) z"),
+            (Place::Words, "token=\"a b\" x", "token=[redacted] x"),
+            (Place::Words, "token='a b", "token=[redacted]"),
+            (Place::Words, "text/html;q=0.9", "text/html;q=0.9"),
+        ] {
+            assert_eq!(mask(text, place, &[]), expected, "{text}");
+        }
+    }
+}

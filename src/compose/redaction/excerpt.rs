@@ -1,0 +1,142 @@
+//! The part of a value that is looked at, and its redaction for one record.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+
+use gatelog_record::RecordLimits;
+use gatelog_record::limits::CUT_MARK;
+
+use super::{MASK, Redaction, Treatment};
+
+/// How much longer a value may be than a record's text for its whole to be looked at: what is masked
+/// is often long, and what follows it may be worth reading.
+const ROOM: usize = 2;
+
+/// A text, or the beginning of one that was too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Excerpt<'t> {
+    /// What there is of it.
+    pub text: &'t str,
+    /// Whether more followed. What stands at the end may then be a secret that is not to be known
+    /// for one, and is taken for it.
+    pub cut: bool,
+}
+
+impl<'t> Excerpt<'t> {
+    /// A whole text.
+    pub const fn whole(text: &'t str) -> Self {
+        Self { text, cut: false }
+    }
+
+    /// At most so many bytes of a text.
+    pub fn of(text: &'t str, bytes: usize) -> Self {
+        if text.len() <= bytes {
+            return Self::whole(text);
+        }
+        let mut ends = (0..=bytes).rev();
+        let end = ends.find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        Self { text: text.get(..end).unwrap_or_default(), cut: true }
+    }
+
+    /// Another text at the same place.
+    pub(super) const fn with(self, text: &str) -> Excerpt<'_> {
+        Excerpt { text, cut: self.cut }
+    }
+}
+
+/// Redacts the values of one record, each within a bound.
+#[derive(Debug)]
+pub struct Redactor<'r> {
+    redaction: &'r Redaction,
+    limits: RecordLimits,
+    cut: Cell<u64>,
+}
+
+impl<'r> Redactor<'r> {
+    /// For a record with these bounds. Of a value, twice its bound is looked at.
+    pub fn new(redaction: &'r Redaction, limits: RecordLimits) -> Self {
+        Self { redaction, limits, cut: Cell::new(0) }
+    }
+
+    /// How many values lost their end here, and not at the encoder's bound.
+    pub fn values_cut(&self) -> u64 {
+        self.cut.get()
+    }
+
+    /// Most bytes of a value that are looked at.
+    pub fn bytes(&self) -> usize {
+        self.limits.value_bytes.saturating_mul(ROOM)
+    }
+
+    /// Most bytes of a record.
+    pub fn record_bytes(&self) -> usize {
+        self.limits.record_bytes
+    }
+
+    /// A path, without its query.
+    pub fn path<'t>(&self, path: &'t str) -> Cow<'t, str> {
+        self.redact(path, |path| self.redaction.path(path))
+    }
+
+    /// A query, without its `?`.
+    pub fn query<'t>(&self, query: &'t str) -> Cow<'t, str> {
+        self.redact(query, |query| self.redaction.query(query))
+    }
+
+    /// The authority asked for.
+    pub fn host<'t>(&self, host: &'t str) -> Cow<'t, str> {
+        self.redact(host, |host| self.redaction.host(host))
+    }
+
+    /// A text of words.
+    pub fn words<'t>(&self, words: &'t str) -> Cow<'t, str> {
+        self.redact(words, |words| self.redaction.words(words))
+    }
+
+    /// A header's value, any bytes; `None` where it must be left out.
+    pub fn header(&self, name: &str, value: &[u8]) -> Option<String> {
+        match self.redaction.treatment(name) {
+            Treatment::Remove => None,
+            Treatment::Mask => Some(MASK.to_owned()),
+            Treatment::Hash => Some(self.redaction.hash(value)),
+            Treatment::Keep => {
+                let value = self.text(value);
+                let keep = |value| self.redaction.kept_header(name, value);
+                Some(self.redact(&value, keep).into_owned())
+            }
+        }
+    }
+
+    /// A text of words, any bytes.
+    pub fn words_of(&self, words: &[u8]) -> String {
+        self.words(&self.text(words)).into_owned()
+    }
+
+    /// Bytes as text, one byte more than is looked at.
+    fn text<'t>(&self, value: &'t [u8]) -> Cow<'t, str> {
+        let most = self.bytes().saturating_add(1);
+        String::from_utf8_lossy(value.get(..most).unwrap_or(value))
+    }
+
+    fn redact<'t>(
+        &self,
+        text: &'t str,
+        redact: impl FnOnce(Excerpt<'t>) -> Cow<'t, str>,
+    ) -> Cow<'t, str> {
+        let excerpt = Excerpt::of(text, self.bytes());
+        self.marked(excerpt, redact(excerpt))
+    }
+
+    /// Marks the end of what was cut. The encoder counts a text that is still too long itself.
+    fn marked<'t>(&self, excerpt: Excerpt<'_>, redacted: Cow<'t, str>) -> Cow<'t, str> {
+        if !excerpt.cut {
+            return redacted;
+        }
+        let mut redacted = redacted.into_owned();
+        redacted.push_str(CUT_MARK);
+        if redacted.len() <= self.limits.value_bytes {
+            self.cut.set(self.cut.get().saturating_add(1));
+        }
+        Cow::Owned(redacted)
+    }
+}

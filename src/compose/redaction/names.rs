@@ -1,0 +1,330 @@
+//! Which names of headers and parameters stand for a credential.
+
+use std::borrow::Cow;
+
+use crate::envoy::percent::decoded_twice;
+
+/// Headers whose value is a credential. They are removed unless the configuration says otherwise,
+/// and can be the source of neither an id nor a tenant.
+pub const SENSITIVE_HEADERS: [&str; 24] = [
+    "authorization",
+    "cookie",
+    "set-cookie",
+    "proxy-authorization",
+    "authentication-info",
+    "proxy-authentication-info",
+    "www-authenticate",
+    "proxy-authenticate",
+    "x-authorization",
+    "x-forwarded-authorization",
+    "x-api-key",
+    "api-key",
+    "x-access-key",
+    "x-auth-token",
+    "x-csrf-token",
+    "x-xsrf-token",
+    "x-amz-security-token",
+    "x-goog-iap-jwt-assertion",
+    "cf-access-jwt-assertion",
+    "x-ms-client-principal",
+    "x-forwarded-client-cert",
+    "ssl-client-cert",
+    "sec-websocket-protocol",
+    "dpop",
+];
+
+/// A header or a parameter whose name has one of these is taken for sensitive too.
+pub const SENSITIVE_WORDS: [&str; 16] = [
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "passphrase",
+    "passcode",
+    "cookie",
+    "credential",
+    "session",
+    "signature",
+    "assertion",
+    "jwt",
+    "csrf",
+    "xsrf",
+    "apikey",
+    "api-key",
+];
+
+/// A header is taken for sensitive if a part of its name, between hyphens, begins with one of these.
+pub const HEADER_PART_STARTS: [&str; 9] =
+    ["auth", "cert", "dpop", "hmac", "oidc", "otp", "saml", "principal", "bearer"];
+
+/// Or if a part of its name ends with one of these.
+pub const HEADER_PART_ENDS: [&str; 5] = ["key", "keys", "auth", "pass", "pwd"];
+
+/// Or if it begins with one of these.
+pub const HEADER_PREFIXES: [&str; 2] = ["cookie", "x-goog-"];
+
+/// Headers that only look like credentials and stay in clear: what they hold is known.
+pub const PLAIN_HEADERS: [&str; 8] = [
+    "access-control-allow-credentials",
+    "cache-key",
+    "idempotency-key",
+    "sec-websocket-key",
+    "surrogate-key",
+    "x-authority",
+    "x-cache-key",
+    "x-idempotency-key",
+];
+
+/// Query parameters and path parameters whose value is a credential, next to those with a
+/// sensitive word in their name.
+pub const SENSITIVE_PARAMETERS: [&str; 23] = [
+    "access_key",
+    "account_key",
+    "auth",
+    "auth_code",
+    "authorization",
+    "code",
+    "code_verifier",
+    "encryption_key",
+    "key",
+    "master_key",
+    "otp",
+    "pass",
+    "phpsessid",
+    "private_key",
+    "pwd",
+    "samlrequest",
+    "samlresponse",
+    "shared_key",
+    "sig",
+    "signing_key",
+    "subscription_key",
+    "ticket",
+    "totp",
+];
+
+/// Headers whose value is a URL: its query and path are redacted like the request's own.
+pub const URL_HEADERS: [&str; 11] = [
+    "referer",
+    "origin",
+    "location",
+    "content-location",
+    "refresh",
+    "link",
+    "x-original-url",
+    "x-original-uri",
+    "x-rewrite-url",
+    "x-forwarded-uri",
+    "x-envoy-original-path",
+];
+
+/// Headers whose value is a host, perhaps behind a user's name and password.
+pub const HOST_HEADERS: [&str; 4] = ["host", "x-forwarded-host", "x-original-host", "x-host"];
+
+/// Whether a header, by its lower-case name, is taken for a credential.
+pub(super) fn is_sensitive_header(name: &str) -> bool {
+    if PLAIN_HEADERS.contains(&name) {
+        return false;
+    }
+    let part_says = |part: &str| {
+        HEADER_PART_STARTS.iter().any(|start| part.starts_with(start))
+            || HEADER_PART_ENDS.iter().any(|end| part.ends_with(end))
+    };
+    SENSITIVE_HEADERS.contains(&name)
+        || SENSITIVE_WORDS.iter().any(|word| name.contains(word))
+        || HEADER_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        || name.split(['-', '_', '.']).any(part_says)
+}
+
+/// Whether a parameter's name, however it is written, is taken for a credential's. `more` are the
+/// configuration's own, in lower case.
+pub(super) fn is_sensitive_parameter(name: &str, more: &[String]) -> bool {
+    let name = canonical(name);
+    // No name of the lists is shorter.
+    if name.len() < 3 && more.is_empty() {
+        return false;
+    }
+    let known = |name: &str| {
+        SENSITIVE_PARAMETERS.iter().any(|own| same(own, name))
+            || more.iter().any(|own| same(own, name))
+    };
+    known(&name)
+        || SENSITIVE_WORDS.iter().any(|word| name.contains(word))
+        || (name.contains("api") && name.contains("key"))
+        || (name.contains('.') && name.split('.').any(known))
+}
+
+/// A name in the one form that is compared: percent-decoded (twice, as some services do), in lower
+/// case, with `_` for what languages write alike, and `.` between the components of `user[code]`.
+fn canonical(name: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    if name.bytes().all(plain) {
+        return Cow::Borrowed(name);
+    }
+    let decoded = decoded_twice(name);
+    let mut canonical = String::with_capacity(decoded.len());
+    for character in decoded.trim().chars().flat_map(char::to_lowercase) {
+        canonical.push(match character {
+            '_' | '-' | ' ' => '_',
+            _ if character.is_alphanumeric() => character,
+            _ => '.',
+        });
+    }
+    Cow::Owned(canonical)
+}
+
+/// Whether two names differ at most in hyphens, underscores and the like.
+fn same(one: &str, other: &str) -> bool {
+    fn letters(name: &str) -> impl Iterator<Item = char> {
+        name.chars().filter(|character| character.is_alphanumeric())
+    }
+    letters(one).eq(letters(other))
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn every_customary_name_of_a_credential_is_known() {
+        for name in [
+            "access_token",
+            "accessKey",
+            "api-key",
+            "api.key",
+            "api+key",
+            "apikey",
+            "auth[code]",
+            "client_assertion",
+            "client_secret",
+            "code",
+            "code[]",
+            "code.0",
+            "CODE",
+            "%63ode",
+            "%2563ode",
+            "c%6Fde%5B%5D",
+            "+code",
+            "id_token_hint",
+            "jsessionid",
+            "login.code",
+            "newPassword",
+            "otp[0]",
+            "passwd",
+            "PHPSESSID",
+            "privateKey",
+            "SAMLResponse",
+            "session_id",
+            "sig",
+            "ticket",
+            "user[code][]",
+            "user[password]",
+            "X-Amz-Credential",
+            "X-Amz-Security-Token",
+            "x-goog-credential",
+            "X-Goog-Signature",
+            "_csrf",
+            "\u{212a}ey",
+        ] {
+            assert!(is_sensitive_parameter(name, &[]), "{name}");
+        }
+        for name in [
+            "",
+            "a",
+            "limit",
+            "codec",
+            "keyword",
+            "monkey",
+            "author",
+            "compass",
+            "country_code",
+            "code_name",
+            "sort_key",
+            "zip[code_of]",
+            "%",
+            "x.y",
+            "page[size]",
+            "filter.key_word",
+        ] {
+            assert!(!is_sensitive_parameter(name, &[]), "{name}");
+        }
+        let more = ["pin".to_owned(), "card.no".to_owned()];
+        for name in ["pin", "PIN[]", "x.pin", "card.no", "card_no"] {
+            assert!(is_sensitive_parameter(name, &more), "{name}");
+        }
+    }
+
+    #[test]
+    fn headers_of_credentials_are_known_by_pattern() {
+        for name in [
+            "authorization",
+            "x-authorization",
+            "x-forwarded-authorization",
+            "x-auth",
+            "x-auth-user",
+            "x-oauth",
+            "x-jwt",
+            "x-jwt-payload",
+            "x-my-jwt",
+            "dpop",
+            "dpop-nonce",
+            "x-access-key",
+            "x-forwarded-client-cert",
+            "ssl-client-cert",
+            "x-client-certificate",
+            "sec-websocket-protocol",
+            "cookie",
+            "cookie2",
+            "set-cookie2",
+            "x-api-key",
+            "x-apikey",
+            "ocp-apim-subscription-key",
+            "x-amz-security-token",
+            "x-goog-api-key",
+            "x-goog-authenticated-user-email",
+            "cf-access-jwt-assertion",
+            "cf-access-client-secret",
+            "x-ms-token-aad-id-token",
+            "x-ms-client-principal",
+            "x-amzn-oidc-data",
+            "x-hub-signature-256",
+            "x-shopify-hmac-sha256",
+            "x-session-id",
+            "x-csrf",
+            "x-otp",
+            "x-user-pass",
+            "www-authenticate",
+            "proxy-authorization",
+            "authentication",
+        ] {
+            assert!(is_sensitive_header(name), "{name}");
+        }
+        for name in [
+            "accept",
+            "access-control-allow-credentials",
+            "cache-control",
+            "content-type",
+            "etag",
+            "host",
+            "idempotency-key",
+            "origin",
+            "referer",
+            "traceparent",
+            "user-agent",
+            "via",
+            "x-forwarded-for",
+            "x-forwarded-user",
+            "x-request-id",
+            "x-cache-key",
+            "x-keyboard",
+            "x-envoy-original-path",
+            "server-timing",
+            "sec-fetch-site",
+        ] {
+            assert!(!is_sensitive_header(name), "{name}");
+        }
+    }
+}

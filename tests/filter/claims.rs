@@ -1,0 +1,126 @@
+//! Claims of verified tokens, by their type, through Envoy's own `jwt_authn`.
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::rig::Rig;
+
+/// The key that signs the tokens of these tests, and nothing else.
+const KEY: &[u8] = b"a key for tests, known to everybody";
+
+/// Base 64 for URLs, without padding (RFC 4648 §5).
+fn base64url(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let groups = bytes.chunks(3).flat_map(|chunk| {
+        let at = |place| u32::from(chunk.get(place).copied().unwrap_or(0));
+        let bits = at(0) << 16 | at(1) << 8 | at(2);
+        (0..=chunk.len()).map(move |place| (bits >> (18 - 6 * place)) as usize & 63)
+    });
+    groups.map(|index| char::from(ALPHABET[index])).collect()
+}
+
+/// A token, good until the year 2100, with these claims as JSON text.
+fn token(claims: &str) -> String {
+    let header = base64url(br#"{"alg":"HS256","kid":"test","typ":"JWT"}"#);
+    let payload = format!(
+        r#"{{"iss":"https://identity.example.com","aud":"gateway","exp":4102444800,{claims}}}"#
+    );
+    let signed = format!("{header}.{}", base64url(payload.as_bytes()));
+    let mut mac = Hmac::<Sha256>::new_from_slice(KEY).unwrap();
+    mac.update(signed.as_bytes());
+    format!("{signed}.{}", base64url(&mac.finalize().into_bytes()))
+}
+
+async fn rig(tenant: Value) -> Rig {
+    let keys =
+        json!({"keys": [{"kty": "oct", "alg": "HS256", "kid": "test", "k": base64url(KEY)}]});
+    let jwt_authn = json!({
+        "name": "envoy.filters.http.jwt_authn",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+            "providers": {"identity_provider": {
+                "issuer": "https://identity.example.com",
+                "audiences": ["gateway"],
+                "payload_in_metadata": "jwt_payload",
+                "local_jwks": {"inline_string": keys.to_string()},
+            }},
+            "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "identity_provider"}}],
+        },
+    });
+    Rig::start_with(&[("/tenant", tenant), ("/level", json!("INFO"))], |options| {
+        options.config.http_filters()?.insert(1, jwt_authn);
+        Ok(())
+    })
+    .await
+    .unwrap()
+}
+
+async fn tenant(rig: &Rig, flow: &str, claims: &str) -> Value {
+    let authorization = format!("Bearer {}", token(claims));
+    let headers = [("x-correlation-id", flow), ("authorization", authorization.as_str())];
+    let reply = rig.get("/raw/ok", &headers).await;
+    assert_eq!(reply.status, 200, "{claims}: {}", reply.text());
+    rig.record(flow).await["context"].take()
+}
+
+#[tokio::test]
+async fn a_claim_is_taken_by_its_type_whatever_else_a_token_holds() {
+    let rig = rig(json!({
+        "organization_id": [{"jwt_claim": "org_id"}],
+        "user_id": [{"jwt_claim": ["realm", "it's, \"x\" \\ é"]}],
+        "conversation_id": [{"jwt_claim": "a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p"}],
+    }))
+    .await;
+    for (number, (claim, expected)) in [
+        (r#""org_123""#, json!("org_123")),
+        (r#""12345678""#, json!("12345678")),
+        (r#"" org_123""#, json!(" org_123")),
+        // The bytes of the double 42 as a text, and one that is all controls.
+        (r#""\u0001\u0002\u0003\u0004\u0005\u0006E@""#, json!("\u{1}\u{2}\u{3}\u{4}\u{5}\u{6}E@")),
+        (r#""""#, Value::Null),
+        (r#""  ""#, Value::Null),
+        ("42", json!("42")),
+        ("42.0", json!("42")),
+        ("-7", json!("-7")),
+        ("0", json!("0")),
+        ("9007199254740991", json!("9007199254740991")),
+        ("9007199254740992", Value::Null),
+        ("9007199254740993", Value::Null),
+        ("1e300", Value::Null),
+        ("0.5", Value::Null),
+        ("true", Value::Null),
+        ("false", Value::Null),
+        ("null", Value::Null),
+        ("[]", Value::Null),
+        (r#"["org_123"]"#, Value::Null),
+        (r#"["org_123","org_456"]"#, Value::Null),
+        ("{}", Value::Null),
+        (r#"{"id":"org_123"}"#, Value::Null),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        // The other claim stands whatever this one is.
+        let claims = format!(r#""org_id":{claim},"realm":{{"it's, \"x\" \\ é":"user_7"}}"#);
+        let context = tenant(&rig, &format!("flow-{number}"), &claims).await;
+        assert_eq!(context["organization_id"], expected, "{claim}");
+        assert_eq!(context["user_id"], "user_7", "{claim}");
+        assert_eq!(context["conversation_id"], Value::Null, "{claim}");
+    }
+    for (number, realm) in
+        [r#""text""#, "1", "true", "null", "[1]", "{}", r#"{"other":1}"#].into_iter().enumerate()
+    {
+        let claims = format!(r#""org_id":"org_1","realm":{realm}"#);
+        let context = tenant(&rig, &format!("realm-{number}"), &claims).await;
+        assert_eq!(context["organization_id"], "org_1", "{realm}");
+        assert_eq!(context["user_id"], Value::Null, "{realm}");
+    }
+    let deep = (b'b'..=b'p')
+        .rev()
+        .fold(json!("conv_9"), |value, name| json!({ char::from(name).to_string(): value }));
+    let context = tenant(&rig, "deep", &format!(r#""a":{deep}"#)).await;
+    assert_eq!(context["conversation_id"], "conv_9");
+    assert_eq!(rig.envoy.reloads().await.unwrap(), 0);
+    assert!(!rig.envoy.log().contains("gatelog"), "{}", rig.envoy.log());
+}
