@@ -11,7 +11,7 @@ use crate::commands::health::{self, HealthArgs};
 use crate::commands::replay::{self, ReplayArgs};
 use crate::commands::trace::{self, TraceArgs};
 use crate::commands::{self, check, serve};
-use crate::config::ServeArgs;
+use crate::config::{ServeArgs, environment};
 
 /// Receives gatelog batches, spools them durably, stores them in MongoDB.
 ///
@@ -72,8 +72,14 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         // Prints help to standard output and faults to standard error; exits 0 or 2.
         Err(error) => error.exit(),
     };
+    let strange = environment::strange(&settings(), &given());
+    if !matches!(cli.command, Command::Serve(_)) {
+        for line in &strange {
+            eprintln!("gatelog-collector: warning: {line}");
+        }
+    }
     let done = match cli.command {
-        Command::Serve(args) => commands::block_on(serve::run(&args)),
+        Command::Serve(args) => commands::block_on(serve::run(&args, &strange)),
         Command::Check(args) => commands::block_on(check::run(&args)),
         Command::Health(args) => commands::block_on(health::run(&args)),
         Command::Trace(args) => commands::block_on(trace::run(&args)),
@@ -101,6 +107,19 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// Every environment variable that any command reads.
+fn settings() -> Vec<String> {
+    let program = Cli::command();
+    let arguments = program.get_subcommands().flat_map(clap::Command::get_arguments);
+    let names = arguments.filter_map(|argument| argument.get_env()?.to_str());
+    names.map(str::to_owned).collect()
+}
+
+/// The names of the variables that are set.
+fn given() -> Vec<String> {
+    std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect()
+}
+
 /// Serving is what is meant when no command is named.
 fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let names_one = match arguments.get(1).and_then(|first| first.to_str()) {
@@ -121,6 +140,14 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_settings_are_those_that_the_help_names() {
+        let settings = settings();
+        for name in ["MONGODB_URI", "GATELOG_URL", "GATELOG_SPOOL_DIR", "LOG_LEVEL"] {
+            assert!(settings.iter().any(|known| known == name), "{name}");
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ const ANSWER_BYTES: usize = 16 << 20;
 pub struct Target {
     /// `http://host:port` or `https://host:port`.
     pub url: String,
-    /// File with a bearer token in its first line.
+    /// File whose first line begins with a bearer token; empty lines and `#` lines apart.
     pub token_file: Option<PathBuf>,
     /// Certificates, PEM, that sign the collector's; needed for `https`.
     pub ca: Option<PathBuf>,
@@ -38,6 +38,7 @@ pub struct Target {
 
 /// A client of one collector.
 pub struct Client {
+    url: String,
     authority: String,
     address: String,
     token: Option<HeaderValue>,
@@ -102,12 +103,18 @@ impl Client {
             None => None,
         };
         Ok(Self {
+            url: target.url.clone(),
             authority: authority.to_string(),
             address: format!("{}:{port}", authority.host()),
             token,
             tls,
             connection: None,
         })
+    }
+
+    /// Where the collector is, as it was given.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Asks, and waits for the answer. A connection that fails is made anew the next time.
@@ -192,8 +199,10 @@ fn token(file: &PathBuf) -> Result<HeaderValue, String> {
     let fault = |text: String| format!("token file \"{}\": {text}", file.display());
     let text = std::fs::read_to_string(file).map_err(|error| fault(error.to_string()))?;
     let line = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
-    let line = line.ok_or_else(|| fault("holds no token".into()))?;
-    let mut value = HeaderValue::from_str(&format!("Bearer {line}"))
+    // Behind a token may stand its roles.
+    let token = line.and_then(|line| line.split_whitespace().next());
+    let token = token.ok_or_else(|| fault("holds no token".into()))?;
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
         .map_err(|_| fault("the token has characters that a header cannot carry".into()))?;
     value.set_sensitive(true);
     Ok(value)

@@ -1,6 +1,7 @@
 //! The configuration: from text as typed to values that are sure to work together.
 
 mod args;
+pub mod environment;
 mod faults;
 mod read;
 pub mod units;

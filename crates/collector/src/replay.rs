@@ -31,6 +31,10 @@ pub use journal::{Found, Journal, Kind, Line};
 const BATCH_RECORDS: usize = 1_000;
 /// Or so many bytes.
 const BATCH_BYTES: usize = 512 << 10;
+/// How long is tried by default once the collector has answered.
+const PATIENCE: Duration = Duration::from_mins(5);
+/// How long is tried by default where it never answered: the address may be wrong.
+const FIRST_PATIENCE: Duration = Duration::from_secs(10);
 /// Most boots whose known records are remembered; past it they are asked for again.
 const BOOTS: usize = 1_000;
 
@@ -102,6 +106,10 @@ pub enum ReplayError {
     Read(std::io::Error),
     /// The collector gave no good answer for too long.
     Away {
+        /// Its address.
+        url: String,
+        /// Whether it has answered before.
+        reached: bool,
         /// How long it was tried.
         patience: Duration,
         /// The last failure.
@@ -109,6 +117,8 @@ pub enum ReplayError {
     },
     /// The collector refuses, and will not do otherwise.
     Refused {
+        /// Its address.
+        url: String,
         /// Its status.
         status: u16,
         /// Its reason.
@@ -120,13 +130,26 @@ impl fmt::Display for ReplayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ReplayError::Read(error) => write!(f, "cannot be read: {error}"),
-            ReplayError::Away { patience, last } => write!(
+            ReplayError::Away { url, reached: true, patience, last } => write!(
                 f,
-                "the collector did not accept for {} s: {last}; run it again to go on",
+                "the collector at {url} did not accept for {} s: {last}; run it again to go on",
                 patience.as_secs()
             ),
-            ReplayError::Refused { status, text } => {
-                write!(f, "the collector refuses with {status}: {text}")
+            ReplayError::Away { url, patience, last, .. } => write!(
+                f,
+                "no collector answered at {url} within {} s: {last}; is --url (GATELOG_URL) \
+                 right? run it again to go on",
+                patience.as_secs()
+            ),
+            ReplayError::Refused { url, status: 401, text } => {
+                write!(f, "the collector at {url} refuses with 401: {text}; is --token-file right?")
+            }
+            ReplayError::Refused { url, status: status @ (404 | 405), .. } => write!(
+                f,
+                "{url} answers {status}: is --url (GATELOG_URL) the address of a collector?"
+            ),
+            ReplayError::Refused { url, status, text } => {
+                write!(f, "the collector at {url} refuses with {status}: {text}")
             }
         }
     }
@@ -137,7 +160,10 @@ impl std::error::Error for ReplayError {}
 /// A replay under way.
 pub struct Replay {
     client: Client,
-    patience: Duration,
+    /// As asked for.
+    patience: Option<Duration>,
+    /// Whether the collector has answered anything.
+    reached: bool,
     known: HashMap<BootKey, Intervals>,
     batch: Vec<u8>,
     records: usize,
@@ -145,11 +171,13 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Sends to this collector; gives up when it has accepted nothing for `patience`.
-    pub fn new(client: Client, patience: Duration) -> Self {
+    /// Sends to this collector; gives up when it has accepted nothing for `patience`: by default
+    /// five minutes, but ten seconds where it never answered.
+    pub fn new(client: Client, patience: Option<Duration>) -> Self {
         Self {
             client,
             patience,
+            reached: false,
             known: HashMap::new(),
             batch: Vec::new(),
             records: 0,
@@ -241,11 +269,12 @@ impl Replay {
         let path = format!("/v1/accounting?gateway={}&boot={boot}", percent_encode(&key.gateway));
         let answer = self.persist(&Method::GET, &path, None).await?;
         if answer.status != StatusCode::OK {
-            return Err(refused(&answer));
+            return Err(self.refused(&answer));
         }
         // Of numbers that the collector keeps as a count only, none is taken to be known.
         let report: Result<Report, _> = serde_json::from_slice(&answer.body);
         let report = report.map_err(|error| ReplayError::Refused {
+            url: self.client.url().to_owned(),
             status: answer.status.as_u16(),
             text: format!("its accounting is not understood: {error}"),
         })?;
@@ -254,6 +283,11 @@ impl Replay {
             known.insert(start..=end);
         }
         Ok(known)
+    }
+
+    fn refused(&self, answer: &Answer) -> ReplayError {
+        let (url, status) = (self.client.url().to_owned(), answer.status.as_u16());
+        ReplayError::Refused { url, status, text: error_of(answer) }
     }
 
     async fn flush(&mut self) -> Result<(), ReplayError> {
@@ -267,7 +301,7 @@ impl Replay {
                     Some((first, second)) => work.extend([second, first]),
                     None => self.tally.refused = self.tally.refused.saturating_add(1),
                 },
-                _ => return Err(refused(&answer)),
+                _ => return Err(self.refused(&answer)),
             }
         }
         Ok(())
@@ -280,7 +314,7 @@ impl Replay {
             quarantined: u64,
         }
         let Accepted { accepted, quarantined } =
-            serde_json::from_slice(&answer.body).map_err(|_| refused(answer))?;
+            serde_json::from_slice(&answer.body).map_err(|_| self.refused(answer))?;
         self.tally.sent = self.tally.sent.saturating_add(accepted);
         self.tally.quarantined = self.tally.quarantined.saturating_add(quarantined);
         Ok(())
@@ -296,7 +330,9 @@ impl Replay {
         let began = Instant::now();
         let mut backoff = Backoff::default();
         loop {
-            let (last, wait) = match self.client.ask(method.clone(), path, body.clone()).await {
+            let asked = self.client.ask(method.clone(), path, body.clone()).await;
+            self.reached |= asked.is_ok();
+            let (last, wait) = match asked {
                 Ok(answer)
                     if answer.status.is_server_error()
                         || answer.status == StatusCode::TOO_MANY_REQUESTS =>
@@ -309,17 +345,16 @@ impl Replay {
                 Ok(answer) => return Ok(answer),
                 Err(error) => (error.to_string(), None),
             };
-            if began.elapsed() >= self.patience {
-                return Err(ReplayError::Away { patience: self.patience, last });
+            let default = if self.reached { PATIENCE } else { FIRST_PATIENCE };
+            let patience = self.patience.unwrap_or(default);
+            if began.elapsed() >= patience {
+                let (url, reached) = (self.client.url().to_owned(), self.reached);
+                return Err(ReplayError::Away { url, reached, patience, last });
             }
-            let left = self.patience.saturating_sub(began.elapsed());
+            let left = patience.saturating_sub(began.elapsed());
             tokio::time::sleep(wait.unwrap_or_else(|| backoff.next()).min(left)).await;
         }
     }
-}
-
-fn refused(answer: &Answer) -> ReplayError {
-    ReplayError::Refused { status: answer.status.as_u16(), text: error_of(answer) }
 }
 
 fn error_of(answer: &Answer) -> String {

@@ -1,5 +1,6 @@
 //! `dead-letters`: what could not be stored, beside a serving collector or without one.
 
+use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
 use clap::{Args, Subcommand};
@@ -7,7 +8,9 @@ use gatelog_record::{DecodeLimits, Timestamp, Uuid, decode_record};
 use serde_json::json;
 
 use super::Failure;
-use crate::config::SpoolDirArgs;
+use crate::clock::now_millis;
+use crate::config::units::duration;
+use crate::config::{Faults, SpoolDirArgs};
 use crate::ingest::write_line;
 use crate::spool::{LetterBox, LetterFilter, Retried, SpoolError, StoredLetter};
 
@@ -33,12 +36,12 @@ enum Action {
         #[command(flatten)]
         which: Which,
     },
-    /// Remove them for good
+    /// Remove them for good: those of a kind, by number, of an age, or all
     Purge {
         #[command(flatten)]
         which: Which,
         /// All of them
-        #[arg(long, required_unless_present_any = ["kind", "id"])]
+        #[arg(long, conflicts_with_all = ["kind", "id", "older_than"])]
         all: bool,
     },
 }
@@ -51,14 +54,29 @@ struct Which {
     /// Only these, by number
     #[arg(long, value_name = "NUMBER", value_delimiter = ',')]
     id: Vec<i64>,
+    /// Only those that have been there for so long, such as 7d
+    #[arg(long, value_name = "TIME")]
+    older_than: Option<String>,
     #[command(flatten)]
     spool: SpoolDirArgs,
 }
 
 impl Which {
     fn open(&self) -> Result<(LetterBox, LetterFilter), Failure> {
+        let mut faults = Faults::default();
+        let before = self.older_than.as_ref().and_then(|text| {
+            let age = faults.take("--older-than", text, duration(text))?;
+            Some(now_millis().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)))
+        });
+        if !faults.is_empty() {
+            return Err(faults.into());
+        }
         let letters = LetterBox::open(&self.spool.spool_dir).map_err(|error| self.fault(&error))?;
-        Ok((letters, LetterFilter { kind: self.kind.clone(), ids: self.id.clone() }))
+        Ok((letters, LetterFilter { kind: self.kind.clone(), ids: self.id.clone(), before }))
+    }
+
+    const fn chooses(&self) -> bool {
+        self.kind.is_some() || !self.id.is_empty() || self.older_than.is_some()
     }
 
     fn fault(&self, error: &SpoolError) -> Failure {
@@ -99,7 +117,15 @@ pub fn run(args: &DeadLettersArgs) -> Result<(), Failure> {
             }
             Ok(())
         }
-        Action::Purge { which, .. } => {
+        Action::Purge { which, all } => {
+            if !all && !which.chooses() {
+                return Err(Failure {
+                    status: 2,
+                    text: "purge: say which dead letters to remove: --kind KIND, --id NUMBER,… or \
+                           --older-than TIME (together: those that all of them mean), or --all"
+                        .into(),
+                });
+            }
             let (mut letters, filter) = which.open()?;
             let removed = letters.purge(&filter).map_err(|error| which.fault(&error))?;
             println!("{removed} removed");
@@ -117,11 +143,33 @@ fn print(out: &mut impl Write, stored: &StoredLetter, json: bool) -> io::Result<
             "id": id, "at": at, "kind": letter.kind, "reason": letter.reason, "whole": whole,
             "line": line,
         });
-        writeln!(out, "{value}")
+        writeln!(out, "{}", Printable(&value.to_string()))
     } else {
         // Reasons may quote a record: no control character of theirs reaches a terminal.
         let reason = letter.reason.escape_debug();
         writeln!(out, "{id:>8}  {at}  {:<14}  {reason}", letter.kind.escape_debug())
+    }
+}
+
+/// A JSON text with no character left in it that steers a terminal: what serde leaves as it is,
+/// DEL, the C1 controls and those that turn the direction of text, as `\u` escapes. They stand in
+/// strings only, so the value stays the same.
+struct Printable<'a>(&'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            match c {
+                '\u{61c}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}' => write!(f, "\\u{:04x}", u32::from(c))?,
+                c if c.is_control() => write!(f, "\\u{:04x}", u32::from(c))?,
+                c => f.write_char(c)?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -139,4 +187,18 @@ fn revive(stored: &StoredLetter) -> Option<Retried> {
         retried.seqs.add(&source.gateway, source.boot, source.seq);
     }
     Some(retried)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_character_of_a_record_steers_the_terminal_that_prints_it_as_json() {
+        let line = "a\u{7f}\u{9b}31m\u{202e}\u{1b}[2J\u{2028}é";
+        let text = Printable(&json!({ "line": line }).to_string()).to_string();
+        assert_eq!(text, r#"{"line":"a\u007f\u009b31m\u202e\u001b[2J\u2028é"}"#);
+        let back: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(back["line"], line);
+    }
 }

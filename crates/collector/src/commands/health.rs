@@ -37,9 +37,10 @@ pub async fn run(args: &HealthArgs) -> Result<(), Failure> {
     })?;
     let path = if args.ready { "/readyz" } else { "/healthz" };
     let answer = tokio::time::timeout(PATIENCE, client.ask(Method::GET, path, None)).await;
+    let failed = |text: String| Failure::failed(format!("{}: {text}", client.url()));
     let answer = answer
-        .map_err(|_| Failure::failed(format!("no answer within {}s", PATIENCE.as_secs())))?
-        .map_err(Failure::failed)?;
+        .map_err(|_| failed(format!("no answer within {}s", PATIENCE.as_secs())))?
+        .map_err(|error| failed(error.to_string()))?;
     let text = String::from_utf8_lossy(&answer.body).into_owned();
     if answer.status == StatusCode::OK {
         println!("{text}");

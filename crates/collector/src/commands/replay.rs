@@ -1,7 +1,9 @@
 //! `replay`: delivers what a gateway's journal holds and a collector misses.
 
+mod input;
+
 use std::fs::File;
-use std::io::{self, BufReader, IsTerminal};
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -15,25 +17,26 @@ use crate::config::Faults;
 use crate::config::units::duration;
 use crate::replay::{Notice, Replay, ReplayError, Tally};
 
-/// How much of a journal is read at once.
-const BUFFER_BYTES: usize = 256 << 10;
 /// Damaged lines that are named for each journal; all of them are counted.
 const NAMED_LINES: u64 = 20;
 
 /// What to replay, and where to.
 #[derive(Args, Clone, Debug)]
 pub struct ReplayArgs {
-    /// Journals: what Envoy printed, one JSON record a line among other lines; - is standard input
+    /// Journals: what Envoy printed, one JSON record a line among other lines, gzipped or not; - is
+    /// standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
     target: TargetArgs,
-    /// File with a bearer token of the collector; its first line is taken
+    /// File with a bearer token of the collector: the first word of its first line that is neither
+    /// empty nor a comment (#), as in the collector's own file of tokens; it must send and read
     #[arg(long, value_name = "FILE", env = "GATELOG_TOKENS_FILE")]
     token_file: Option<PathBuf>,
-    /// How long to try while the collector is away or full
-    #[arg(long, value_name = "TIME", default_value = "5m")]
-    patience: String,
+    /// How long to try while the collector is away or full [default: 5m, but 10s where it never
+    /// answered]
+    #[arg(long, value_name = "TIME")]
+    patience: Option<String>,
 }
 
 /// Replays the files, and prints what became of them as one line of JSON.
@@ -43,11 +46,12 @@ pub struct ReplayArgs {
 /// The collector is away or refuses, a file cannot be read, or a record was not taken.
 pub async fn run(args: &ReplayArgs) -> Result<(), Failure> {
     let mut faults = Faults::default();
-    let patience = faults.take("--patience", &args.patience, duration(&args.patience));
+    let patience = args.patience.as_ref();
+    let patience = patience.and_then(|text| faults.take("--patience", text, duration(text)));
     let given = |file: &Option<PathBuf>| file.clone().filter(|file| !file.as_os_str().is_empty());
     let client = Client::new(&args.target.with_token(given(&args.token_file)));
     let client = client.map_err(|error| faults.add_rule(error)).ok();
-    let (Some(client), Some(patience)) = (client, patience) else {
+    let Some(client) = client.filter(|_| faults.is_empty()) else {
         return Err(faults.into());
     };
     let mut replay = Replay::new(client, patience);
@@ -73,14 +77,13 @@ async fn one(replay: &mut Replay, file: &PathBuf) -> Result<(), Failure> {
     let name = file.display().to_string();
     let fault = |error: ReplayError| Failure::failed(format!("\"{name}\": {error}"));
     let mut told = Told::new(&name);
-    if file.as_os_str() == "-" {
-        let input = BufReader::with_capacity(BUFFER_BYTES, io::stdin());
-        replay.journal(input, |notice| told.tell(&notice)).await.map_err(fault)
+    let input = if file.as_os_str() == "-" {
+        input::open(io::stdin())
     } else {
-        let input = File::open(file).map_err(|error| fault(ReplayError::Read(error)))?;
-        let input = BufReader::with_capacity(BUFFER_BYTES, input);
-        replay.journal(input, |notice| told.tell(&notice)).await.map_err(fault)
-    }
+        File::open(file).and_then(input::open)
+    };
+    let input = input.map_err(|error| fault(ReplayError::Read(error)))?;
+    replay.journal(input, |notice| told.tell(&notice)).await.map_err(fault)
 }
 
 fn summary(tally: &Tally) -> serde_json::Value {

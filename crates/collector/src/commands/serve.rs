@@ -32,15 +32,18 @@ const RECONCILE_FIRST: Duration = Duration::from_secs(5);
 /// gap is to be told sooner.
 const SHARE_EVERY: Duration = Duration::from_secs(5);
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM or SIGINT. `strange` are lines about the environment to be told.
 ///
 /// # Errors
 ///
 /// The configuration is wrong, the spool cannot be opened, or the address cannot be bound.
-pub async fn run(args: &ServeArgs) -> Result<(), Failure> {
+pub async fn run(args: &ServeArgs, strange: &[String]) -> Result<(), Failure> {
     let config = args.compile()?;
     let prepared = Prepared::new(&config).await?;
     logging::start(config.log_level);
+    for line in strange {
+        tracing::warn!("{line}");
+    }
     serve(config, prepared).await
 }
 

@@ -49,12 +49,15 @@ pub struct LogArgs {
 pub struct ServeArgs {
     #[command(flatten)]
     pub(super) store: StoreArgs,
-    /// How long records are kept, by level: debug, info, warning, error, critical, audit, trace
+    /// How long records are kept: info=30d,error=90d. Names: debug, info, warning, error, critical,
+    /// audit, trace, or * for all; for one organization: acme/info=7d,acme/*=1d. Units: s, m, h, d
+    /// [default: debug=7d,info=30d,warning=60d,error=90d,critical=120d,audit=365d,trace=30d]
     #[arg(
         long,
-        value_name = "LEVEL=TIME,…",
+        value_name = "NAME=TIME,…",
         env = "GATELOG_RETENTION",
         default_value = "",
+        hide_default_value = true,
         help_heading = "MongoDB"
     )]
     pub(super) retention: String,

@@ -45,6 +45,8 @@ pub struct LetterFilter {
     pub kind: Option<String>,
     /// Only these numbers; all when empty.
     pub ids: Vec<i64>,
+    /// Only those put there before this, in milliseconds since the epoch.
+    pub before: Option<i64>,
 }
 
 /// Dead letters in the spool, counted.
@@ -131,9 +133,11 @@ pub(super) fn trim(
 
 /// The numbers of the letters that the filter means, oldest first.
 pub(super) fn ids(db: &Connection, filter: &LetterFilter) -> Result<Vec<i64>, SpoolError> {
-    let mut statement =
-        db.prepare("SELECT id FROM dead_letter WHERE ?1 IS NULL OR kind = ?1 ORDER BY id")?;
-    let ids = statement.query_map([&filter.kind], |row| row.get(0))?;
+    let mut statement = db.prepare(
+        "SELECT id FROM dead_letter WHERE (?1 IS NULL OR kind = ?1) AND (?2 IS NULL OR at < ?2)
+         ORDER BY id",
+    )?;
+    let ids = statement.query_map(params![filter.kind, filter.before], |row| row.get(0))?;
     let ids: Vec<i64> = ids.collect::<Result<_, _>>()?;
     Ok(match filter.ids.as_slice() {
         [] => ids,

@@ -1,8 +1,11 @@
 //! The commands beside a serving collector.
 
 use std::fs;
+use std::io::Write;
 use std::process::{Command, Output};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use gatelog_record::Uuid;
 use gatelog_testkit::{Client, Collector, CollectorOptions, Database};
 use serde_json::{Value, json};
@@ -80,9 +83,50 @@ async fn a_replay_says_why_it_ended() {
         run(collector.command(&["replay", "--url", "ftp://x", "--patience=1", journal]).unwrap());
     assert!(status == 2 && error.contains("--patience") && error.contains("ftp://x"), "{error}");
     collector.stop().unwrap();
-    let (status, _, error) =
-        run(collector.command(&["replay", "--url", &url, "--patience=1s", journal]).unwrap());
-    assert!(status == 1 && error.contains("run it again"), "{status} {error}");
+    // By default soon, where nobody ever answered; and always with the address.
+    for patience in [&["--patience=1s"][..], &[]] {
+        let arguments = [&["replay", "--url", &url][..], patience, &[journal]].concat();
+        let (status, _, error) = run(collector.command(&arguments).unwrap());
+        assert!(status == 1 && error.contains("run it again"), "{status} {error}");
+        assert!(error.contains(&url) && error.contains("is --url (GATELOG_URL) right?"), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gzipped_journal_is_replayed_as_it_is() {
+    let database = Database::fresh().await.unwrap();
+    let collector = Collector::start(&database, CollectorOptions::default()).await.unwrap();
+    let (boot, directory) = (Uuid::new_v4(), TempDir::new().unwrap());
+    let journal = directory.path().join("envoy.log.1.gz");
+    // Two members, as of a file that was compressed piece by piece.
+    let mut packed = Vec::new();
+    for seqs in [1..=20, 21..=30] {
+        let lines: String = seqs.map(|seq| record(boot, seq) + "\n").collect();
+        let mut encoder = GzEncoder::new(&mut packed, Compression::default());
+        encoder.write_all(lines.as_bytes()).unwrap();
+        encoder.finish().unwrap();
+    }
+    fs::write(&journal, &packed).unwrap();
+    let (status, tally, error) = replayed(&collector, &journal);
+    assert_eq!((status, &tally["sent"]), (0, &json!(30)), "{error}");
+    audit(&database, &[&collector], boot, 30).await;
+    packed.truncate(packed.len() - 9);
+    fs::write(&journal, &packed).unwrap();
+    let (status, _, error) = replayed(&collector, &journal);
+    assert!(status == 1 && error.contains("envoy.log.1.gz\": cannot be read"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mistyped_variable_is_told_in_the_log_and_by_every_command() {
+    let database = Database::fresh().await.unwrap();
+    let options =
+        CollectorOptions { environment: vec![("GATELOG_SPOOL_MAXBYTES".into(), "2GiB".into())] };
+    let mut collector = Collector::start(&database, options).await.unwrap();
+    let (_, _, error) = run(collector.command(&["dead-letters", "list"]).unwrap());
+    for told in [collector.process().stderr(), error] {
+        assert!(told.contains("GATELOG_SPOOL_MAXBYTES is no setting"), "{told}");
+        assert!(told.contains("did you mean GATELOG_SPOOL_MAX_BYTES?"), "{told}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,8 +140,14 @@ async fn dead_letters_are_listed_and_removed_while_the_collector_serves() {
     let (_, one, _) = command(&["dead-letters", "list", "--json", "--kind", "not_json"]);
     assert_eq!(serde_json::from_str::<Value>(&one).unwrap()["line"], "nonsense");
     assert_eq!(command(&["dead-letters", "retry"]).0, 1, "they are still no records");
-    assert_eq!(command(&["dead-letters", "purge"]).0, 2, "which ones must be said");
-    assert_eq!(command(&["dead-letters", "purge", "--all"]).1, "2 removed\n");
+    let (status, _, error) = command(&["dead-letters", "purge"]);
+    assert_eq!(status, 2, "which ones must be said");
+    for flag in ["--kind", "--id", "--older-than", "--all"] {
+        assert!(error.contains(flag), "{error}");
+    }
+    assert_eq!(command(&["dead-letters", "purge", "--older-than=1h"]).1, "0 removed\n");
+    assert_eq!(command(&["dead-letters", "purge", "--older-than=0s", "--id=1"]).1, "1 removed\n");
+    assert_eq!(command(&["dead-letters", "purge", "--all"]).1, "1 removed\n");
     assert_eq!(command(&["dead-letters", "list"]).1, "");
 }
 
