@@ -62,7 +62,7 @@ demo: runtime wasm ## See the whole work, until Ctrl-C; ONCE=1 checks it and end
 # --- The quick loop ---
 
 .PHONY: check
-check: fmt-check lint lint-wasm doc deny unit ## Formatting, lints, docs, licences, unit tests
+check: fmt-check shellcheck lint lint-wasm doc deny unit ## Formatting, lints, docs, licences, unit tests
 
 .PHONY: fmt
 fmt: ## Format all code
@@ -77,6 +77,10 @@ fmt-check:
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo fmt --manifest-path tests/conformance/Cargo.toml --check
 	cargo fmt --manifest-path tests/plain/Cargo.toml --check
+
+.PHONY: shellcheck
+shellcheck: ## Lints of the shell scripts
+	shellcheck --external-sources scripts/*.sh envoy/drain.sh .ci/run
 
 .PHONY: lint
 lint: ## Clippy for the native targets, warnings are errors
@@ -105,6 +109,7 @@ advisories: ## Known vulnerabilities of dependencies (needs the network)
 .PHONY: unit
 unit: ## Unit tests of all crates
 	cargo test --workspace --exclude gatelog-tests --lib --bins --quiet
+	cargo test --workspace --test checkout --quiet
 
 # --- The tests ---
 

@@ -36,6 +36,7 @@ runtime_programs() {
 check_programs() {
     need_command node nodejs "the wasm unit tests run under Node"
     need_command npm npm "a browser is driven by a library of that registry"
+    need_command shellcheck shellcheck "make check reads the shell scripts with it"
     need_command jq jq "the end-to-end tests run the documented jq filters"
     need_command c++ g++ "the engine of the fuzzer is compiled from C++"
     need_command curl curl "the end-to-end tests run the drain recipe, the tests of clients drive the gateway with it"

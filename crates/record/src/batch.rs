@@ -162,6 +162,13 @@ impl BatchHeader {
     /// Whether a line means to be a header, whatever its shape: its first key is `batch`, and it
     /// has none of the keys that every record has. An application's record may have a key of its
     /// own that is called `batch`.
+    ///
+    /// ```
+    /// use gatelog_record::BatchHeader;
+    ///
+    /// assert!(BatchHeader::is_header(br#"{"batch":{"v":2}}"#));
+    /// assert!(!BatchHeader::is_header(br#"{"batch":7,"level":"INFO","message":"imported"}"#));
+    /// ```
     pub fn is_header(line: &[u8]) -> bool {
         line.trim_ascii_start()
             .strip_prefix(b"{")

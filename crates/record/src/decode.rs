@@ -151,6 +151,25 @@ impl std::error::Error for DecodeError {}
 
 /// Reads a line. `id_if_absent` becomes the id of a record that has none: to make a redelivery
 /// harmless, the same line must be given the same one.
+///
+/// # Errors
+///
+/// The line is past a bound, not JSON, or not a record. The error says which, as data
+/// ([`DecodeError`]'s `fault`) and as text.
+///
+/// ```
+/// use gatelog_record::{DecodeLimits, Fault, Level, Uuid, decode_record};
+///
+/// let limits = DecodeLimits::default();
+/// let line = br#"{"timestamp":"2026-01-26T02:11:57.469652+00:00","level":"ERROR",
+///                 "logger_name":"billing","message":"no such invoice"}"#;
+/// let decoded = decode_record(line, &limits, Uuid::from_u128(7))?;
+/// assert_eq!((decoded.level, decoded.id), (Level::Error, Uuid::from_u128(7)));
+///
+/// let error = decode_record(b"{\"level\":", &limits, Uuid::nil()).unwrap_err();
+/// assert_eq!(error.fault, Fault::NotJson);
+/// # Ok::<(), gatelog_record::DecodeError>(())
+/// ```
 pub fn decode_record(
     line: &[u8],
     limits: &DecodeLimits,

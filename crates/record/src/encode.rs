@@ -8,7 +8,8 @@ use crate::json::Json;
 use crate::limits::{PAIRS, RecordLimits, TIGHT_VALUE_BYTES};
 use crate::record::{Context, Http, Outcome, Pairs, Record, Source, Status, Trace};
 
-/// Encodes records within bounds; holds no state between them.
+/// Encodes records within bounds; holds no state between them. The crate's first page has an
+/// example.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Encoder {
     limits: RecordLimits,

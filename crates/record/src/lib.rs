@@ -8,6 +8,61 @@
 //! - [`BatchHeader`]: the first line of a batch, with the sender's own accounting.
 //! - [`Level`], [`Timestamp`]: the two values every record is filed by.
 //! - [`limits`]: every bound of the format, with its reason.
+//!
+//! A batch is its header's line, then a line for each record:
+//!
+//! ```
+//! use gatelog_record::{
+//!     BatchHeader, Context, DecodeLimits, Dropped, Encoder, Http, Level, Record, Source, Status,
+//!     Timestamp, Trace, Uuid, decode_record,
+//! };
+//!
+//! let boot = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0007);
+//! let record = Record {
+//!     timestamp: Timestamp::parse("2026-01-26T02:11:57.469652+00:00")?,
+//!     level: Level::Info,
+//!     logger_name: "gateway.edge",
+//!     function_name: "conversations",
+//!     message: "GET /api/v1/conversations -> 200 in 45.23 ms",
+//!     context: Context { organization_id: Some("org_123"), ..Context::default() },
+//!     trace: Trace {
+//!         execution_time_us: 45_230,
+//!         status: Status::Success,
+//!         slow: false,
+//!         trace_id: None,
+//!         parent_span_id: None,
+//!         upstream_us: Some(44_000),
+//!         metrics: &[],
+//!         phases: &[],
+//!     },
+//!     http: Http { status: Some(200), ..Http::default() },
+//!     error: None,
+//!     audit: false,
+//!     weight: None,
+//!     extra: &[],
+//!     id: Uuid::from_u128(1),
+//!     source: Source { gateway: "edge-7", boot, seq: 1 },
+//! };
+//! let header = BatchHeader {
+//!     gateway: "edge-7".to_owned(),
+//!     boot,
+//!     assigned: 1,
+//!     queued: 0,
+//!     dropped: Dropped::default(),
+//!     sampled: 0,
+//! };
+//!
+//! let mut batch = Vec::new();
+//! header.encode(&mut batch);
+//! Encoder::default().encode(&record, &mut batch)?;
+//!
+//! let (first, line) = batch.split_at(batch.iter().position(|byte| *byte == b'\n').unwrap());
+//! assert_eq!(BatchHeader::decode(first)?.assigned, 1);
+//! let decoded = decode_record(line.trim_ascii(), &DecodeLimits::default(), Uuid::nil())?;
+//! assert_eq!(decoded.id, record.id);
+//! assert_eq!(decoded.body["context"]["organization_id"], "org_123");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 

@@ -1,0 +1,13 @@
+//! What holds of the checkout itself, before anything of it runs.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod links;
+mod rust_version;
