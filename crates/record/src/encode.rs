@@ -287,6 +287,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
+    use crate::fields::{Field, Kind, RECORD};
     use crate::limits::{RECORD_BYTES_MIN, VALUE_BYTES_MIN};
     use crate::{Level, Timestamp};
 
@@ -380,6 +381,79 @@ mod tests {
             assert!(line.contains(part), "{part} in {line}");
         }
         serde_json::from_str::<serde_json::Value>(&line).unwrap();
+    }
+
+    /// The keys that only applications write.
+    const OF_APPLICATIONS: [&str; 4] = ["span_id", "type", "message", "stack_trace"];
+
+    fn holds_to(fields: &[Field], object: &serde_json::Map<String, serde_json::Value>) {
+        let known = fields.iter().map(|field| field.key);
+        let expected: Vec<_> = known.filter(|key| object.contains_key(*key)).collect();
+        let written: Vec<_> = object.keys().map(String::as_str).collect();
+        assert_eq!(written, expected, "unknown keys, or another order");
+        for field in fields {
+            match object.get(field.key) {
+                None => assert!(OF_APPLICATIONS.contains(&field.key), "{}", field.key),
+                Some(serde_json::Value::Null) => assert_eq!(field.key, "line_number"),
+                Some(value) => assert!(field.kind.fits(value), "{}: {value}", field.key),
+            }
+            if let (Kind::Object(fields), Some(part)) = (field.kind, object.get(field.key)) {
+                holds_to(fields, part.as_object().unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_written_has_every_field_of_the_format_in_its_order() {
+        let text = Some("x");
+        let mut full = record();
+        full.context = Context {
+            request_id: text,
+            correlation_id: text,
+            organization_id: text,
+            user_id: text,
+            conversation_id: text,
+            client_request_id: text,
+            client_correlation_id: text,
+        };
+        full.trace = Trace {
+            slow: true,
+            trace_id: text,
+            parent_span_id: text,
+            metrics: &[("db", 1.0)],
+            phases: &[("request_ms", 1)],
+            ..full.trace
+        };
+        full.http = Http {
+            method: text,
+            scheme: text,
+            host: text,
+            path: text,
+            query: text,
+            status: Some(200),
+            protocol: text,
+            user_agent: text,
+            client_ip: text,
+            route: text,
+            cluster: text,
+            upstream: text,
+            attempts: Some(1),
+            request_bytes: Some(1),
+            response_bytes: Some(1),
+            request_headers: &[("x-a", "b")],
+            response_headers: &[("x-a", "b")],
+        };
+        full.error = Some(Outcome {
+            details: text,
+            flags: &["UF"],
+            transport_failure: text,
+            grpc_status: Some(14),
+        });
+        full.audit = true;
+        full.weight = Some(10.0);
+        full.extra = &[("region", "eu")];
+        let (line, _) = encode(&full, RecordLimits::default());
+        holds_to(RECORD, &serde_json::from_str(&line).unwrap());
     }
 
     #[test]

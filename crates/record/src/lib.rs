@@ -69,6 +69,7 @@
 mod batch;
 pub mod decode;
 mod encode;
+mod fields;
 mod json;
 mod level;
 pub mod limits;

@@ -1,26 +1,26 @@
 //! A check of one line without reading it into memory: what the collector's door needs of a
 //! record in the filter's own form. It only ever says "a record" of what [`decode_record`] takes
 //! as well, with the same source; of everything else it says nothing, and the whole decoding
-//! decides. So it may be strict: unknown keys, keys that stand twice, other types, numbers out of
-//! range, applications' records are all left to the decoder.
+//! decides. So it may be strict: unknown keys, keys that come twice, other types, numbers out of
+//! range and nested extras are all left to the decoder.
 //!
 //! [`decode_record`]: super::decode_record
 
-use std::borrow::Cow;
 use std::fmt;
-use std::marker::PhantomData;
 
-use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use uuid::Uuid;
 
 use super::{DecodeLimits, OwnedSource};
+use crate::fields::{Field, Kind, RECORD};
 use crate::limits::GATEWAY_BYTES;
 use crate::{Level, Timestamp};
 
 /// Levels of objects and arrays in this form: the record, `http`, its headers.
 const DEPTH: usize = 3;
+
+/// Below this no whole number is outside 64 signed bits: 2^63.
+const WHOLE: f64 = 9_223_372_036_854_775_808.0;
 
 /// A record that has its own id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,293 +36,264 @@ pub fn check_record(line: &[u8], limits: &DecodeLimits) -> Option<Checked> {
         return None;
     }
     // One pass over all of it is cheaper than one for each string.
-    let Part(line): Part<Line<'_>> = serde_json::from_str(str::from_utf8(line).ok()?).ok()?;
-    Timestamp::parse(line.timestamp.as_ref()?).ok()?;
-    line.level.as_ref()?.parse::<Level>().ok()?;
-    line.message?;
-    Uuid::try_parse(line.id.as_ref()?).ok()?;
-    if let Some(status) = line.trace.as_ref().and_then(|trace| trace.0.status.as_ref()) {
-        matches!(status.as_ref(), "success" | "error").then_some(())?;
-    }
-    if let Some(weight) = line.sampling.as_ref().and_then(|sampling| sampling.0.weight.as_ref()) {
-        (weight.0 > 0.0).then_some(())?;
-    }
-    Some(Checked { source: line.source.map(|part| source(part.0)).transpose().ok()? })
+    let mut json = serde_json::Deserializer::from_str(str::from_utf8(line).ok()?);
+    let mut seen = Seen::default();
+    let record = Check { kind: Kind::Object(RECORD), seen: &mut seen };
+    record.deserialize(&mut json).ok().filter(|present| *present)?;
+    json.end().ok()?;
+    seen.id.then_some(())?;
+    let source = match (seen.gateway, seen.boot, seen.seq) {
+        (Some(gateway), Some(boot), Some(seq)) => Some(OwnedSource { gateway, boot, seq }),
+        _ => None,
+    };
+    Some(Checked { source })
 }
 
-fn source(source: Source<'_>) -> Result<OwnedSource, ()> {
-    let boot = source.boot.as_deref().and_then(|boot| Uuid::try_parse(boot).ok());
-    match (source.gateway, boot, source.seq) {
-        (Some(gateway), Some(boot), Some(Count(seq)))
-            if seq > 0 && gateway.len() <= GATEWAY_BYTES =>
+/// What is kept of a record that is read and forgotten.
+#[derive(Default)]
+struct Seen {
+    id: bool,
+    gateway: Option<String>,
+    boot: Option<Uuid>,
+    seq: Option<u64>,
+}
+
+/// Reads a value of a kind; says whether it is there, and not null.
+struct Check<'s> {
+    kind: Kind,
+    seen: &'s mut Seen,
+}
+
+impl<'de> DeserializeSeed<'de> for Check<'_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Check<'_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.expected())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<bool, E> {
+        present(matches!(self.kind, Kind::Bool))
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<bool, E> {
+        // Below 0: serde_json gives all others as `u64`.
+        present(matches!(self.kind, Kind::Int | Kind::Double | Kind::ContextId))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<bool, E> {
+        if i64::try_from(number).is_err() {
+            return Err(E::custom("too large"));
+        }
+        if matches!(self.kind, Kind::Seq) {
+            self.seen.seq = Some(number);
+        }
+        present(match self.kind {
+            Kind::Int | Kind::Count | Kind::Double | Kind::ContextId => true,
+            Kind::Weight | Kind::Seq => number > 0,
+            _ => false,
+        })
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<bool, E> {
+        let fits = match self.kind {
+            Kind::Double => true,
+            Kind::Weight => number > 0.0,
+            _ => false,
+        };
+        present(fits && number.abs() < WHOLE)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<bool, E> {
+        let seen = self.seen;
+        present(match self.kind {
+            Kind::Text | Kind::Lines | Kind::ContextId => true,
+            Kind::Timestamp => Timestamp::parse(text).is_ok(),
+            Kind::Level => text.parse::<Level>().is_ok(),
+            Kind::Status => matches!(text, "success" | "error"),
+            Kind::Id => {
+                seen.id = Uuid::try_parse(text).is_ok();
+                seen.id
+            }
+            Kind::Boot => {
+                seen.boot = Uuid::try_parse(text).ok();
+                seen.boot.is_some()
+            }
+            Kind::Gateway => {
+                seen.gateway = Some(text.to_owned());
+                text.len() <= GATEWAY_BYTES
+            }
+            _ => false,
+        })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> Result<bool, A::Error> {
+        if !matches!(self.kind, Kind::Texts | Kind::Lines) {
+            return Err(A::Error::custom("an array"));
+        }
+        while let Some(present) =
+            texts.next_element_seed(Check { kind: Kind::Text, seen: self.seen })?
         {
-            Ok(OwnedSource { gateway: gateway.into_owned(), boot, seq })
-        }
-        _ => Err(()),
-    }
-}
-
-type Borrowed<'a> = Option<Cow<'a, str>>;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "that they can be read is what is asked")]
-#[allow(clippy::struct_field_names, reason = "the format's keys")]
-struct Line<'a> {
-    #[serde(borrow)]
-    timestamp: Borrowed<'a>,
-    #[serde(borrow)]
-    level: Borrowed<'a>,
-    logger_name: Option<Text>,
-    function_name: Option<Text>,
-    line_number: Option<i64>,
-    message: Option<Text>,
-    context: Option<Part<Context>>,
-    #[serde(borrow)]
-    trace: Option<Part<Trace<'a>>>,
-    http: Option<Part<Http>>,
-    error: Option<Part<ErrorPart>>,
-    audit: Option<bool>,
-    sampling: Option<Part<Sampling>>,
-    extra: Option<Object<Scalar>>,
-    #[serde(borrow)]
-    id: Borrowed<'a>,
-    #[serde(borrow)]
-    source: Option<Part<Source<'a>>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "that they can be read is what is asked")]
-#[allow(clippy::struct_field_names, reason = "the format's keys")]
-struct Context {
-    request_id: Option<Text>,
-    correlation_id: Option<Text>,
-    organization_id: Option<Text>,
-    user_id: Option<Text>,
-    conversation_id: Option<Text>,
-    client_request_id: Option<Text>,
-    client_correlation_id: Option<Text>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "that they can be read is what is asked")]
-#[allow(clippy::struct_field_names, reason = "the format's keys")]
-struct Trace<'a> {
-    execution_time_ms: Option<Double>,
-    #[serde(borrow)]
-    status: Borrowed<'a>,
-    slow: Option<bool>,
-    trace_id: Option<Text>,
-    span_id: Option<Text>,
-    parent_span_id: Option<Text>,
-    upstream_ms: Option<Double>,
-    metrics: Option<Object<Double>>,
-    phases: Option<Object<Double>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "that they can be read is what is asked")]
-struct Http {
-    method: Option<Text>,
-    scheme: Option<Text>,
-    host: Option<Text>,
-    path: Option<Text>,
-    query: Option<Text>,
-    status: Option<Count>,
-    protocol: Option<Text>,
-    user_agent: Option<Text>,
-    client_ip: Option<Text>,
-    route: Option<Text>,
-    cluster: Option<Text>,
-    upstream: Option<Text>,
-    attempts: Option<Count>,
-    request_bytes: Option<Count>,
-    response_bytes: Option<Count>,
-    request_headers: Option<Object<Text>>,
-    response_headers: Option<Object<Text>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "that they can be read is what is asked")]
-struct ErrorPart {
-    details: Option<Text>,
-    flags: Option<Texts>,
-    transport_failure: Option<Text>,
-    grpc_status: Option<Count>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Sampling {
-    weight: Option<Double>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Source<'a> {
-    #[serde(borrow)]
-    gateway: Borrowed<'a>,
-    #[serde(borrow)]
-    boot: Borrowed<'a>,
-    seq: Option<Count>,
-}
-
-/// An object: what is derived would take its values in an array as well.
-struct Part<T>(T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Part<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Read<T> {
-            type Value = Part<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Part<T>, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(Part)
+            if !present {
+                return Err(A::Error::custom("null in an array of strings"));
             }
         }
-        deserializer.deserialize_map(Read(PhantomData))
+        Ok(true)
     }
-}
 
-/// A whole number from 0 that fits 64 signed bits.
-struct Count(u64);
-
-impl<'de> Deserialize<'de> for Count {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let number = u64::deserialize(deserializer)?;
-        i64::try_from(number).map_err(|_| D::Error::custom("too large"))?;
-        Ok(Self(number))
-    }
-}
-
-/// A number that cannot be a whole one outside 64 signed bits: such a one is read as a double.
-struct Double(f64);
-
-impl<'de> Deserialize<'de> for Double {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let number = f64::deserialize(deserializer)?;
-        if number.abs() < WHOLE { Ok(Self(number)) } else { Err(D::Error::custom("too large")) }
-    }
-}
-
-/// Below this no whole number is outside 64 signed bits: 2^63.
-const WHOLE: f64 = 9_223_372_036_854_775_808.0;
-
-/// A string, read and forgotten.
-struct Text;
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
-        impl Visitor<'_> for Read {
-            type Value = Text;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-            fn visit_str<E: Error>(self, _: &str) -> Result<Text, E> {
-                Ok(Text)
-            }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<bool, A::Error> {
+        match self.kind {
+            Kind::Object(fields) => object(fields, map, self.seen),
+            Kind::Map => flat(map),
+            _ => Err(A::Error::custom("an object")),
         }
-        deserializer.deserialize_str(Read)
     }
 }
 
-/// Strings, read and forgotten.
-struct Texts;
+fn present<E: Error>(fits: bool) -> Result<bool, E> {
+    if fits { Ok(true) } else { Err(E::custom("another type, or out of range")) }
+}
 
-impl<'de> Deserialize<'de> for Texts {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
-        impl<'de> Visitor<'de> for Read {
-            type Value = Texts;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("strings")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Texts, A::Error> {
-                while seq.next_element::<Text>()?.is_some() {}
-                Ok(Texts)
-            }
+/// An object of the keys described, each once.
+fn object<'de, A: MapAccess<'de>>(
+    fields: &'static [Field],
+    mut map: A,
+    seen: &mut Seen,
+) -> Result<bool, A::Error> {
+    let (mut came, mut filled, mut next) = (0_u32, 0_u32, 0);
+    while let Some((at, field)) = map.next_key_seed(Position { fields, next })? {
+        let bit = bit(at);
+        if came & bit != 0 {
+            return Err(A::Error::custom("a key comes twice"));
         }
-        deserializer.deserialize_seq(Read)
+        came |= bit;
+        if map.next_value_seed(Check { kind: field.kind, seen })? {
+            filled |= bit;
+        }
+        next = at.saturating_add(1);
+    }
+    let missing = |(at, field): (usize, &Field)| field.required && filled & bit(at) == 0;
+    present(!fields.iter().enumerate().any(missing))
+}
+
+fn bit(at: usize) -> u32 {
+    u32::try_from(at).ok().and_then(|at| 1_u32.checked_shl(at)).unwrap_or(0)
+}
+
+/// Finds a key's place. Keys mostly come in the order of the format: the next one is tried first.
+struct Position {
+    fields: &'static [Field],
+    next: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Position {
+    type Value = (usize, &'static Field);
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_identifier(self)
     }
 }
 
-/// A string, a boolean, a whole number within range or null, read and forgotten.
-struct Scalar;
+impl Visitor<'_> for Position {
+    type Value = (usize, &'static Field);
 
-impl<'de> Deserialize<'de> for Scalar {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
-        impl Visitor<'_> for Read {
-            type Value = Scalar;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a scalar")
-            }
-            fn visit_str<E: Error>(self, _: &str) -> Result<Scalar, E> {
-                Ok(Scalar)
-            }
-            fn visit_bool<E: Error>(self, _: bool) -> Result<Scalar, E> {
-                Ok(Scalar)
-            }
-            fn visit_i64<E: Error>(self, _: i64) -> Result<Scalar, E> {
-                Ok(Scalar)
-            }
-            fn visit_u64<E: Error>(self, number: u64) -> Result<Scalar, E> {
-                i64::try_from(number).map(|_| Scalar).map_err(|_| E::custom("too large"))
-            }
-            fn visit_unit<E: Error>(self) -> Result<Scalar, E> {
-                Ok(Scalar)
-            }
-        }
-        deserializer.deserialize_any(Read)
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a known key")
+    }
+
+    fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
+        let fields = self.fields.iter().enumerate();
+        let (before, after) = (fields.clone().take(self.next), fields.skip(self.next));
+        after
+            .chain(before)
+            .find(|(_, field)| field.key == key)
+            .ok_or_else(|| E::custom("an unknown key"))
     }
 }
 
-/// An object of such values under keys without U+0000, read and forgotten. A key that stands twice
-/// does no harm here.
-struct Object<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Read<T> {
-            type Value = Object<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<T>, A::Error> {
-                while let Some(Key) = map.next_key()? {
-                    map.next_value::<T>()?;
-                }
-                Ok(Object(PhantomData))
-            }
-        }
-        deserializer.deserialize_map(Read(PhantomData))
+/// An object of any keys without U+0000, whose values are no objects or arrays. A key that comes
+/// twice does no harm here.
+fn flat<'de, A: MapAccess<'de>>(mut map: A) -> Result<bool, A::Error> {
+    while let Some(AnyKey) = map.next_key_seed(AnyKey)? {
+        map.next_value_seed(Scalar)?;
     }
+    Ok(true)
 }
 
 /// A key without U+0000, read and forgotten.
-struct Key;
+struct AnyKey;
 
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
-        impl Visitor<'_> for Read {
-            type Value = Key;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-            fn visit_str<E: Error>(self, key: &str) -> Result<Key, E> {
-                if key.contains('\0') { Err(E::custom("U+0000 in a key")) } else { Ok(Key) }
-            }
-        }
-        deserializer.deserialize_identifier(Read)
+impl<'de> DeserializeSeed<'de> for AnyKey {
+    type Value = Self;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl Visitor<'_> for AnyKey {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key without U+0000")
+    }
+
+    fn visit_str<E: Error>(self, key: &str) -> Result<Self, E> {
+        if key.contains('\0') { Err(E::custom("U+0000 in a key")) } else { Ok(self) }
+    }
+}
+
+/// A string, a boolean, a number within range or null, read and forgotten.
+struct Scalar;
+
+impl<'de> DeserializeSeed<'de> for Scalar {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Visitor<'_> for Scalar {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string, a boolean, a number or null")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
+        i64::try_from(number).map(drop).map_err(|_| E::custom("too large"))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
+        if number.abs() < WHOLE { Ok(()) } else { Err(E::custom("too large")) }
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
+        Ok(())
     }
 }
 

@@ -1,123 +1,12 @@
-//! The shape of a record: the type of every key that the format knows, and its canonical form.
+//! Checks a record against the format's [fields](crate::fields), and brings it into canonical form.
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{DecodeError, Decoded, Fault, OwnedSource};
+use crate::fields::{CONTEXT, ERROR, Field, HTTP, Kind, RECORD, SAMPLING, SOURCE, TRACE};
 use crate::limits::GATEWAY_BYTES;
 use crate::{Level, Timestamp};
-
-/// The keys of a record, in their order.
-const KEYS: [&str; 15] = [
-    "timestamp",
-    "level",
-    "logger_name",
-    "function_name",
-    "line_number",
-    "message",
-    "context",
-    "trace",
-    "http",
-    "error",
-    "audit",
-    "sampling",
-    "extra",
-    "id",
-    "source",
-];
-
-/// The ids that `context` always has.
-const IDS: [&str; 5] =
-    ["request_id", "correlation_id", "organization_id", "user_id", "conversation_id"];
-
-/// What a value must be.
-#[derive(Clone, Copy)]
-enum Kind {
-    Text,
-    /// A string, or an array of strings: a stack trace comes as either.
-    Lines,
-    Texts,
-    Bool,
-    Int,
-    /// A whole number from 0.
-    Count,
-    /// Any number, kept as a double.
-    Double,
-    Object,
-}
-
-impl Kind {
-    const fn expected(self) -> &'static str {
-        match self {
-            Kind::Text => "a string",
-            Kind::Lines => "a string or an array of strings",
-            Kind::Texts => "an array of strings",
-            Kind::Bool => "true or false",
-            Kind::Int => "a whole number",
-            Kind::Count => "a whole number from 0",
-            Kind::Double => "a number",
-            Kind::Object => "an object",
-        }
-    }
-
-    fn fits(self, value: &Value) -> bool {
-        match self {
-            Kind::Text => value.is_string(),
-            Kind::Lines => Kind::Text.fits(value) || Kind::Texts.fits(value),
-            Kind::Texts => value.as_array().is_some_and(|all| all.iter().all(Value::is_string)),
-            Kind::Bool => value.is_boolean(),
-            Kind::Int => value.is_i64(),
-            Kind::Count => value.is_u64(),
-            Kind::Double => value.is_number(),
-            Kind::Object => value.is_object(),
-        }
-    }
-}
-
-const CONTEXT: &[(&str, Kind)] =
-    &[("client_request_id", Kind::Text), ("client_correlation_id", Kind::Text)];
-
-const TRACE: &[(&str, Kind)] = &[
-    ("execution_time_ms", Kind::Double),
-    ("status", Kind::Text),
-    ("slow", Kind::Bool),
-    ("trace_id", Kind::Text),
-    ("span_id", Kind::Text),
-    ("parent_span_id", Kind::Text),
-    ("upstream_ms", Kind::Double),
-    ("metrics", Kind::Object),
-    ("phases", Kind::Object),
-];
-
-const HTTP: &[(&str, Kind)] = &[
-    ("method", Kind::Text),
-    ("scheme", Kind::Text),
-    ("host", Kind::Text),
-    ("path", Kind::Text),
-    ("query", Kind::Text),
-    ("status", Kind::Count),
-    ("protocol", Kind::Text),
-    ("user_agent", Kind::Text),
-    ("client_ip", Kind::Text),
-    ("route", Kind::Text),
-    ("cluster", Kind::Text),
-    ("upstream", Kind::Text),
-    ("attempts", Kind::Count),
-    ("request_bytes", Kind::Count),
-    ("response_bytes", Kind::Count),
-    ("request_headers", Kind::Object),
-    ("response_headers", Kind::Object),
-];
-
-const ERROR: &[(&str, Kind)] = &[
-    ("details", Kind::Text),
-    ("flags", Kind::Texts),
-    ("transport_failure", Kind::Text),
-    ("grpc_status", Kind::Count),
-    ("type", Kind::Text),
-    ("message", Kind::Text),
-    ("stack_trace", Kind::Lines),
-];
 
 /// Checks a record and brings it into canonical form.
 pub(super) fn check(value: Value, id_if_absent: Uuid) -> Result<Decoded, DecodeError> {
@@ -126,7 +15,7 @@ pub(super) fn check(value: Value, id_if_absent: Uuid) -> Result<Decoded, DecodeE
     };
     check_keys(&record)?;
     let (mut known, unknown): (Map<_, _>, Map<_, _>) =
-        record.into_iter().partition(|(key, _)| KEYS.contains(&key.as_str()));
+        record.into_iter().partition(|(key, _)| RECORD.iter().any(|field| field.key == key));
 
     let timestamp = timestamp(&required(&mut known, "timestamp", Kind::Text)?)?;
     let level = level(&required(&mut known, "level", Kind::Text)?)?;
@@ -230,28 +119,28 @@ fn object(
     known: &mut Map<String, Value>,
     key: &str,
 ) -> Result<Option<Map<String, Value>>, DecodeError> {
-    match optional(known, key, Kind::Object)? {
+    match optional(known, key, Kind::Map)? {
         Some(Value::Object(object)) => Ok(Some(object)),
         _ => Ok(None),
     }
 }
 
-/// An object's keys checked against its table, in the order they came; those that are null left
-/// out, those that the table does not know kept.
+/// An object's keys checked against its fields, in the order they came; those that are null left
+/// out, those that the format does not know kept.
 fn typed(
     place: &str,
     object: Map<String, Value>,
-    table: &[(&str, Kind)],
+    fields: &[Field],
 ) -> Result<Map<String, Value>, DecodeError> {
     let mut checked = Map::new();
     for (key, value) in object {
-        let Some((_, kind)) = table.iter().find(|(known, _)| *known == key) else {
+        let Some(Field { kind, .. }) = fields.iter().find(|field| field.key == key) else {
             checked.insert(key, value);
             continue;
         };
         match (kind, &value) {
             (_, Value::Null) => {}
-            (Kind::Double, Value::Number(number)) => {
+            (Kind::Double | Kind::Weight, Value::Number(number)) => {
                 checked.insert(key, number.as_f64().into());
             }
             _ if kind.fits(&value) => {
@@ -286,16 +175,16 @@ fn uuid(place: &str, text: &Value) -> Result<Uuid, DecodeError> {
 fn context(object: Map<String, Value>) -> Result<Map<String, Value>, DecodeError> {
     let mut given = typed("context", object, CONTEXT)?;
     let mut context = Map::new();
-    for key in IDS {
-        let id = match given.get_mut(key).map_or(Value::Null, Value::take) {
+    let ids = || CONTEXT.iter().filter(|field| matches!(field.kind, Kind::ContextId));
+    for Field { key, .. } in ids() {
+        let id = match given.get_mut(*key).map_or(Value::Null, Value::take) {
             Value::String(text) if text.is_empty() => Value::Null,
-            id @ (Value::Null | Value::String(_)) => id,
-            Value::Number(number) if !number.is_f64() => number.to_string().into(),
-            other => return Err(wrong(&format!("context.{key}"), "a string or null", &other)),
+            Value::Number(number) => number.to_string().into(),
+            id => id,
         };
-        context.insert(key.into(), id);
+        context.insert((*key).into(), id);
     }
-    context.extend(given.into_iter().filter(|(key, _)| !IDS.contains(&key.as_str())));
+    context.extend(given.into_iter().filter(|(key, _)| !ids().any(|field| field.key == key)));
     Ok(context)
 }
 
@@ -307,7 +196,7 @@ fn status_checked(trace: Map<String, Value>) -> Result<Map<String, Value>, Decod
 }
 
 fn weight_checked(sampling: Map<String, Value>) -> Result<Map<String, Value>, DecodeError> {
-    let sampling = typed("sampling", sampling, &[("weight", Kind::Double)])?;
+    let sampling = typed("sampling", sampling, SAMPLING)?;
     match sampling.get("weight").and_then(Value::as_f64) {
         Some(weight) if weight <= 0.0 => Err(impossible("sampling.weight", "must be above 0")),
         _ => Ok(sampling),
@@ -327,11 +216,7 @@ fn with_unknown(mut extra: Map<String, Value>, unknown: Map<String, Value>) -> M
 }
 
 fn source(object: Map<String, Value>) -> Result<(OwnedSource, Map<String, Value>), DecodeError> {
-    let mut given = typed(
-        "source",
-        object,
-        &[("gateway", Kind::Text), ("boot", Kind::Text), ("seq", Kind::Count)],
-    )?;
+    let mut given = typed("source", object, SOURCE)?;
     let missing = |key: &str| impossible(&format!("source.{key}"), "missing");
     let boot = uuid("source.boot", given.get("boot").ok_or_else(|| missing("boot"))?)?;
     given.insert("boot".into(), boot.to_string().into());
