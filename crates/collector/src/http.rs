@@ -30,7 +30,7 @@ use crate::metrics::Metrics;
 use crate::spool::{Append, Spool};
 
 pub use answer::Refusal;
-pub use auth::{Auth, TokensError};
+pub use auth::{Auth, Grant, Sources, TokensError};
 use server::Peer;
 
 pub use post::Post;
@@ -158,21 +158,22 @@ async fn records(State(app): State<App>, request: Request) -> Response<Body> {
 
 /// Takes in one batch; says how many records are durable and how many are dead letters.
 async fn accept(app: &App, request: Request) -> Result<(u64, usize), Refusal> {
-    let (headers, body) = admit(app, request)?;
+    let (grant, headers, body) = admit(app, request)?;
     let App { inner } = app;
     let post = Post::read(headers, body, &inner.limits, &inner.budget).await?;
     // A client that goes away takes this request's future with it. What its post holds must be held
     // for as long as it is decoded and waits for the disk, so that goes on without the client.
-    let taken = tokio::spawn(take_in(app.clone(), post));
+    let taken = tokio::spawn(take_in(app.clone(), grant, post));
     taken.await.map_err(|_| Refusal::Stopping)?
 }
 
 /// What is needed of a request that may post; the rest of it is not kept in memory while its body
 /// arrives.
-fn admit(app: &App, request: Request) -> Result<(HeaderMap, Body), Refusal> {
+fn admit(app: &App, request: Request) -> Result<(Arc<Grant>, HeaderMap, Body), Refusal> {
     let (head, body) = request.into_parts();
-    if !app.inner.auth.allows(&head.headers) {
-        return Err(Refusal::Unauthorized);
+    let grant = app.inner.auth.grant(&head.headers).ok_or(Refusal::Unauthorized)?;
+    if grant.send().is_none() {
+        return Err(Refusal::Forbidden("this token may not send records: its role is read".into()));
     }
     if app.stopping() {
         return Err(Refusal::Stopping);
@@ -180,11 +181,11 @@ fn admit(app: &App, request: Request) -> Result<(HeaderMap, Body), Refusal> {
     if let Some(peer) = head.extensions.get::<Peer>() {
         peer.trust();
     }
-    Ok((head.headers, body))
+    Ok((grant, head.headers, body))
 }
 
 /// Decodes a post and makes it durable.
-async fn take_in(app: App, post: Post) -> Result<(u64, usize), Refusal> {
+async fn take_in(app: App, grant: Arc<Grant>, post: Post) -> Result<(u64, usize), Refusal> {
     let App { inner } = app;
     let started = Instant::now();
     let turn = Arc::clone(&inner.decoders).acquire_owned().await;
@@ -196,6 +197,10 @@ async fn take_in(app: App, post: Post) -> Result<(u64, usize), Refusal> {
         decoded
     });
     let (batch, share) = decoded.await.map_err(|_| Refusal::Stopping)??;
+    if let Some(source) = grant.send().and_then(|sources| sources.forbids(&batch)) {
+        let text = format!("this token may not send records of the source {source:?}");
+        return Err(Refusal::Forbidden(text));
+    }
     let answer = (batch.records, batch.letters.len());
     let kinds = kinds(&batch);
     inner.spool.append(batch).await.map_err(Refusal::Spool)?;

@@ -144,6 +144,11 @@ impl fmt::Display for ReplayError {
             ReplayError::Refused { url, status: 401, text } => {
                 write!(f, "the collector at {url} refuses with 401: {text}; is --token-file right?")
             }
+            ReplayError::Refused { url, status: 403, text } => write!(
+                f,
+                "the collector at {url} refuses with 403: {text}; a replay needs a token that may \
+                 send these records and read"
+            ),
             ReplayError::Refused { url, status: status @ (404 | 405), .. } => write!(
                 f,
                 "{url} answers {status}: is --url (GATELOG_URL) the address of a collector?"

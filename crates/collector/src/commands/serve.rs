@@ -205,12 +205,12 @@ async fn until_told(mut signals: Signals, state: &App, tls: Option<&Tls>) -> &'s
             _ = signals.hup.recv() => true,
             _ = look.tick() => false,
         };
-        match state.auth().reread(force) {
+        match state.auth().reread() {
             Ok(true) => {
                 faulty = false;
                 tracing::info!("tokens reread");
             }
-            Ok(false) => {}
+            Ok(false) => faulty = false,
             Err(error) => {
                 if force || !faulty {
                     tracing::error!(%error, "GATELOG_TOKENS_FILE not reread: the old tokens stay");

@@ -122,7 +122,8 @@ pub struct ServeArgs {
     /// File that the bound host:port is written to, once listening
     #[arg(long, value_name = "FILE", env = "GATELOG_ADDRESS_FILE", help_heading = "Listening")]
     pub(super) address_file: Option<PathBuf>,
-    /// File with bearer tokens, one a line; reread when it changes. Without it anyone may post
+    /// File with bearer tokens, one a line, each with its roles or none; reread when it changes.
+    /// Without it anyone may post
     #[arg(long, value_name = "FILE", env = "GATELOG_TOKENS_FILE", help_heading = "Listening")]
     pub(super) tokens_file: Option<PathBuf>,
     /// Certificate chain, PEM: serve TLS

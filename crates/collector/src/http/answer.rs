@@ -20,6 +20,8 @@ const RETRY_BUSY_SECONDS: u16 = 1;
 pub enum Refusal {
     /// No token, or an unknown one.
     Unauthorized,
+    /// A known token that may not do this.
+    Forbidden(String),
     /// A content type or encoding that is not read here.
     Unsupported(String),
     /// The body was not read.
@@ -40,6 +42,7 @@ impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
             Refusal::Unauthorized => StatusCode::UNAUTHORIZED,
+            Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
             Refusal::Unsupported(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refusal::Body(error) => match error {
                 BodyError::EncodedTooLarge { .. } | BodyError::DecodedTooLarge { .. } => {
@@ -64,7 +67,7 @@ impl Refusal {
             Refusal::Unauthorized => {
                 "unauthorized: send `authorization: Bearer` and a token of this collector".into()
             }
-            Refusal::Unsupported(text) => text.clone(),
+            Refusal::Forbidden(text) | Refusal::Unsupported(text) => text.clone(),
             Refusal::Body(error) => error.to_string(),
             Refusal::Batch(error) => error.to_string(),
             Refusal::Spool(error) => error.to_string(),

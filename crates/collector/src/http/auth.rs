@@ -1,19 +1,33 @@
-//! Bearer tokens: several at once, reread from their file without a restart.
+//! Bearer tokens and what each may do: several at once, reread from their file without a restart.
+//!
+//! One token a line; what stands behind it are its roles:
+//!
+//! ```text
+//! # may send everything, and read the accounting: as a line without roles always could
+//! 3f7a…
+//! 91bc…  send
+//! d04e…  send=billing,billing-jobs
+//! 77aa…  read
+//! ```
 
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
-use std::time::SystemTime;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
-use subtle::{Choice, ConstantTimeEq};
+use subtle::ConstantTimeEq;
+
+use crate::spool::Append;
 
 /// Least length of a token: shorter ones can be guessed.
 const TOKEN_BYTES_MIN: usize = 16;
+/// Most bytes of the file: it is read every few seconds, and some tens of thousands of tokens are
+/// more than anybody has.
+const FILE_BYTES_MAX: usize = 1 << 20;
 
-/// Who may post.
+/// Who may do what.
 pub struct Auth {
     file: Option<PathBuf>,
     state: RwLock<State>,
@@ -21,11 +35,47 @@ pub struct Auth {
 
 #[derive(Default)]
 struct State {
-    tokens: Vec<Vec<u8>>,
-    stamp: Option<Stamp>,
+    tokens: Vec<(Vec<u8>, Arc<Grant>)>,
+    content: Vec<u8>,
 }
 
-type Stamp = (SystemTime, u64);
+/// What a token may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// Whose records it may send; none when it may send no records.
+    send: Option<Sources>,
+    /// Whether it may read the accounting.
+    pub read: bool,
+}
+
+/// Whose records may be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sources {
+    /// Anybody's.
+    Any,
+    /// Those that name one of these as their source, and those that name none.
+    Named(Vec<String>),
+}
+
+impl Grant {
+    const ALL: Self = Self { send: Some(Sources::Any), read: true };
+    const NONE: Self = Self { send: None, read: false };
+
+    /// Whose records may be sent, if any may.
+    pub const fn send(&self) -> Option<&Sources> {
+        self.send.as_ref()
+    }
+}
+
+impl Sources {
+    /// The first source in a batch that may not be sent.
+    pub fn forbids<'a>(&self, batch: &'a Append) -> Option<&'a str> {
+        let Sources::Named(names) = self else { return None };
+        let boots = batch.seqs.iter().chain(batch.quarantined.iter()).map(|(boot, _)| boot);
+        let boots = boots.chain(batch.totals.as_ref().map(|(boot, _)| boot));
+        boots.map(|boot| boot.gateway.as_str()).find(|source| !names.iter().any(|it| it == source))
+    }
+}
 
 /// A file that holds no tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +85,11 @@ pub enum TokensError {
     /// A line is too short to be a secret.
     Short {
         /// Its number, from 1.
+        line: usize,
+    },
+    /// What stands behind a token is not a role.
+    Role {
+        /// The line's number, from 1.
         line: usize,
     },
     /// There is no token in it.
@@ -50,6 +105,12 @@ impl fmt::Display for TokensError {
                 "line {line}: a token must have at least {TOKEN_BYTES_MIN} characters, such as \
                  the output of `openssl rand -hex 32`"
             ),
+            // Without the words: part of a token may be among them.
+            TokensError::Role { line } => write!(
+                f,
+                "line {line}: behind a token stand its roles, separated by blanks: send, \
+                 send=NAME,NAME or read"
+            ),
             TokensError::Empty => f.write_str("holds no token: put one on a line"),
         }
     }
@@ -58,51 +119,48 @@ impl fmt::Display for TokensError {
 impl std::error::Error for TokensError {}
 
 impl Auth {
-    /// Anyone may post.
+    /// Anyone may do everything.
     pub fn open() -> Self {
         Self { file: None, state: RwLock::default() }
     }
 
-    /// Only who has one of the file's tokens may: one a line, blank lines and `#` lines apart.
+    /// Only who has one of the file's tokens may do what is said there: one a line, blank lines
+    /// and `#` lines apart.
     pub fn from_file(file: &Path) -> Result<Self, TokensError> {
-        let state = load(file)?;
+        let state = parse(read(file)?)?;
         Ok(Self { file: Some(file.to_owned()), state: RwLock::new(state) })
     }
 
-    /// Whether anyone may post.
+    /// Whether anyone may do everything.
     pub fn is_open(&self) -> bool {
         self.file.is_none()
     }
 
-    /// Rereads the file when it changed; with `force`, whether it did or not. On an error the
-    /// tokens stay what they were. Says whether new ones are in force.
-    pub fn reread(&self, force: bool) -> Result<bool, TokensError> {
+    /// Rereads the file and takes it over when its content changed. On an error the tokens stay
+    /// what they were. Says whether new ones are in force.
+    pub fn reread(&self) -> Result<bool, TokensError> {
         let Some(file) = &self.file else { return Ok(false) };
-        let known = self.state.read().unwrap_or_else(PoisonError::into_inner).stamp;
-        if !force && stamp(file) == known {
+        // The content itself: its length and time may stay the same.
+        let content = read(file)?;
+        if content == self.state.read().unwrap_or_else(PoisonError::into_inner).content {
             return Ok(false);
         }
-        let state = load(file)?;
+        let state = parse(content)?;
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
         Ok(true)
     }
 
-    /// Whether a request with these headers may post. Every token is compared, whole, so the
-    /// time says nothing about how much of one was right.
-    pub fn allows(&self, headers: &HeaderMap) -> bool {
+    /// What a request with these headers may do; nothing without a known token. Every token is
+    /// compared, whole, so the time says nothing about how much of one was right.
+    pub fn grant(&self, headers: &HeaderMap) -> Option<Arc<Grant>> {
         if self.file.is_none() {
-            return true;
+            return Some(Arc::new(Grant::ALL));
         }
-        let Some(given) = headers.get(AUTHORIZATION).and_then(|value| bearer(value.as_bytes()))
-        else {
-            return false;
-        };
+        let given = bearer(headers.get(AUTHORIZATION)?.as_bytes())?;
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        let found = state
-            .tokens
-            .iter()
-            .fold(Choice::from(0), |found, token| found | token.as_slice().ct_eq(given));
-        found.into()
+        state.tokens.iter().fold(None, |found, (token, grant)| {
+            if bool::from(token.as_slice().ct_eq(given)) { Some(Arc::clone(grant)) } else { found }
+        })
     }
 }
 
@@ -111,39 +169,77 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }
 
-fn load(file: &Path) -> Result<State, TokensError> {
-    // Taken before the content: a change in between is seen the next time.
-    let stamp = stamp(file);
-    let text = fs::read(file).map_err(|error| TokensError::Unreadable(error.to_string()))?;
+fn read(file: &Path) -> Result<Vec<u8>, TokensError> {
+    let content = fs::read(file).map_err(|error| TokensError::Unreadable(error.to_string()))?;
+    if content.len() > FILE_BYTES_MAX {
+        let text = format!("has {} bytes, at most {FILE_BYTES_MAX} are read", content.len());
+        return Err(TokensError::Unreadable(text));
+    }
+    Ok(content)
+}
+
+fn parse(content: Vec<u8>) -> Result<State, TokensError> {
     let mut tokens = Vec::new();
-    for (index, line) in text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).enumerate() {
+    for (index, line) in content.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).enumerate() {
         if line.is_empty() || line.starts_with(b"#") {
             continue;
         }
-        if line.len() < TOKEN_BYTES_MIN {
-            return Err(TokensError::Short { line: index.saturating_add(1) });
+        let number = index.saturating_add(1);
+        let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        let token = words.next().unwrap_or_default();
+        if token.len() < TOKEN_BYTES_MIN {
+            return Err(TokensError::Short { line: number });
         }
-        tokens.push(line.to_vec());
+        let roles = roles(words).ok_or(TokensError::Role { line: number })?;
+        tokens.push((token.to_vec(), Arc::new(roles)));
     }
-    if tokens.is_empty() { Err(TokensError::Empty) } else { Ok(State { tokens, stamp }) }
+    if tokens.is_empty() { Err(TokensError::Empty) } else { Ok(State { tokens, content }) }
 }
 
-fn stamp(file: &Path) -> Option<Stamp> {
-    let metadata = fs::metadata(file).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
+/// Without a word, what a token always could.
+fn roles<'a>(words: impl Iterator<Item = &'a [u8]>) -> Option<Grant> {
+    let mut words = words.peekable();
+    if words.peek().is_none() {
+        return Some(Grant::ALL);
+    }
+    let mut grant = Grant::NONE;
+    for word in words {
+        match std::str::from_utf8(word).ok()? {
+            "read" => grant.read = true,
+            "send" => grant.send = Some(Sources::Any),
+            role => {
+                let names = role.strip_prefix("send=")?.split(',').map(str::to_owned);
+                let names: Vec<_> = names.collect();
+                if names.iter().any(String::is_empty) {
+                    return None;
+                }
+                grant.send = Some(Sources::Named(names));
+            }
+        }
+    }
+    Some(grant)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
+    use gatelog_record::Uuid;
+
     use super::*;
+    use crate::accounting::Seqs;
 
     const ONE: &str = "one-0123456789abcdef";
     const TWO: &str = "two-0123456789abcdef";
 
-    fn asks(auth: &Auth, value: &str) -> bool {
+    fn asks(auth: &Auth, value: &str) -> Option<Arc<Grant>> {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, value.parse().unwrap());
-        auth.allows(&headers)
+        auth.grant(&headers)
+    }
+
+    fn of(text: &str) -> Result<State, TokensError> {
+        parse(text.as_bytes().to_vec())
     }
 
     #[test]
@@ -152,13 +248,54 @@ mod tests {
         let file = dir.path().join("tokens");
         fs::write(&file, format!("# gateways\n{ONE}\n\n  {TWO}\r\n")).unwrap();
         let auth = Auth::from_file(&file).unwrap();
-        assert!(asks(&auth, &format!("Bearer {ONE}")));
-        assert!(asks(&auth, &format!("bearer  {TWO}")));
-        for wrong in ["Bearer", "Bearer ", "Basic b25l", ONE, "Bearer one-0123456789abcdeF"] {
-            assert!(!asks(&auth, wrong), "{wrong}");
+        for right in [format!("Bearer {ONE}"), format!("bearer  {TWO}")] {
+            assert_eq!(asks(&auth, &right).as_deref(), Some(&Grant::ALL));
         }
-        assert!(!asks(&auth, &format!("Bearer {ONE}x")));
-        assert!(!auth.allows(&HeaderMap::new()));
+        for wrong in ["Bearer", "Bearer ", "Basic b25l", ONE, "Bearer one-0123456789abcdeF"] {
+            assert_eq!(asks(&auth, wrong), None, "{wrong}");
+        }
+        assert_eq!(asks(&auth, &format!("Bearer {ONE}x")), None);
+        assert_eq!(auth.grant(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn the_roles_behind_a_token_are_all_it_may_do() {
+        let named =
+            |names: &[&str]| Sources::Named(names.iter().map(|&it| it.to_owned()).collect());
+        for (roles, send, read) in [
+            ("", Some(Sources::Any), true),
+            ("send", Some(Sources::Any), false),
+            ("read", None, true),
+            ("send\tread", Some(Sources::Any), true),
+            ("read  send=a,b-1", Some(named(&["a", "b-1"])), true),
+            ("send=a", Some(named(&["a"])), false),
+        ] {
+            let state = of(&format!("{ONE} {roles}\n")).unwrap();
+            let [(token, grant)] = &state.tokens[..] else { panic!("{roles}") };
+            assert_eq!(token, ONE.as_bytes());
+            assert_eq!(**grant, Grant { send, read }, "{roles}");
+        }
+        for roles in ["write", "send=", "send=a,,b", "send,read", TWO] {
+            let error = of(&format!("# one\n{ONE} {roles}")).err();
+            assert_eq!(error, Some(TokensError::Role { line: 2 }), "{roles}");
+            assert!(!error.unwrap().to_string().contains(TWO));
+        }
+    }
+
+    #[test]
+    fn a_token_bound_to_sources_sends_no_other_s_numbers() {
+        let bound = Sources::Named(vec!["billing".into()]);
+        let of = |gateway: &str| {
+            let mut seqs = Seqs::default();
+            seqs.add(gateway, Uuid::nil(), 1);
+            seqs
+        };
+        let sent = |seqs, quarantined| Append { seqs, quarantined, ..Append::default() };
+        assert_eq!(bound.forbids(&Append::default()), None, "no source at all");
+        assert_eq!(bound.forbids(&sent(of("billing"), of("billing"))), None);
+        assert_eq!(bound.forbids(&sent(of("edge"), Seqs::default())), Some("edge"));
+        assert_eq!(bound.forbids(&sent(of("billing"), of("edge"))), Some("edge"));
+        assert_eq!(Sources::Any.forbids(&sent(of("edge"), Seqs::default())), None);
     }
 
     #[test]
@@ -167,19 +304,25 @@ mod tests {
         let file = dir.path().join("tokens");
         fs::write(&file, ONE).unwrap();
         let auth = Auth::from_file(&file).unwrap();
-        assert_eq!(auth.reread(false), Ok(false));
-        fs::write(&file, format!("{TWO}\n")).unwrap();
-        assert_eq!(auth.reread(false), Ok(true));
-        assert!(asks(&auth, &format!("Bearer {TWO}")) && !asks(&auth, &format!("Bearer {ONE}")));
+        let may = |token: &str| asks(&auth, &format!("Bearer {token}")).is_some();
+        assert_eq!(auth.reread(), Ok(false));
+        // Of the same length and time.
+        let time = fs::metadata(&file).unwrap().modified().unwrap();
+        fs::write(&file, TWO).unwrap();
+        File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
+        assert_eq!(auth.reread(), Ok(true));
+        assert!(may(TWO) && !may(ONE));
         fs::write(&file, "short\n").unwrap();
-        assert_eq!(auth.reread(false), Err(TokensError::Short { line: 1 }));
+        assert_eq!(auth.reread(), Err(TokensError::Short { line: 1 }));
+        fs::write(&file, "x".repeat(FILE_BYTES_MAX + 1)).unwrap();
+        assert!(matches!(auth.reread(), Err(TokensError::Unreadable(_))));
         fs::remove_file(&file).unwrap();
-        assert!(matches!(auth.reread(true), Err(TokensError::Unreadable(_))));
-        assert!(asks(&auth, &format!("Bearer {TWO}")));
+        assert!(matches!(auth.reread(), Err(TokensError::Unreadable(_))));
+        assert!(may(TWO));
     }
 
     #[test]
-    fn without_a_file_anyone_may_post() {
-        assert!(Auth::open().allows(&HeaderMap::new()));
+    fn without_a_file_anyone_may_do_everything() {
+        assert_eq!(Auth::open().grant(&HeaderMap::new()).as_deref(), Some(&Grant::ALL));
     }
 }

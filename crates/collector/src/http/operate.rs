@@ -87,8 +87,13 @@ pub(super) async fn accounting(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response<Body> {
-    if !app.inner.auth.allows(&headers) {
-        return Refusal::Unauthorized.into_response();
+    match app.inner.auth.grant(&headers) {
+        None => return Refusal::Unauthorized.into_response(),
+        Some(grant) if !grant.read => {
+            let text = "this token may not read the accounting: give it the role read";
+            return Refusal::Forbidden(text.into()).into_response();
+        }
+        Some(_) => {}
     }
     let filter = match report::Filter::parse(query.as_deref().unwrap_or_default()) {
         Ok(filter) => filter,

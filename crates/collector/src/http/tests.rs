@@ -541,3 +541,50 @@ async fn a_task_that_ended_by_a_fault_shows_in_the_health() {
     assert_eq!((status, &answer["status"]), (503, &Value::from("broken")));
     assert!(answer["error"].as_str().unwrap().contains("\"writer\""), "{answer}");
 }
+
+#[tokio::test]
+async fn a_token_may_do_what_its_roles_say_and_no_more() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("tokens");
+    let roles = "everything-0123456\nsender-0123456789  send\nreader-0123456789  read\n\
+                 billing-012345678  send=billing\n";
+    std::fs::write(&file, roles).unwrap();
+    let fixture = Fixture::with(Auth::from_file(&file).unwrap(), 4 << 20);
+    let of = |gateway: &str| {
+        record("a").replacen(
+            '{',
+            &format!(
+                "{{\"source\":{{\"gateway\":\"{gateway}\",\
+            \"boot\":\"00000000-0000-4000-8000-000000000001\",\"seq\":1}},"
+            ),
+            1,
+        )
+    };
+    for (token, sends, sends_billing, sends_edge, reads) in [
+        ("everything-0123456", 202, 202, 202, 200),
+        ("sender-0123456789", 202, 202, 202, 403),
+        ("reader-0123456789", 403, 403, 403, 200),
+        ("billing-012345678", 202, 202, 403, 403),
+    ] {
+        let bearer = format!("Bearer {token}");
+        let header = [("authorization", bearer.as_str())];
+        for (body, status) in
+            [(record("a"), sends), (of("billing"), sends_billing), (of("edge"), sends_edge)]
+        {
+            let (got, _, answer) = fixture.send(post_of(NDJSON, &header, body)).await;
+            assert_eq!(got, status, "{token} {answer}");
+            assert_eq!(answer["error"].is_string(), status == 403, "{token} {answer}");
+        }
+        let request = Request::builder().uri("/v1/accounting").header("authorization", bearer);
+        let (got, ..) = fixture.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(got, reads, "{token}");
+    }
+    // A header is a claim to a gateway's numbers too.
+    let header = "{\"batch\":{\"v\":1,\"gateway\":\"edge\",\
+                  \"boot\":\"00000000-0000-4000-8000-000000000001\",\"assigned\":9,\"dropped\":{},\
+                  \"queued\":0}}";
+    let body = format!("{header}\n{}\n", record("a"));
+    let bearer = [("authorization", "Bearer billing-012345678")];
+    let (status, _, answer) = fixture.send(post_of(NDJSON, &bearer, body)).await;
+    assert!(status == 403 && answer["error"].as_str().unwrap().contains("edge"), "{answer}");
+}
