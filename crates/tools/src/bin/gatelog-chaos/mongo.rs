@@ -10,7 +10,7 @@ use gatelog_testkit::{
 use mongodb::bson::{Document, doc};
 use tempfile::TempDir;
 
-use crate::system::PATIENCE;
+use crate::step::PATIENCE;
 
 /// The database that the collector writes to.
 const DATABASE: &str = "chaos";

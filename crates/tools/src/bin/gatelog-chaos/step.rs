@@ -1,6 +1,11 @@
 //! The steps of a case.
 
+use std::time::Duration;
+
 use serde::Deserialize;
+
+/// How long a part may take to start or to end.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One thing that is done.
 #[derive(Debug, Deserialize, PartialEq)]

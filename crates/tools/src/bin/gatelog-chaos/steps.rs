@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::case::paced;
+use crate::step::PATIENCE;
 use crate::step::{self, NetworkFault, Part, Step};
-use crate::system::{PATIENCE, System};
+use crate::system::System;
 
 /// Prefix of the collector's metrics.
 const METRICS: &str = "gatelog_collector_";

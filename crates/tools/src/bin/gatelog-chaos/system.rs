@@ -1,7 +1,5 @@
 //! The system under load: its parts, and how they are reached.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, bail, ensure};
 use gatelog_testkit::{
     Collector, Database, Disk, FaultProxy, Gateway, NameServer, PacketLoss, Process, ShiftedClock,
@@ -12,9 +10,6 @@ use crate::load::{Load, Sent};
 use crate::memory::{Memories, Sampler};
 use crate::mongo::Mongo;
 use crate::step::Part;
-
-/// How long a part may take to end or to start.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Everything, running.
 pub(crate) struct System {

@@ -8,6 +8,7 @@
 #![allow(clippy::arithmetic_side_effects, reason = "counts of a demo stay small")]
 
 mod checks;
+mod heading;
 mod show;
 mod traffic;
 
@@ -20,7 +21,7 @@ use anyhow::{Context, Result, bail};
 use gatelog_testkit::{Database, DatabaseServer, Gateway, GatewayOptions};
 use tempfile::TempDir;
 
-use crate::show::heading;
+use crate::heading::heading;
 use crate::traffic::Traffic;
 
 const DATABASE: &str = "pytake_logs";

@@ -2,20 +2,12 @@
 
 use anyhow::{Context, Result};
 use gatelog_record::Level;
-use gatelog_testkit::{Gateway, Reply};
+use gatelog_testkit::Gateway;
 use mongodb::bson::doc;
 
 use crate::checks::{self, Outcome};
-use crate::traffic::{Step, Traffic};
-
-pub(crate) fn heading(text: &str) {
-    println!("\n==> {text}");
-}
-
-pub(crate) fn step(step: &Step, reply: &Reply) {
-    let (method, path) = (step.method.as_str(), step.path);
-    println!("  {}  {method:<4}  {path:<52}  {}", reply.status.as_u16(), step.about);
-}
+use crate::heading::heading;
+use crate::traffic::Traffic;
 
 /// The ids, a record, the counts and a flow.
 pub(crate) async fn everything(gateway: &Gateway, traffic: &Traffic) -> Result<()> {

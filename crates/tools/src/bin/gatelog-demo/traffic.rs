@@ -6,7 +6,7 @@ use gatelog_record::{Level, Timestamp};
 use gatelog_testkit::{Gateway, Reply};
 use uuid::Uuid;
 
-use crate::show::{self, heading};
+use crate::heading::heading;
 
 /// The tenant of the requests that name one.
 pub(crate) const ORGANIZATION: &str = "org_123";
@@ -114,7 +114,7 @@ impl Traffic {
                 headers.push(("x-organization-id", ORGANIZATION));
             }
             let reply = gateway.send(step.method.clone(), step.path, &headers).await?;
-            show::step(&step, &reply);
+            print(&step, &reply);
             sent.push(Sent { step, reply });
         }
         Ok(Self { sent, correlation_id, since })
@@ -130,4 +130,9 @@ impl Traffic {
     pub(crate) fn expected_in_all(&self) -> u64 {
         Level::ALL.iter().map(|level| self.expected(*level)).sum()
     }
+}
+
+fn print(step: &Step, reply: &Reply) {
+    let (method, path) = (step.method.as_str(), step.path);
+    println!("  {}  {method:<4}  {path:<52}  {}", reply.status.as_u16(), step.about);
 }
