@@ -99,6 +99,9 @@ impl ServeArgs {
             records: read.count("GATELOG_MAX_RECORDS", &self.max_records, 1..=1_000_000),
             record: DecodeLimits { record_bytes, ..DecodeLimits::default() },
         };
+        // What waits may have been accepted under a larger bound than today's: the largest one that
+        // can be configured decides.
+        let spooled = BatchLimits { record: DecodeLimits::default(), ..batch }.spooled();
         let ingest = IngestLimits {
             encoded_bytes: encoded,
             decoded_bytes: decoded,
@@ -130,7 +133,7 @@ impl ServeArgs {
             ingest,
             spool,
             store,
-            writer: WriterOptions { jobs: writers, records: per_insert, record: batch.spooled() },
+            writer: WriterOptions { jobs: writers, records: per_insert, record: spooled },
             gap_after,
             log_level,
         };
@@ -223,6 +226,16 @@ mod tests {
         assert_eq!(config.listen, ["127.0.0.1:8686".parse().unwrap()]);
         assert_eq!(config.spool.max_bytes, 1 << 30);
         assert!(config.tls.is_none() && config.tokens_file.is_none());
+    }
+
+    /// Records that had been acknowledged under the larger bound became dead letters.
+    #[test]
+    fn a_smaller_bound_of_a_record_is_for_new_ones_only() {
+        let [small, large] = ["--max-record-bytes=1KiB", "--max-record-bytes=1MiB"]
+            .map(|flag| args(&[flag]).compile().unwrap());
+        assert_eq!(small.ingest.batch.record.record_bytes, 1 << 10);
+        let of_largest = large.ingest.batch.spooled().record_bytes;
+        assert_eq!(small.writer.record.record_bytes, of_largest);
     }
 
     #[test]

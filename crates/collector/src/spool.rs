@@ -77,7 +77,9 @@ use shared::Shared;
 
 pub use database::{Parked, Waiting};
 pub use error::{Fault, SpoolError};
-pub use letters::{DeadLetter, LETTER_LINE_BYTES, LetterCount, LetterFilter, StoredLetter};
+pub use letters::{
+    DAMAGED, DeadLetter, LETTER_LINE_BYTES, LetterCount, LetterFilter, StoredLetter,
+};
 pub use offline::{LetterBox, Retried};
 pub use recovery::{FILE, Moved};
 pub use room::{RESERVE, RESERVE_BYTES};

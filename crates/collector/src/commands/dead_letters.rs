@@ -12,7 +12,7 @@ use crate::clock::now_millis;
 use crate::config::units::duration;
 use crate::config::{Faults, SpoolDirArgs};
 use crate::ingest::write_line;
-use crate::spool::{LetterBox, LetterFilter, Retried, SpoolError, StoredLetter};
+use crate::spool::{DAMAGED, LetterBox, LetterFilter, Retried, SpoolError, StoredLetter};
 
 /// What to do with which letters.
 #[derive(Args, Clone, Debug)]
@@ -109,13 +109,12 @@ pub fn run(args: &DeadLettersArgs) -> Result<(), Failure> {
         }
         Action::Retry { which } => {
             let (mut letters, filter) = which.open()?;
-            let (went, stayed) =
-                letters.retry(&filter, revive).map_err(|error| which.fault(&error))?;
+            let mut stay = Stay::default();
+            let (went, stayed) = letters
+                .retry(&filter, |letter| stay.unless(letter, revive(letter)))
+                .map_err(|error| which.fault(&error))?;
             println!("{went} back in the spool, {stayed} stayed");
-            if stayed > 0 {
-                return Err(Failure::failed("some are still no records: see the list"));
-            }
-            Ok(())
+            stay.explain()
         }
         Action::Purge { which, all } => {
             if !all && !which.chooses() {
@@ -173,9 +172,46 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
-/// The letter as a record again, if it is one.
+/// Why letters stayed.
+#[derive(Debug, Default)]
+struct Stay {
+    damaged: u64,
+    others: u64,
+}
+
+impl Stay {
+    fn unless(&mut self, letter: &StoredLetter, retried: Option<Retried>) -> Option<Retried> {
+        match &retried {
+            Some(_) => {}
+            None if letter.letter.kind == DAMAGED => self.damaged = self.damaged.saturating_add(1),
+            None => self.others = self.others.saturating_add(1),
+        }
+        retried
+    }
+
+    fn explain(&self) -> Result<(), Failure> {
+        let mut reasons = Vec::new();
+        if self.others > 0 {
+            reasons.push(format!(
+                "{} still not valid records, or longer than a letter keeps: see the list",
+                self.others
+            ));
+        }
+        if self.damaged > 0 {
+            reasons.push(format!(
+                "{} batches that the disk damaged: what they held may be altered, so it is not \
+                 stored; their numbers are missing in the accounting: replay the gateways' journals",
+                self.damaged
+            ));
+        }
+        if reasons.is_empty() { Ok(()) } else { Err(Failure::failed(reasons.join("; "))) }
+    }
+}
+
+/// The letter as a record again, if it is one. Not of a damaged batch: a record that reads well may
+/// say something else than what was written.
 fn revive(stored: &StoredLetter) -> Option<Retried> {
-    if !stored.whole {
+    if !stored.whole || stored.letter.kind == DAMAGED {
         return None;
     }
     let fresh = Uuid::now_v7();
@@ -192,6 +228,30 @@ fn revive(stored: &StoredLetter) -> Option<Retried> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spool::DeadLetter;
+
+    /// One byte of it was altered on the disk, and it was stored as it was then.
+    #[test]
+    fn a_damaged_batch_is_not_put_back_and_the_command_says_what_helps() {
+        let line = br#"{"timestamp":"2026-01-26T03:11:57Z","level":"INFO","message":"7 of 9"}"#;
+        let letter = |kind: &str| {
+            let (kind, reason) = (kind.to_owned(), String::new());
+            StoredLetter {
+                id: 1,
+                at: 0,
+                whole: true,
+                letter: DeadLetter { kind, reason, line: line.to_vec() },
+            }
+        };
+        let mut stay = Stay::default();
+        let validator = letter("validator");
+        assert!(stay.unless(&validator, revive(&validator)).is_some());
+        assert!(stay.explain().is_ok());
+        let damaged = letter(DAMAGED);
+        assert_eq!(stay.unless(&damaged, revive(&damaged)), None);
+        let said = stay.explain().unwrap_err().text;
+        assert!(said.contains("replay the gateways' journals"), "{said}");
+    }
 
     #[test]
     fn no_character_of_a_record_steers_the_terminal_that_prints_it_as_json() {

@@ -1,8 +1,13 @@
 //! Dead letters: records that can never be stored as they are, with the reason.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::error::SpoolError;
+
+/// The kind of a letter that is a whole batch whose checksum is wrong.
+pub const DAMAGED: &str = "spool_damaged";
 
 /// Most bytes of a line that a dead letter keeps. A longer line is cut and cannot be retried.
 pub const LETTER_LINE_BYTES: usize = 1 << 20;
@@ -143,6 +148,18 @@ pub(super) fn ids(db: &Connection, filter: &LetterFilter) -> Result<Vec<i64>, Sp
         [] => ids,
         chosen => ids.into_iter().filter(|id| chosen.contains(id)).collect(),
     })
+}
+
+/// The numbers of all letters of a damaged file, as far as they can be found from either end.
+pub(super) fn readable_ids(db: &Connection) -> BTreeSet<i64> {
+    let mut ids = BTreeSet::new();
+    for order in ["ASC", "DESC"] {
+        let sql = format!("SELECT id FROM dead_letter ORDER BY id {order}");
+        let Ok(mut statement) = db.prepare(&sql) else { continue };
+        let Ok(found) = statement.query_map([], |row| row.get::<_, i64>(0)) else { continue };
+        ids.extend(found.map_while(Result::ok));
+    }
+    ids
 }
 
 pub(super) fn get(db: &Connection, id: i64) -> Result<Option<StoredLetter>, SpoolError> {

@@ -1,11 +1,12 @@
 //! The dead letters as the commands see them, beside a serving process or without one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::error::SpoolError;
+use super::error::{Fault, SpoolError};
 use super::letters::{self, LetterCount, LetterFilter, StoredLetter};
+use super::room::Room;
 use super::schema::{self, VERSION};
 use super::{FILE, database};
 use crate::accounting::Seqs;
@@ -26,6 +27,7 @@ pub struct Retried {
 /// The dead letters of a spool's directory.
 pub struct LetterBox {
     db: Connection,
+    dir: PathBuf,
 }
 
 impl LetterBox {
@@ -36,12 +38,19 @@ impl LetterBox {
     /// There is none, it cannot be opened, or it is of another version: a collector that serves
     /// from it may be of that version too.
     pub fn open(dir: &Path) -> Result<Self, SpoolError> {
-        let db = database::open_existing(&dir.join(FILE))?;
+        let path = dir.join(FILE);
+        let db = match database::open_existing(&path) {
+            Err(error) if error.fault() == Fault::Full => {
+                Room::new(dir, 0).give_up();
+                database::open_existing(&path)?
+            }
+            opened => opened?,
+        };
         let found = schema::version(&db)?;
         if found != VERSION {
             return Err(SpoolError::Version { found, known: VERSION });
         }
-        Ok(Self { db })
+        Ok(Self { db, dir: dir.to_owned() })
     }
 
     /// How many there are.
@@ -59,8 +68,18 @@ impl LetterBox {
         letters::get(&self.db, id)
     }
 
-    /// Removes letters; says how many.
+    /// Removes letters; says how many. On a disk without room the reserve is given up for that.
     pub fn purge(&mut self, filter: &LetterFilter) -> Result<usize, SpoolError> {
+        match self.remove(filter) {
+            Err(error) if error.fault() == Fault::Full => {
+                Room::new(&self.dir, 0).give_up();
+                self.remove(filter)
+            }
+            result => result,
+        }
+    }
+
+    fn remove(&mut self, filter: &LetterFilter) -> Result<usize, SpoolError> {
         let ids = self.ids(filter)?;
         for some in ids.chunks(AT_ONCE) {
             let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;

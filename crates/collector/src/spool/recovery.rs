@@ -8,7 +8,7 @@ use rusqlite::{Connection, Transaction};
 use super::Rest;
 use super::database;
 use super::error::{Fault, SpoolError};
-use super::letters::{self, LetterFilter};
+use super::letters;
 use super::rows::{Row, RowReader, Source, Wanted};
 use crate::accounting::Seqs;
 use crate::clock::now_millis;
@@ -209,7 +209,7 @@ fn rescue(from: &Path, into: &mut Connection) -> Result<(u64, u64), SpoolError> 
             }
         }
     }
-    for id in letters::ids(old, &LetterFilter::default()).unwrap_or_default() {
+    for id in letters::readable_ids(old) {
         if let Ok(Some(letter)) = letters::get(old, id) {
             letters::insert(&tx, letter.at, &letter.letter)?;
         }

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use super::*;
 
 mod disk;
+mod model;
 mod parked;
 mod unreadable;
 

@@ -16,8 +16,8 @@ use crate::mongo::Mongo;
 use crate::step::{Part, Step};
 use crate::system::{Clocks, Faults, System};
 
-/// A small disk for the spool: more than the collector keeps free (16 MiB).
-const SPOOL_DISK: u64 = 24 << 20;
+/// A small disk for the spool: more than the collector's reserve and what it leaves free (36 MiB).
+const SPOOL_DISK: u64 = 64 << 20;
 /// A small disk for the database: its logs alone take 10 MiB.
 const DATABASE_DISK: u64 = 64 << 20;
 /// Room for what a case stores, beyond what is kept free.

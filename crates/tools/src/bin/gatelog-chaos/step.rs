@@ -17,7 +17,13 @@ pub(crate) enum Step {
     EndLoad,
     /// Waits until a process tells this value of itself: Envoy in its stats, a collector in its
     /// metrics (without their common prefix). So a fault is seen to have been one.
-    Shows { of: Part, value: String, at_least: u64 },
+    Shows {
+        of: Part,
+        value: String,
+        #[serde(default)]
+        at_least: u64,
+        at_most: Option<u64>,
+    },
 
     /// A process gets SIGKILL.
     Kill(Part),
@@ -65,6 +71,11 @@ pub(crate) enum Step {
 
     /// Bytes in the middle of the spool's file are overwritten while the collector is down.
     CorruptSpool,
+    /// Somebody posts so many batches of 10,000 lines to the collector, none of them a record.
+    PostJunk(u64),
+    /// So many batches, each of a boot of its own, of 5,000 numbered lines with a hole after each:
+    /// as large as an account becomes. None is a record.
+    PostBoots(u64),
     /// A part's disk is filled, but for so many bytes.
     FillDisk { of: Part, leaving: u64 },
     /// What filled it is removed.

@@ -1,19 +1,22 @@
 //! What the steps of a case do to the system.
 
+use std::fmt::Write;
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use axum::http::Method;
-use gatelog_record::Timestamp;
+use gatelog_record::{Timestamp, Uuid};
 use gatelog_testkit::{
-    Answer, Disk, Fault, PacketLoss, Refusal, Resolution, ShiftedClock, Signal, eventually,
+    Answer, Client, Disk, Fault, PacketLoss, Refusal, Resolution, ShiftedClock, Signal, eventually,
 };
 use mongodb::bson::{DateTime, Document, doc, serialize_to_document};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use crate::accounts::FLOOD;
 use crate::case::paced;
 use crate::step::PATIENCE;
 use crate::step::{self, NetworkFault, Part, Step};
@@ -30,7 +33,9 @@ impl System {
             Step::EndLoad => {
                 self.end_load().await?;
             }
-            Step::Shows { of, value, at_least } => self.shows(*of, value, *at_least).await?,
+            Step::Shows { of, value, at_least, at_most } => {
+                self.shows(*of, value, *at_least..=at_most.unwrap_or(u64::MAX)).await?;
+            }
 
             Step::Kill(part) => self.process(*part)?.kill()?,
             Step::Freeze(part) => self.process(*part)?.signal(Signal::STOP)?,
@@ -74,6 +79,8 @@ impl System {
             Step::Drain => self.drain().await?,
 
             Step::CorruptSpool => corrupt(&self.gateway.collector.spool())?,
+            Step::PostJunk(batches) => self.post_junk(*batches).await?,
+            Step::PostBoots(batches) => self.post_boots(*batches).await?,
             Step::FillDisk { of, leaving } => self.disk(*of)?.fill(*leaving)?,
             Step::FreeDisk(of) => self.disk(*of)?.free()?,
             Step::FailDisk(of) => self.disk(*of)?.fail()?,
@@ -106,7 +113,7 @@ impl System {
         Ok(())
     }
 
-    async fn shows(&mut self, of: Part, value: &str, at_least: u64) -> Result<()> {
+    async fn shows(&mut self, of: Part, value: &str, within: RangeInclusive<u64>) -> Result<()> {
         eventually(&format!("{of:?} shows {value}"), PATIENCE, async || {
             let shown = if of == Part::Envoy {
                 // Stats of filters have a prefix of Envoy's own.
@@ -119,7 +126,7 @@ impl System {
                 });
                 line.map(str::parse).transpose()?
             };
-            ensure!(shown.is_some_and(|shown| shown >= at_least), "it is {shown:?}");
+            ensure!(shown.is_some_and(|shown| within.contains(&shown)), "it is {shown:?}");
             Ok(())
         })
         .await
@@ -188,6 +195,40 @@ impl System {
             step::Answer::Failing => Resolution::Failing,
             step::Answer::Silent => Resolution::Silent,
         });
+        Ok(())
+    }
+
+    async fn post_junk(&self, batches: u64) -> Result<()> {
+        for _ in 0..batches {
+            self.post("x\n".repeat(10_000)).await?;
+        }
+        Ok(())
+    }
+
+    async fn post_boots(&self, batches: u64) -> Result<()> {
+        for _ in 0..batches {
+            let boot = Uuid::new_v4();
+            let header = json!({"batch": {
+                "v": 1, "gateway": FLOOD, "boot": boot.to_string(),
+                "assigned": 10_000, "queued": 0, "dropped": {},
+            }});
+            let mut body = format!("{header}\n");
+            for number in (1..10_000).step_by(2) {
+                let source = json!({"gateway": FLOOD, "boot": boot.to_string(), "seq": number});
+                writeln!(body, "{}", json!({"source": source}))?;
+            }
+            self.post(body).await?;
+        }
+        Ok(())
+    }
+
+    /// Posts to the collector itself; a full disk may refuse it.
+    async fn post(&self, body: String) -> Result<()> {
+        let kind = [("content-type", &b"application/x-ndjson"[..])];
+        let address = self.gateway.collector.address();
+        let reply =
+            Client::default().send(address, Method::POST, "/v1/records", &kind, body).await?;
+        ensure!([202, 503].contains(&reply.status.as_u16()), "{}: {}", reply.status, reply.text());
         Ok(())
     }
 
