@@ -2,6 +2,7 @@
 
 mod answer;
 mod auth;
+mod held;
 mod operate;
 mod post;
 pub mod server;
@@ -17,6 +18,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Response, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::{any, get, post};
 use serde_json::json;
@@ -31,6 +33,7 @@ use crate::spool::{Append, Spool};
 
 pub use answer::Refusal;
 pub use auth::{Auth, Grant, Sources, TokensError};
+use held::{Answers, held};
 use server::Peer;
 
 pub use post::Post;
@@ -38,6 +41,11 @@ pub use post::Post;
 /// Most posts that are decoded at once, however many processors there are: a record that is being
 /// decoded takes many times the memory of its text.
 pub(crate) const MAX_DECODERS: usize = 4;
+
+/// Most answers to `GET /v1/accounting` at once, until they are read: each may have megabytes.
+const MAX_ACCOUNTS: usize = 2;
+/// Most answers to `GET /metrics` at once, until they are read, of some ten KiB each.
+const MAX_METRICS: usize = 32;
 
 /// The bounds of what is accepted.
 #[derive(Clone, Copy, Debug)]
@@ -132,10 +140,20 @@ impl App {
 pub fn app(state: App) -> Router {
     Router::new()
         .route("/v1/records", post(records).fallback(|| method("POST")))
-        .route("/v1/accounting", get(operate::accounting).fallback(|| method("GET")))
+        .route(
+            "/v1/accounting",
+            get(operate::accounting)
+                .route_layer(from_fn_with_state(Answers::new(MAX_ACCOUNTS), held))
+                .fallback(|| method("GET")),
+        )
         .route("/healthz", get(operate::health).fallback(|| method("GET")))
         .route("/readyz", get(operate::ready).fallback(|| method("GET")))
-        .route("/metrics", get(operate::metrics).fallback(|| method("GET")))
+        .route(
+            "/metrics",
+            get(operate::metrics)
+                .route_layer(from_fn_with_state(Answers::new(MAX_METRICS), held))
+                .fallback(|| method("GET")),
+        )
         .fallback(any(|| async { Refusal::NotFound }))
         .with_state(state)
 }

@@ -30,6 +30,8 @@ pub enum Refusal {
     Batch(BatchError),
     /// The batch could not be made durable.
     Spool(SpoolError),
+    /// As many answers of this kind are being read as may be.
+    Busy,
     /// The collector is stopping.
     Stopping,
     /// No such place.
@@ -56,7 +58,9 @@ impl Refusal {
                 BatchError::TooMany { .. } => StatusCode::PAYLOAD_TOO_LARGE,
                 BatchError::Version(_) | BatchError::Json(_) => StatusCode::BAD_REQUEST,
             },
-            Refusal::Spool(_) | Refusal::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Spool(_) | Refusal::Busy | Refusal::Stopping => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Refusal::NotFound => StatusCode::NOT_FOUND,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
         }
@@ -71,6 +75,7 @@ impl Refusal {
             Refusal::Body(error) => error.to_string(),
             Refusal::Batch(error) => error.to_string(),
             Refusal::Spool(error) => error.to_string(),
+            Refusal::Busy => "too many such answers are being read: try again".into(),
             Refusal::Stopping => "the collector is stopping".into(),
             Refusal::NotFound => "no such place: records go to POST /v1/records".into(),
             Refusal::Method(allowed) => format!("method not allowed: use {allowed}"),
@@ -81,6 +86,7 @@ impl Refusal {
         match self {
             Refusal::Spool(SpoolError::Busy)
             | Refusal::Body(BodyError::Busy)
+            | Refusal::Busy
             | Refusal::Stopping => Some(RETRY_BUSY_SECONDS),
             Refusal::Spool(_) => Some(RETRY_FULL_SECONDS),
             _ => None,
