@@ -5,6 +5,7 @@ use std::rc::Rc;
 use gatelog_record::{DropReason, Encoder, Level, Record, Source, Uuid};
 
 use crate::config::{Config, GATEWAY_BYTES_MAX};
+use crate::delivery::inherited::{INHERITED_MAX, Inherited};
 use crate::delivery::outbox::{Outbox, Sender};
 use crate::delivery::queue::Entry;
 use crate::envoy::attributes::Reader;
@@ -58,6 +59,9 @@ pub struct Worker {
     pub redirected: Option<Ids>,
     encoder: Encoder,
     outbox: Option<Outbox>,
+    inherited: Vec<Inherited>,
+    /// Whether the time to drain is over, and what was left is counted as abandoned.
+    gave_up: bool,
     /// Counts records when there is no outbox.
     assigned: u64,
     line: Vec<u8>,
@@ -97,6 +101,8 @@ impl Worker {
             uuids,
             redirected: None,
             outbox,
+            inherited: Vec::new(),
+            gave_up: false,
             assigned: 0,
             line: Vec::new(),
             drain_until_ns: None,
@@ -160,8 +166,11 @@ impl Worker {
             let all = self.drain_until_ns.is_some();
             outbox.flush(host, now, random, all, &mut self.metrics);
         }
+        for inherited in &mut self.inherited {
+            inherited.outbox.flush(host, now, random, true, &mut self.metrics);
+        }
         let drained = self.drained(host, now);
-        self.metrics.hand_over(host);
+        self.report(host);
         drained
     }
 
@@ -169,7 +178,8 @@ impl Worker {
     pub fn answered(&mut self, host: &dyn Host, token: u32) -> bool {
         let now = host.monotonic_nanos();
         let random = self.uuids.bits(host);
-        if let Some(outbox) = &mut self.outbox {
+        let inherited = self.inherited.iter_mut().map(|inherited| &mut inherited.outbox);
+        for outbox in self.outbox.iter_mut().chain(inherited) {
             outbox.answered(host, token, now, random, &mut self.metrics);
         }
         self.drain_until_ns.is_some() && self.tick(host)
@@ -184,29 +194,72 @@ impl Worker {
         self.tick(host)
     }
 
+    /// Takes over what a replaced configuration of the same VM has not sent, which then is done. One
+    /// that is still in force keeps what it has.
+    pub fn inherit(&mut self, from: &mut Worker, host: &dyn Host) {
+        let Some(until_ns) = from.drain_until_ns else { return };
+        if from.gave_up {
+            return;
+        }
+        let own = from.outbox.take().map(|outbox| {
+            from.assigned = outbox.assigned();
+            Inherited { outbox, until_ns }
+        });
+        for mut inherited in own.into_iter().chain(from.inherited.drain(..)) {
+            inherited.outbox.recall();
+            self.inherited.push(inherited);
+        }
+        self.inherited.retain(|inherited| !inherited.outbox.is_empty());
+        while self.inherited.len() > INHERITED_MAX {
+            let first = self.inherited.iter().enumerate().min_by_key(|(_, one)| one.until_ns);
+            let Some((place, _)) = first else { break };
+            let left = self.inherited.swap_remove(place).outbox.records();
+            self.abandon(host, left);
+        }
+        from.report(host);
+        self.report(host);
+    }
+
+    /// Hands over the stats.
+    fn report(&mut self, host: &dyn Host) {
+        let inherited = self.inherited.iter().map(|inherited| &inherited.outbox);
+        let (mut bytes, mut records) = (0_usize, 0_usize);
+        let own = self.outbox.iter().filter(|_| !self.gave_up);
+        for outbox in own.chain(inherited) {
+            bytes = bytes.saturating_add(outbox.bytes());
+            records = records.saturating_add(outbox.records());
+        }
+        self.metrics.set(Metric::QueueBytes, bytes);
+        self.metrics.set(Metric::QueueRecords, records);
+        self.metrics.hand_over(host);
+    }
+
+    /// Gives up what has had its time. While draining, gives true once nothing is left.
     fn drained(&mut self, host: &dyn Host, now_ns: u64) -> bool {
+        self.inherited.retain(|inherited| !inherited.outbox.is_empty());
+        while let Some(place) = self.inherited.iter().position(|one| now_ns >= one.until_ns) {
+            let left = self.inherited.swap_remove(place).outbox.records();
+            self.abandon(host, left);
+        }
         let Some(until) = self.drain_until_ns else {
             return false;
         };
-        let Some(outbox) = &self.outbox else {
-            return true;
-        };
-        if outbox.is_empty() {
-            return true;
+        let sent = self.outbox.as_ref().is_none_or(Outbox::is_empty);
+        if !sent && now_ns >= until && !self.gave_up {
+            self.gave_up = true;
+            self.abandon(host, self.outbox.as_ref().map_or(0, Outbox::records));
         }
-        let late = now_ns >= until;
-        if late {
-            let left = outbox.records();
-            self.metrics.count(Metric::Abandoned, left as u64);
-            self.metrics.set(Metric::QueueBytes, 0);
-            self.metrics.set(Metric::QueueRecords, 0);
-            let line = format!(
-                "gatelog: {left} records of a replaced configuration could not be sent in time; \
-                 replay them from the journal"
-            );
-            host.log(Severity::Warn, &line);
-        }
-        late
+        (sent || self.gave_up) && self.inherited.is_empty()
+    }
+
+    /// Counts and names records of a replaced configuration that could not be sent.
+    fn abandon(&mut self, host: &dyn Host, left: usize) {
+        self.metrics.count(Metric::Abandoned, left as u64);
+        let line = format!(
+            "gatelog: {left} records of a replaced configuration could not be sent in time; \
+             replay them from the journal"
+        );
+        host.log(Severity::Warn, &line);
     }
 }
 

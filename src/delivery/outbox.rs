@@ -138,6 +138,16 @@ impl Outbox {
         self.queue.records()
     }
 
+    /// How many records were given a `seq`.
+    pub fn assigned(&self) -> u64 {
+        self.assigned
+    }
+
+    /// Bytes of the records that wait or are under way.
+    pub fn bytes(&self) -> usize {
+        self.queue.bytes()
+    }
+
     /// Sends one batch of what waits, or `all` that may be sent now. Called by the root context's
     /// tick.
     ///
@@ -157,8 +167,14 @@ impl Outbox {
         if self.report_is_due(now_ns) {
             self.send_batch(Vec::new(), host, now_ns, random, metrics);
         }
-        metrics.set(Metric::QueueBytes, self.queue.bytes());
-        metrics.set(Metric::QueueRecords, self.queue.records());
+    }
+
+    /// Takes back what is under way: no answer will come any more. What was taken all the same is
+    /// sent twice, and stored once.
+    pub fn recall(&mut self) {
+        for batch in std::mem::take(&mut self.in_flight) {
+            self.queue.give_back(batch.entries);
+        }
     }
 
     /// Takes the answer to a callout, by its token; one that is not known is passed over.

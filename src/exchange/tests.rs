@@ -558,6 +558,97 @@ fn a_replaced_configuration_gives_up_in_time_and_says_what_it_left() {
 }
 
 #[test]
+fn a_later_configuration_takes_over_what_a_replaced_one_has_not_sent() {
+    let configuration = json!({"delivery": {"drain_timeout": "10s"}});
+    let mut rig = Rig::new(&configuration);
+    let config = Config::parse(configuration.to_string().as_bytes(), &|_| None).unwrap();
+    rig.host.refuse_dispatch.set(Some(Refused::Unavailable));
+    rig.one(&get("/a"));
+    let mut heir = Worker::start(config.clone(), &rig.host, None);
+    heir.inherit(&mut rig.worker, &rig.host);
+    assert!(!rig.worker.drain(&rig.host), "in force, it kept what it had");
+    heir.inherit(&mut rig.worker, &rig.host);
+    assert!(rig.worker.tick(&rig.host), "nothing is left to it");
+    let waiting = |host: &PlainHost| {
+        host.metrics
+            .borrow()
+            .iter()
+            .filter(|(name, _)| name == "gatelog.queue_records")
+            .map(|(_, value)| *value)
+            .sum::<i64>()
+    };
+    assert_eq!(waiting(&rig.host), 1, "counted once");
+    rig.host.refuse_dispatch.set(None);
+    rig.host.advance_ms(5_000);
+    heir.tick(&rig.host);
+    let sent = rig.host.take_sent();
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].header().boot, rig.worker.settings.boot, "in the name of the first");
+    // What is under way when an heir is replaced in turn is sent again.
+    assert!(!heir.drain(&rig.host));
+    let mut last = Worker::start(config, &rig.host, None);
+    last.inherit(&mut heir, &rig.host);
+    assert!(heir.tick(&rig.host));
+    last.tick(&rig.host);
+    let again = rig.host.take_sent();
+    assert_eq!(again[0].records(), sent[0].records());
+    rig.host.set_map(HeaderMap::Callout, &[(":status", "202")]);
+    last.answered(&rig.host, again[0].token);
+    last.tick(&rig.host);
+    assert_eq!(waiting(&rig.host), 0);
+    assert!(last.drain(&rig.host));
+}
+
+#[test]
+fn what_was_taken_over_is_given_up_in_its_own_time_and_counted() {
+    let mut rig = Rig::new(&json!({"delivery": {"drain_timeout": "1s"}}));
+    rig.host.refuse_dispatch.set(Some(Refused::Unavailable));
+    rig.one(&get("/a"));
+    rig.worker.drain(&rig.host);
+    let config = Config::parse(b"{}", &|_| None).unwrap();
+    let mut heir = Worker::start(config, &rig.host, None);
+    heir.inherit(&mut rig.worker, &rig.host);
+    rig.host.advance_ms(999);
+    heir.tick(&rig.host);
+    let abandoned = |host: &PlainHost| {
+        host.metrics
+            .borrow()
+            .iter()
+            .filter(|(name, _)| name == "gatelog.records_abandoned")
+            .map(|(_, value)| *value)
+            .sum::<i64>()
+    };
+    assert_eq!(abandoned(&rig.host), 0);
+    rig.host.advance_ms(1);
+    heir.tick(&rig.host);
+    heir.tick(&rig.host);
+    assert_eq!(abandoned(&rig.host), 1);
+}
+
+#[test]
+fn the_number_of_queues_taken_over_is_bounded_and_what_is_too_much_is_counted() {
+    let config = Config::parse(b"{}", &|_| None).unwrap();
+    let mut rig = Rig::new(&json!({}));
+    rig.host.refuse_dispatch.set(Some(Refused::Unavailable));
+    for _ in 0..12 {
+        rig.one(&get("/a"));
+        rig.worker.drain(&rig.host);
+        let mut heir = Worker::start(config.clone(), &rig.host, None);
+        heir.inherit(&mut rig.worker, &rig.host);
+        rig.worker = heir;
+        rig.host.advance_ms(10);
+    }
+    let warned = rig
+        .host
+        .log
+        .borrow()
+        .iter()
+        .filter(|line| line.contains("1 records of a replaced"))
+        .count();
+    assert_eq!(warned, 12 - crate::delivery::inherited::INHERITED_MAX);
+}
+
+#[test]
 fn a_rule_may_keep_what_is_left_out_by_default() {
     let mut rig = Rig::new(
         &json!({"rules": [{"match": {"path": "/healthz", "host": ["api.example.org"]}, "drop": false}]}),

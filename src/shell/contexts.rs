@@ -29,6 +29,11 @@ pub(super) fn answered(worker: &Shared, token: u32) {
     }
 }
 
+/// A worker takes over what another one, whose configuration was replaced, has not sent.
+pub(super) fn inherit(heir: &Shared, from: &Shared) {
+    with(heir, |heir| with(from, |from| heir.inherit(from, &Proxy)));
+}
+
 /// A root context: one life of a configuration.
 #[derive(Default)]
 pub(super) struct Root {

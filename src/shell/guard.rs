@@ -14,7 +14,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use super::contexts::{Shared, answered};
+use super::contexts::{self, Shared, answered};
 
 /// The answer to headers that have come: never anything else, so that no request waits.
 const CONTINUE: u32 = 0;
@@ -69,6 +69,20 @@ fn is_stream(id: u32) -> bool {
     known(id, |known| matches!(known, Known::Stream)).unwrap_or(false)
 }
 
+/// Has a root context take over what replaced ones have not sent.
+fn inherit(root: u32) {
+    KNOWN.with_borrow(|known| {
+        let Some(Known::Root(heir)) = known.get(&root) else { return };
+        for (id, other) in known {
+            if let Known::Root(other) = other
+                && *id != root
+            {
+                contexts::inherit(heir, other);
+            }
+        }
+    });
+}
+
 /// Takes note of a root context that the SDK is creating.
 pub(super) fn register(id: u32, worker: Shared) {
     KNOWN.with_borrow_mut(|known| known.insert(id, Known::Root(worker)));
@@ -91,7 +105,13 @@ pub extern "C" fn gatelog_on_context_create(id: u32, parent: u32) {
 /// A root context gets its configuration; whether it took it.
 #[unsafe(no_mangle)]
 pub extern "C" fn gatelog_on_configure(root: u32, size: usize) -> bool {
-    enter(false, || is_root(root) && sdk::proxy_on_configure(root, size))
+    enter(false, || {
+        let taken = is_root(root) && sdk::proxy_on_configure(root, size);
+        if taken {
+            inherit(root);
+        }
+        taken
+    })
 }
 
 /// A root context's timer has fired.

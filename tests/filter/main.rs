@@ -12,6 +12,7 @@
 
 mod access_logger;
 mod capabilities;
+mod chains;
 mod claims;
 mod hostile;
 mod identity;

@@ -110,6 +110,52 @@ async fn a_replaced_configuration_keeps_trying_while_the_collector_is_away() {
 }
 
 #[tokio::test]
+async fn configurations_that_take_turns_in_an_outage_lose_no_queue() {
+    let mut rig = Rig::start_with(&[("/delivery/drain_timeout", json!("5m"))], |options| {
+        options.watch_listeners = true;
+        options.arguments =
+            ["--drain-time-s", "1", "--drain-strategy", "immediate"].map(str::to_owned).to_vec();
+        Ok(())
+    })
+    .await
+    .unwrap();
+    rig.sink.answer(gatelog_testkit::Answer::Refuse(503));
+    let (one, mut other) = (rig.config.clone(), rig.config.clone());
+    other.filter_options(&[("/service", json!("other"))]).unwrap();
+    for turn in 0..6 {
+        let id = format!("turn-{turn}");
+        rig.get("/raw/ok", &[("x-correlation-id", &id), ("connection", "close")]).await;
+        rig.record(&id).await;
+        let next = if turn % 2 == 0 { &other } else { &one };
+        rig.envoy.replace_listeners(next).await.unwrap();
+        eventually("the replaced configuration drains", PATIENCE, async || {
+            let draining = rig.envoy.stats("listener_manager.total_filter_chains_draining").await?;
+            ensure!(draining.values().all(|count| *count == 0), "{draining:?}");
+            anyhow::Ok(())
+        })
+        .await
+        .unwrap();
+    }
+    rig.sink.answer(gatelog_testkit::Answer::Accept);
+    eventually("every configuration's record is delivered", PATIENCE, async || {
+        ensure!(rig.sink.records().len() == 6, "{} records", rig.sink.records().len());
+        anyhow::Ok(())
+    })
+    .await
+    .unwrap_or_else(|error| panic!("{error:#}\n{}", rig.envoy.log()));
+    eventually("no queue counts any more", PATIENCE, async || {
+        let queued = rig.envoy.stats("gatelog.queue_records").await?;
+        ensure!(queued.values().sum::<u64>() == 0, "{queued:?}");
+        anyhow::Ok(())
+    })
+    .await
+    .unwrap();
+    let abandoned = rig.envoy.stats("gatelog.records_abandoned").await.unwrap();
+    assert_eq!(abandoned.values().sum::<u64>(), 0);
+    assert_eq!(rig.envoy.reloads().await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn a_bad_update_is_refused_with_every_fault_and_the_running_one_stays() {
     let mut rig = Rig::start_with(&[], |options| {
         options.watch_listeners = true;

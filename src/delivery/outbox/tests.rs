@@ -274,7 +274,7 @@ fn while_the_collector_is_away_memory_is_bounded_and_errors_stay() {
         }
     }
     assert!(attempts < 30, "{attempts} attempts in 40 s: backoff");
-    assert!(rig.host.metric("queue_bytes") <= 65_536);
+    assert!(rig.outbox.bytes() <= 65_536);
     rig.host.refuse_dispatch.set(None);
     let mut delivered = Vec::new();
     for _ in 0..200 {
