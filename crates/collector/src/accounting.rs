@@ -4,13 +4,21 @@ mod account;
 pub mod gaps;
 mod intervals;
 mod ledger;
+pub mod legacy;
+#[cfg(test)]
+mod model;
+mod numbers;
 mod peers;
 pub mod report;
 mod seqs;
 pub mod sharing;
+mod sums;
+mod varint;
 
 pub use account::{Account, BootKey, GAPS_LISTED, Gap, Statement, Totals};
-pub use intervals::{Intervals, MAX_INTERVALS};
-pub use ledger::{Edit, Ledger, MAX_BOOTS};
+pub use intervals::Intervals;
+pub use ledger::{Edit, FOREIGN_BYTES, Ledger, LedgerBounds, OWN_BYTES, Packed};
+pub use numbers::{Counts, MAX_NUMBER, MAX_RUNS, Numbers, Place, Run, Told};
 pub use peers::Peers;
 pub use seqs::Seqs;
+pub use sums::Sums;

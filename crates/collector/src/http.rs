@@ -25,7 +25,7 @@ use serde_json::json;
 
 use tokio::sync::Semaphore;
 
-use crate::accounting::Peers;
+use crate::accounting::{Peers, Sums};
 use crate::clock::now_millis;
 use crate::ingest::{BatchLimits, Budget};
 use crate::metrics::Metrics;
@@ -79,6 +79,9 @@ struct Inner {
     decoders: Arc<Semaphore>,
     metrics: Metrics,
     peers: Peers,
+    sums: Sums,
+    /// One for every accounting that may be read at once.
+    reports: Arc<Semaphore>,
     stopping: AtomicBool,
     died: OnceLock<&'static str>,
 }
@@ -95,6 +98,8 @@ impl App {
             decoders: Arc::new(Semaphore::new(processors.min(MAX_DECODERS))),
             metrics,
             peers: Peers::default(),
+            sums: Sums::default(),
+            reports: Arc::new(Semaphore::new(operate::MAX_REPORTS)),
             stopping: AtomicBool::new(false),
             died: OnceLock::new(),
         };

@@ -260,6 +260,11 @@ impl Metrics {
         self.inner.spool_unreadable.inc();
     }
 
+    /// Accounts of other collectors were forgotten to keep their bound.
+    pub fn boots_forgotten(&self, boots: usize) {
+        self.inner.boots_forgotten.inc_by(u64::try_from(boots).unwrap_or(0));
+    }
+
     /// A corrupt spool file was moved aside.
     pub fn spool_moved_aside(&self) {
         self.inner.spool_moved_aside.inc();

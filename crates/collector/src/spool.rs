@@ -16,7 +16,7 @@
 //!    twice in one file.
 //! 5. Nothing grows without bound: the rows by `max_bytes` and by what the disk has, the dead letters by
 //!    `dead_letters_max_bytes` (the oldest go, counted), the accounts by
-//!    [`MAX_BOOTS`](crate::accounting::MAX_BOOTS), waiting work by [`MAX_JOBS`], the log by a
+//!    [`OWN_BYTES`](crate::accounting::OWN_BYTES), waiting work by [`MAX_JOBS`], the log by a
 //!    checkpoint once it has 8 MiB, files moved aside by their number: one.
 //!
 //! # Layout
@@ -46,6 +46,7 @@
 //! | a page cannot be read | nothing yet: the batches on it wait, told and counted; the others go on |
 //! | the file is damaged | what cannot be read: the file is moved aside and named in the log, everything that is still readable and has the right checksum is copied into a new one, the rest becomes `missing` in the accounts, and the service goes on. The new file is built under another name; once it is complete, what is left to do is done again after a crash |
 
+mod accounts;
 mod change;
 mod committer;
 mod database;
@@ -165,8 +166,12 @@ pub struct Settled {
     pub generation: u64,
     /// The rows: every record of theirs is in the database, among its letters or in its rests.
     pub rows: Vec<SettledRow>,
-    /// Sequence numbers of what the database has.
+    /// Sequence numbers of what the database has since.
     pub stored: Seqs,
+    /// Of what it had already, and this collector may have sent before.
+    pub again: Seqs,
+    /// Of what it had already, from another collector.
+    pub elsewhere: Seqs,
 }
 
 /// Rows as read, and the file that they are from.
@@ -374,6 +379,12 @@ impl Spool {
     /// The accounts as committed. Hold it briefly: commits wait.
     pub fn ledger(&self) -> RwLockReadGuard<'_, Ledger> {
         self.inner.shared.ledger()
+    }
+
+    /// Whether a row's records may have been sent to the database before it was read now: by a
+    /// process before this one, or in part.
+    pub fn may_have_been_sent(&self, row: &Row) -> bool {
+        row.parked.is_some() || row.id <= self.inner.shared.found()
     }
 
     /// Who this collector is in the accounting that several share.

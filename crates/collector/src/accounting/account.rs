@@ -3,26 +3,30 @@
 //! The identity, for every boot at any time:
 //!
 //! ```text
-//! assigned = stored + spooled + quarantined + dropped + queued + missing
+//! assigned = stored + spooled + quarantined + dropped + queued + unknown + missing
 //! ```
 //!
-//! `stored`, `spooled` and `quarantined` are exact: they are sizes of sets of sequence numbers.
-//! What is left of `assigned` is first explained by the sender's own totals, `dropped` and then
-//! `queued`; what they do not explain is `missing`. A replay of the journal may bring records
-//! that the sender had counted as dropped: then the totals explain more than is left, and the
-//! overlap is told as `recovered` instead of making `missing` negative.
+//! `stored`, `spooled` and `quarantined` are counted record by record. What is left of `assigned`
+//! is first explained by the sender's own totals, `dropped` and then `queued`, and then by an
+//! account that was evicted (`unknown`); what they do not explain is `missing`. A replay of the
+//! journal may bring records that the sender had counted as dropped: then the totals explain more
+//! than is left, and the overlap is told as `recovered` instead of making `missing` negative.
 
 use std::collections::BTreeMap;
 
 use gatelog_record::{BatchHeader, Uuid};
 
-use super::intervals::Intervals;
-
-/// Most reasons for dropping that one boot's totals keep; a sender has four.
-const DROP_REASONS: usize = 16;
+use super::numbers::{MAX_NUMBER, MAX_RUNS, Numbers, Place};
+use super::varint::{self, Reader};
 
 /// Most missing ranges that one statement lists; their number is always told.
 pub const GAPS_LISTED: usize = 100;
+
+/// Whatever is absent may have been in an account that was evicted.
+pub(super) const ALL_EVICTED: u64 = u64::MAX;
+
+/// The version of the packed form.
+const PACKED: u8 = 1;
 
 /// One life of one gateway's filter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,7 +44,10 @@ pub struct Totals {
     pub assigned: u64,
     /// Records waiting in the sender.
     pub queued: u64,
-    /// Records let go, by reason.
+    /// Requests that sampling left out. An older filter gives them a number and counts them in
+    /// `dropped`.
+    pub sampled: u64,
+    /// Records that the sender dropped, by reason.
     pub dropped: BTreeMap<String, u64>,
     /// When the header arrived, in milliseconds since the epoch.
     pub at: i64,
@@ -49,30 +56,21 @@ pub struct Totals {
 impl Totals {
     /// The totals of a header that arrived at `at`.
     pub fn of(header: &BatchHeader, at: i64) -> Self {
-        let dropped = header.dropped.iter().take(DROP_REASONS);
+        let dropped = header.dropped.iter();
         Self {
-            assigned: header.assigned,
+            assigned: header.assigned.min(MAX_NUMBER),
             queued: header.queued,
+            sampled: header.sampled,
             dropped: dropped.map(|(reason, count)| (reason.to_owned(), count)).collect(),
             at,
         }
     }
 
-    /// As text: `[assigned, queued, at, {reason: count}]`. Read back by [`decode`](Self::decode).
-    pub fn encode(&self) -> String {
-        serde_json::json!([self.assigned, self.queued, self.at, self.dropped]).to_string()
-    }
-
-    /// Reads what [`encode`](Self::encode) wrote; of anything else, nothing.
-    pub fn decode(text: &str) -> Self {
-        type Parts = (u64, u64, i64, BTreeMap<String, u64>);
-        let (assigned, queued, at, dropped): Parts = serde_json::from_str(text).unwrap_or_default();
-        Self { assigned, queued, dropped, at }
-    }
-
-    /// Takes over newer totals: those that have assigned more, else those that came later.
+    /// Takes over newer totals: those that have assigned or left out more, else those that came
+    /// later.
     pub fn advance(&mut self, other: &Self) {
-        if (other.assigned, other.at) >= (self.assigned, self.at) {
+        let order = |totals: &Self| (totals.assigned, totals.sampled, totals.at);
+        if order(other) >= order(self) {
             *self = other.clone();
         }
     }
@@ -85,6 +83,8 @@ pub struct Gap {
     pub since: Option<i64>,
     /// The `id` of the audit entry that opened it.
     pub entry: Option<Uuid>,
+    /// How many gaps of this boot were told and have closed.
+    pub closed: u64,
 }
 
 /// What is known of one boot.
@@ -92,12 +92,13 @@ pub struct Gap {
 pub struct Account {
     /// The sender's own totals.
     pub totals: Totals,
-    /// Records that this collector made durable, in the spool or as a dead letter.
-    pub accepted: Intervals,
-    /// Records that MongoDB has.
-    pub stored: Intervals,
-    /// Records in the dead letters, or once there.
-    pub quarantined: Intervals,
+    /// Where its records are.
+    pub numbers: Numbers,
+    /// So many records may have been in an account that was evicted: those that were absent when the
+    /// first header arrived after it. [`ALL_EVICTED`] until then.
+    pub evicted: u64,
+    /// Whether several collectors' accounts are united in this one.
+    pub shared: bool,
     /// When it last changed, in milliseconds since the epoch.
     pub touched: i64,
     /// The gap that is open, when one is.
@@ -115,19 +116,21 @@ pub struct Statement {
     pub spooled: u64,
     /// Records in the dead letters.
     pub quarantined: u64,
-    /// Records that the sender let go and that did not arrive otherwise.
+    /// Records that the sender dropped and that did not arrive otherwise.
     pub dropped: u64,
     /// Records counted as dropped that arrived after all, by a replay.
     pub recovered: u64,
     /// Records waiting in the sender.
     pub queued: u64,
+    /// Records that an account had that was evicted: whether they arrived is not known any more.
+    pub unknown: u64,
     /// Records that nobody accounts for.
     pub missing: u64,
 }
 
 impl Statement {
     /// The terms by name.
-    pub fn terms(&self) -> [(&'static str, u64); 8] {
+    pub fn terms(&self) -> [(&'static str, u64); 9] {
         [
             ("assigned", self.assigned),
             ("stored", self.stored),
@@ -136,6 +139,7 @@ impl Statement {
             ("dropped", self.dropped),
             ("recovered", self.recovered),
             ("queued", self.queued),
+            ("unknown", self.unknown),
             ("missing", self.missing),
         ]
     }
@@ -150,6 +154,7 @@ impl Statement {
             (&mut self.dropped, other.dropped),
             (&mut self.recovered, other.recovered),
             (&mut self.queued, other.queued),
+            (&mut self.unknown, other.unknown),
             (&mut self.missing, other.missing),
         ] {
             *sum = sum.saturating_add(more);
@@ -159,12 +164,26 @@ impl Statement {
 
 impl Account {
     /// Takes in what another collector knows of the same boot.
-    pub fn union(&mut self, other: &Self) {
+    pub fn unite(&mut self, other: &Self) {
+        // Then what is elsewhere for the one is counted by the other.
+        let (own, theirs) = (&self.numbers, &other.numbers);
+        self.shared |= other.shared
+            || own.has_stored() && (theirs.has_stored() || theirs.has_elsewhere())
+            || theirs.has_stored() && own.has_elsewhere();
         self.totals.advance(&other.totals);
-        self.accepted.union(&other.accepted);
-        self.stored.union(&other.stored);
-        self.quarantined.union(&other.quarantined);
+        self.numbers.unite(&other.numbers);
+        self.evicted = self.evicted.max(other.evicted);
         self.touched = self.touched.max(other.touched);
+    }
+
+    /// Keeps the bound of one account.
+    pub fn bound(&mut self) {
+        self.numbers.bound(MAX_RUNS);
+    }
+
+    /// Records made; at least the largest sequence number seen.
+    pub fn assigned(&self) -> u64 {
+        self.totals.assigned.max(self.numbers.max())
     }
 
     /// The terms of the identity; their sum is always `assigned`.
@@ -172,23 +191,22 @@ impl Account {
     /// A sender that was last heard of before `silent_before` (milliseconds since the epoch) is
     /// taken to be gone, and what it had queued to be missing: only its journal has it still.
     pub fn statement(&self, silent_before: i64) -> Statement {
-        let assigned = self.totals.assigned.max(self.accepted.max()).max(self.stored.max());
-        let stored = self.stored.len();
-        let quarantined = self.quarantined.len_without(&self.stored);
-        let mut settled = self.stored.clone();
-        settled.union(&self.quarantined);
-        let spooled = self.accepted.len_without(&settled);
-        let mut left =
-            assigned.saturating_sub(stored).saturating_sub(quarantined).saturating_sub(spooled);
+        let assigned = self.assigned();
+        let counts = self.numbers.counts(self.shared);
+        let mut left = assigned;
         let mut explain = |count: u64| {
             let part = count.min(left);
             left = left.saturating_sub(part);
             part
         };
+        let stored = explain(counts.stored.saturating_add(counts.elsewhere));
+        let quarantined = explain(counts.quarantined);
+        let spooled = explain(counts.spooled.saturating_add(counts.late));
         let told = self.totals.dropped.values().fold(0, |sum: u64, n| sum.saturating_add(*n));
         let dropped = explain(told);
         let silent = self.totals.at < silent_before;
         let queued = explain(if silent { 0 } else { self.totals.queued });
+        let unknown = explain(self.evicted);
         Statement {
             assigned,
             stored,
@@ -197,48 +215,121 @@ impl Account {
             dropped,
             recovered: told.saturating_sub(dropped),
             queued,
+            unknown,
             missing: left,
         }
     }
 
-    /// The ranges of sequence numbers that have not arrived, up to `assigned`: the missing ones
-    /// and those that the sender dropped or still has. The first [`GAPS_LISTED`] of them.
-    pub fn absent(&self) -> Vec<(u64, u64)> {
-        let seen = self.known();
-        let last = self.totals.assigned.max(seen.max());
-        seen.gaps(last).take(GAPS_LISTED).collect()
+    /// How many records have not arrived.
+    pub fn absent_count(&self) -> u64 {
+        let counts = self.numbers.counts(self.shared);
+        let terms = [counts.stored, counts.elsewhere, counts.quarantined, counts.spooled];
+        self.assigned().saturating_sub(terms.into_iter().fold(0, u64::saturating_add))
     }
 
-    /// The records that need not be sent again.
-    pub fn known(&self) -> Intervals {
-        let mut known = self.accepted.clone();
-        known.union(&self.stored);
-        known.union(&self.quarantined);
-        known
+    /// The ranges of sequence numbers above the floor that have not arrived, up to `assigned`: the
+    /// missing ones and those that the sender dropped or still has. The first [`GAPS_LISTED`].
+    pub fn absent(&self) -> Vec<(u64, u64)> {
+        self.numbers.absent(self.assigned()).take(GAPS_LISTED).collect()
+    }
+
+    /// The records that need not be sent again, as ranges, lowest first.
+    pub fn known(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let floor = self.numbers.floor();
+        // Nothing is absent up to the floor: all of it is known.
+        let counts = self.numbers.counts_up_to_floor(self.shared);
+        let whole = counts >= floor && floor > 0;
+        let mut known = whole.then_some((1, floor)).into_iter().chain(
+            self.numbers
+                .runs()
+                .iter()
+                .filter(move |run| run.place > Place::Late && !(whole && run.end <= floor))
+                .map(|run| (run.start, run.end)),
+        );
+        let mut next = known.next();
+        std::iter::from_fn(move || {
+            let (start, mut end) = next.take()?;
+            next = known.next();
+            while let Some((from, to)) = next.filter(|(from, _)| *from <= end.saturating_add(1)) {
+                let _ = from;
+                end = end.max(to);
+                next = known.next();
+            }
+            Some((start, end))
+        })
+    }
+
+    /// The packed form, read back by [`unpack`](Self::unpack).
+    pub fn pack(&self) -> Vec<u8> {
+        let mut out = vec![PACKED];
+        let Totals { assigned, queued, sampled, dropped, at } = &self.totals;
+        let moment = |at: i64| u64::try_from(at).unwrap_or(0);
+        for value in [*assigned, *queued, *sampled, moment(*at), moment(self.touched), self.evicted]
+        {
+            varint::write(value, &mut out);
+        }
+        varint::write(u64::try_from(dropped.len()).unwrap_or(0), &mut out);
+        for (reason, count) in dropped {
+            varint::write_bytes(reason.as_bytes(), &mut out);
+            varint::write(*count, &mut out);
+        }
+        varint::write(self.gap.since.map_or(0, |at| moment(at).saturating_add(1)), &mut out);
+        varint::write_bytes(self.gap.entry.as_ref().map_or(&[], |id| id.as_bytes()), &mut out);
+        varint::write(self.gap.closed, &mut out);
+        self.numbers.encode(&mut out);
+        out
+    }
+
+    /// Reads what [`pack`](Self::pack) wrote; of anything else, nothing.
+    pub fn unpack(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(bytes);
+        if reader.array()? != [PACKED] {
+            return None;
+        }
+        let moment = |value: u64| i64::try_from(value).ok();
+        let [assigned, queued, sampled] = [reader.number()?, reader.number()?, reader.number()?];
+        let (at, touched) = (moment(reader.number()?)?, moment(reader.number()?)?);
+        let evicted = reader.number()?;
+        let mut dropped = BTreeMap::new();
+        for _ in 0..reader.number()? {
+            let reason = str::from_utf8(reader.bytes()?).ok()?;
+            dropped.insert(reason.to_owned(), reader.number()?);
+        }
+        let since = reader.number()?.checked_sub(1).and_then(moment);
+        let entry = Uuid::from_slice(reader.bytes()?).ok();
+        let gap = Gap { since, entry, closed: reader.number()? };
+        let totals = Totals { assigned, queued, sampled, dropped, at };
+        let numbers = Numbers::decode(&mut reader)?;
+        Some(Self { totals, numbers, evicted, shared: false, touched, gap })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::numbers::Told;
     use super::*;
 
     fn account(assigned: u64, queued: u64, dropped: u64) -> Account {
         let dropped = [("queue_full".to_owned(), dropped)].into();
-        Account { totals: Totals { assigned, queued, dropped, at: 1 }, ..Account::default() }
+        Account {
+            totals: Totals { assigned, queued, dropped, at: 1, sampled: 0 },
+            ..Account::default()
+        }
     }
 
     fn adds_up(statement: &Statement) {
-        let Statement { assigned, stored, spooled, quarantined, dropped, queued, missing, .. } =
-            statement;
-        assert_eq!(*assigned, stored + spooled + quarantined + dropped + queued + missing);
+        let Statement { assigned, stored, spooled, quarantined, recovered: _, .. } = statement;
+        let Statement { dropped, queued, unknown, missing, .. } = statement;
+        let sum = stored + spooled + quarantined + dropped + queued + unknown + missing;
+        assert_eq!(*assigned, sum);
     }
 
     #[test]
     fn every_record_has_one_place() {
         let mut account = account(100, 10, 5);
-        account.accepted.insert(1..=80);
-        account.stored.insert(1..=60);
-        account.quarantined.insert(61..=62);
+        account.numbers.accept(1..=80);
+        account.numbers.settle(1..=60, Told::New);
+        account.numbers.settle(61..=62, Told::Refused);
         let statement = account.statement(0);
         adds_up(&statement);
         assert_eq!(
@@ -251,6 +342,7 @@ mod tests {
                 dropped: 5,
                 queued: 10,
                 missing: 5,
+                unknown: 0,
                 recovered: 0
             }
         );
@@ -260,11 +352,11 @@ mod tests {
     #[test]
     fn a_replay_of_dropped_records_is_recovery_not_a_negative_number() {
         let mut account = account(100, 0, 10);
-        account.accepted.insert(1..=85);
-        account.stored.insert(1..=85);
+        account.numbers.accept(1..=85);
+        account.numbers.settle(1..=85, Told::New);
         assert_eq!((account.statement(0).missing, account.statement(0).recovered), (5, 0));
-        account.accepted.insert(86..=100);
-        account.stored.insert(86..=100);
+        account.numbers.accept(86..=100);
+        account.numbers.settle(86..=100, Told::New);
         let statement = account.statement(0);
         adds_up(&statement);
         assert_eq!((statement.missing, statement.dropped, statement.recovered), (0, 0, 10));
@@ -274,7 +366,7 @@ mod tests {
     fn a_batch_that_overtakes_another_does_not_count_it_twice() {
         // The later header still counts the earlier batch as queued; both have arrived.
         let mut account = account(20, 10, 0);
-        account.accepted.insert(1..=20);
+        account.numbers.accept(1..=20);
         adds_up(&account.statement(0));
         assert_eq!(account.statement(0).queued, 0);
     }
@@ -282,9 +374,9 @@ mod tests {
     #[test]
     fn a_dead_letter_that_was_stored_after_all_is_stored() {
         let mut account = account(3, 0, 0);
-        account.accepted.insert(1..=3);
-        account.quarantined.insert(2..=2);
-        account.stored.insert(1..=3);
+        account.numbers.accept(1..=3);
+        account.numbers.settle(2..=2, Told::Refused);
+        account.numbers.settle(1..=3, Told::New);
         adds_up(&account.statement(0));
         assert_eq!(account.statement(0).quarantined, 0);
     }
@@ -292,7 +384,7 @@ mod tests {
     #[test]
     fn what_a_silent_sender_had_queued_is_missing() {
         let mut account = account(10, 4, 0);
-        account.accepted.insert(1..=6);
+        account.numbers.accept(1..=6);
         assert_eq!((account.statement(0).queued, account.statement(0).missing), (4, 0));
         assert_eq!((account.statement(2).queued, account.statement(2).missing), (0, 4));
         adds_up(&account.statement(2));
@@ -310,7 +402,7 @@ mod tests {
     #[test]
     fn records_without_a_header_assign_at_least_their_number() {
         let mut account = Account::default();
-        account.accepted.insert(5..=7);
+        account.numbers.accept(5..=7);
         adds_up(&account.statement(0));
         assert_eq!((account.statement(0).assigned, account.statement(0).missing), (7, 4));
     }
@@ -318,15 +410,64 @@ mod tests {
     #[test]
     fn what_several_collectors_know_adds_up_to_one_statement() {
         let mut one = account(10, 0, 0);
-        one.accepted.insert(1..=4);
-        one.stored.insert(1..=4);
+        one.numbers.accept(1..=4);
+        one.numbers.settle(1..=4, Told::New);
         let mut two = Account::default();
-        two.accepted.insert(5..=10);
-        two.stored.insert(5..=9);
-        one.union(&two);
-        one.union(&two);
+        two.numbers.accept(5..=10);
+        two.numbers.settle(5..=9, Told::New);
+        one.unite(&two);
         adds_up(&one.statement(0));
         let statement = one.statement(0);
         assert_eq!((statement.stored, statement.spooled, statement.missing), (9, 1, 0));
+    }
+
+    #[test]
+    fn an_account_reads_back_from_its_packed_form() {
+        let mut account = account(100, 3, 5);
+        account.totals.sampled = 900;
+        account.gap = Gap { since: Some(0), entry: Some(Uuid::from_u128(9)), closed: 2 };
+        account.touched = 77;
+        account.evicted = 4;
+        account.numbers.accept(1..=20);
+        account.numbers.settle(3..=5, Told::New);
+        account.numbers.settle(9..=9, Told::Refused);
+        account.numbers.settle(11..=12, Told::Elsewhere);
+        account.numbers.fold(3);
+        account.numbers.accept(4..=4);
+        let packed = account.pack();
+        assert_eq!(Account::unpack(&packed), Some(account));
+        for end in 0..packed.len() {
+            let _ = Account::unpack(&packed[..end]);
+        }
+        assert_eq!(Account::unpack(b""), None);
+        assert_eq!(Account::unpack(b"\x02"), None);
+    }
+
+    #[test]
+    fn what_an_evicted_account_had_is_unknown_and_not_missing() {
+        let mut account = account(100, 0, 10);
+        account.evicted = 60;
+        account.numbers.accept(61..=90);
+        adds_up(&account.statement(0));
+        let statement = account.statement(0);
+        assert_eq!((statement.unknown, statement.missing), (60, 0));
+    }
+
+    #[test]
+    fn what_is_whole_up_to_the_floor_is_known() {
+        let mut account = Account::default();
+        for number in (1..=39).step_by(2) {
+            account.numbers.accept(number..=number);
+            account.numbers.settle(number..=number, Told::New);
+        }
+        account.numbers.fold(1);
+        let floor = account.numbers.floor();
+        assert_eq!((floor, account.known().collect::<Vec<_>>()), (37, vec![(39, 39)]));
+        for number in (2..=38).step_by(2) {
+            account.numbers.accept(number..=number);
+            account.numbers.settle(number..=number, Told::New);
+        }
+        assert_eq!(account.known().collect::<Vec<_>>(), [(1, 39)]);
+        assert_eq!(account.statement(0).stored, 39);
     }
 }

@@ -8,12 +8,15 @@ use serde_json::{Value, json};
 
 use super::account::{Account, BootKey, Statement};
 use super::peers::Peers;
-use super::{Edit, Ledger};
+use super::{Edit, Gap, Ledger};
 use crate::clock;
 use crate::spool::{Append, Spool, SpoolError};
 
 /// Most ranges that one entry lists.
 const RANGES_LISTED: usize = 20;
+
+/// Most boots that one look tells of; the others are told by the next ones.
+const TOLD_AT_ONCE: usize = 500;
 
 /// What is to be told of one boot.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,16 +37,9 @@ enum News {
 pub async fn look(spool: &Spool, peers: &Peers, after: Duration) -> Result<(), SpoolError> {
     let now = clock::now_millis();
     let after = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
-    let mut news = Vec::new();
-    {
-        let ledger = spool.ledger();
-        peers.for_each(&ledger, |key, united| {
-            // Of a boot that only others know, they tell.
-            let Some(own) = ledger.get(key) else { return };
-            let account = Account { gap: own.gap.clone(), ..united.clone() };
-            news.extend(judge(key, &account, now, after).map(|news| (key.clone(), news)));
-        });
-    }
+    let (looked_at, peers) = (spool.clone(), peers.clone());
+    let found = tokio::task::spawn_blocking(move || find(&looked_at, &peers, now, after)).await;
+    let news = found.map_err(|_| SpoolError::Closed)?;
     if news.is_empty() {
         return Ok(());
     }
@@ -72,16 +68,33 @@ pub async fn look(spool: &Spool, peers: &Peers, after: Duration) -> Result<(), S
     spool.account(move |edit, ledger| apply(&news, now, edit, ledger)).await
 }
 
+fn find(spool: &Spool, peers: &Peers, now: i64, after: i64) -> Vec<(BootKey, News)> {
+    let mut found = Vec::new();
+    let ledger = |key: Option<&BootKey>, count| spool.ledger().after(key, count);
+    peers.for_each(ledger, |key, account| {
+        // Of a boot that only others know, they tell; the gap of one that is known here is in it.
+        if found.len() < TOLD_AT_ONCE && spool.ledger().contains(key) {
+            found.extend(judge(key, account, now, after).map(|news| (key.clone(), news)));
+        }
+    });
+    found
+}
+
 fn apply(news: &[(BootKey, News)], now: i64, edit: &mut Edit, ledger: &Ledger) {
     for (key, news) in news {
-        // Eviction still goes by when the sender was last heard of.
-        let touched = ledger.get(key).map_or(now, |account| account.touched);
-        let gap = &mut edit.account(ledger, key, touched).gap;
-        match news {
-            News::Began => gap.since = Some(now),
-            News::Opened(id, _) => gap.entry = Some(*id),
-            News::Closed(_) => *gap = super::Gap::default(),
-        }
+        // Eviction still goes by when the sender was last heard of. One that is gone stays gone.
+        let Some(touched) = edit.get(ledger, key).map(|account| account.touched) else { continue };
+        edit.change(ledger, key, touched, |account| {
+            let gap = &mut account.gap;
+            match news {
+                News::Began => gap.since = Some(now),
+                News::Opened(id, _) => gap.entry = Some(*id),
+                News::Closed(told) => {
+                    let closed = gap.closed.saturating_add(u64::from(told.is_some()));
+                    *gap = Gap { closed, ..Gap::default() };
+                }
+            }
+        });
     }
 }
 
@@ -99,13 +112,15 @@ fn judge(key: &BootKey, account: &Account, now: i64, after: i64) -> Option<News>
     }
 }
 
-/// The id follows from the boot and its first absent record: several collectors that see the
-/// same gap write the same entry.
+/// The id follows from the boot, its first absent record and how many gaps it had before: several
+/// collectors that see the same gap write the same entry, and the next gap is an entry of its own
+/// though the first absent record, which the sender may have dropped, stays the same.
 fn opened(key: &BootKey, account: &Account, statement: &Statement, since: i64) -> (Uuid, Value) {
     let mut ranges = account.absent();
     let first = ranges.first().map_or(0, |(first, _)| *first);
     ranges.truncate(RANGES_LISTED);
-    let id = Uuid::new_v5(&key.boot, format!("gap:{}:{first}", key.gateway).as_bytes());
+    let name = format!("gap:{}:{first}:{}", key.gateway, account.gap.closed);
+    let id = Uuid::new_v5(&key.boot, name.as_bytes());
     let count = statement.missing;
     let text = format!("{count} records of {} are missing: replay its journal", key.gateway);
     let since = gatelog_record::Timestamp::from_unix_micros(since.saturating_mul(1_000));
@@ -161,7 +176,7 @@ mod tests {
     fn account(accepted: u64, gap: Gap) -> Account {
         let totals = Totals { assigned: 10, at: 5_000, ..Totals::default() };
         let mut account = Account { totals, gap, ..Account::default() };
-        account.accepted.insert(1..=accepted);
+        account.numbers.accept(1..=accepted);
         account
     }
 
@@ -183,6 +198,32 @@ mod tests {
             panic!("not closed")
         };
         assert_eq!(entry["extra"]["opened"], id.hyphenated().to_string());
+    }
+
+    #[test]
+    fn the_second_gap_of_a_boot_has_an_entry_of_its_own() {
+        // The record that the sender dropped stays the first that is absent.
+        let of = |closed| {
+            let mut account = account(8, Gap { closed, ..Gap::default() });
+            account.numbers = crate::accounting::Numbers::default();
+            account.numbers.accept(2..=8);
+            opened(&key(), &account, &account.statement(0), 0)
+        };
+        let ((one, first), (two, second)) = (of(0), of(1));
+        assert_eq!(first["extra"]["gaps"], second["extra"]["gaps"]);
+        assert_ne!(one, two);
+
+        let mut ledger = Ledger::default();
+        for news in [News::Began, News::Opened(one, first), News::Closed(Some(second))] {
+            let mut edit = Edit::default();
+            if ledger.is_empty() {
+                edit.change(&ledger, &key(), 3, |_| ());
+            }
+            apply(&[(key(), news)], 9, &mut edit, &ledger);
+            ledger.absorb(edit);
+        }
+        let known = ledger.get(&key()).unwrap();
+        assert_eq!((known.gap, known.touched), (Gap { closed: 1, ..Gap::default() }, 3));
     }
 
     #[test]

@@ -1,41 +1,101 @@
 //! The accounts of all boots, as they stand on disk.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::account::{Account, BootKey};
+use super::account::{ALL_EVICTED, Account, BootKey};
 
-/// Most boots that a collector keeps. A gateway has one a worker and configuration: this is a
-/// hundred gateways of twenty workers, reconfigured five times. Past it, the boot that was not
-/// touched for the longest is forgotten, and counted.
-pub const MAX_BOOTS: usize = 10_000;
+/// Most memory that all accounts of this collector take together, in bytes: some 80,000 boots whose
+/// records all arrived in order, or 10,000 with a thousand scattered ranges each. On disk they take
+/// about as much again.
+///
+/// At the bound nothing is told to be missing that is not. First ranges are folded into counts,
+/// those of boots that are silent, and of those the ones whose records are all accounted for,
+/// before others. Only where that is not enough are whole boots forgotten, in the same order, and
+/// counted.
+pub const OWN_BYTES: usize = 12 << 20;
+
+/// Most memory that the accounts of other collectors take together, in bytes.
+pub const FOREIGN_BYTES: usize = 12 << 20;
+
+/// A boot that was not heard of for so long is silent, in milliseconds.
+pub(super) const SILENT_MILLIS: i64 = 10 * 60 * 1_000;
+
+/// What an account takes beside its packed form and its gateway's name, in bytes, about.
+const ENTRY_BYTES: usize = 128;
+
+/// Runs that are left of an account that was folded to keep the bound.
+const FOLDED_RUNS: usize = 8;
+
+/// An account in its packed form. Cheap to clone.
+pub type Packed = Arc<[u8]>;
+
+/// What a packed account takes in memory, in bytes, about.
+pub(super) fn size(key: &BootKey, packed: &[u8]) -> usize {
+    ENTRY_BYTES.saturating_add(key.gateway.len()).saturating_add(packed.len())
+}
+
+/// The bounds of a ledger.
+#[derive(Clone, Copy, Debug)]
+pub struct LedgerBounds {
+    /// Most bytes of all accounts.
+    pub bytes: usize,
+    /// Runs that are left of an account that is folded.
+    pub folded_runs: usize,
+}
+
+impl Default for LedgerBounds {
+    fn default() -> Self {
+        Self { bytes: OWN_BYTES, folded_runs: FOLDED_RUNS }
+    }
+}
 
 /// The accounts as committed.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
-    accounts: HashMap<BootKey, Account>,
+    accounts: BTreeMap<Arc<BootKey>, Packed>,
+    bytes: usize,
+    /// Whether an account was ever forgotten: then one that is new may have been known before.
+    forgot: bool,
+    /// Whether an account counts what is on its way without knowing which records these are.
+    counting: bool,
 }
 
 /// Changes to a ledger that are not committed yet.
 #[derive(Debug, Default)]
 pub struct Edit {
-    changed: HashMap<BootKey, Account>,
+    changed: BTreeMap<BootKey, Packed>,
     forgotten: Vec<BootKey>,
+    counting: bool,
+    emptied: bool,
 }
 
 impl Ledger {
-    /// A ledger of these accounts.
-    pub fn new(accounts: HashMap<BootKey, Account>) -> Self {
-        Self { accounts }
-    }
-
-    /// Every boot and its account.
-    pub fn iter(&self) -> impl Iterator<Item = (&BootKey, &Account)> {
-        self.accounts.iter()
+    /// A ledger of these accounts. `forgot`: whether one was ever forgotten.
+    pub fn new(accounts: impl IntoIterator<Item = (BootKey, Account)>, forgot: bool) -> Self {
+        let mut ledger = Self { forgot, ..Self::default() };
+        for (key, account) in accounts {
+            ledger.counting |= account.numbers.is_counting();
+            ledger.put(key, account.pack().into());
+        }
+        ledger
     }
 
     /// One boot's account.
-    pub fn get(&self, key: &BootKey) -> Option<&Account> {
-        self.accounts.get(key)
+    pub fn get(&self, key: &BootKey) -> Option<Account> {
+        self.accounts.get(key).and_then(|packed| Account::unpack(packed))
+    }
+
+    /// Whether the boot is known.
+    pub fn contains(&self, key: &BootKey) -> bool {
+        self.accounts.contains_key(key)
+    }
+
+    /// Up to `count` boots after one, in order, with their packed accounts.
+    pub fn after(&self, key: Option<&BootKey>, count: usize) -> Vec<(Arc<BootKey>, Packed)> {
+        let from = key.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        let found = self.accounts.range::<BootKey, _>((from, std::ops::Bound::Unbounded));
+        found.take(count).map(|(key, packed)| (Arc::clone(key), Arc::clone(packed))).collect()
     }
 
     /// How many boots there are.
@@ -48,43 +108,160 @@ impl Ledger {
         self.accounts.is_empty()
     }
 
+    /// What the accounts take in memory, in bytes, about.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether an account was ever forgotten.
+    pub fn forgot(&self) -> bool {
+        self.forgot
+    }
+
     /// Makes a committed edit visible.
     pub fn absorb(&mut self, edit: Edit) {
-        self.accounts.extend(edit.changed);
+        self.forgot |= !edit.forgotten.is_empty();
+        self.counting = (self.counting || edit.counting) && !edit.emptied;
+        for (key, packed) in edit.changed {
+            self.put(key, packed);
+        }
         for key in edit.forgotten {
-            self.accounts.remove(&key);
+            if let Some(packed) = self.accounts.remove(&key) {
+                self.bytes = self.bytes.saturating_sub(size(&key, &packed));
+            }
+        }
+    }
+
+    fn put(&mut self, key: BootKey, packed: Packed) {
+        self.bytes = self.bytes.saturating_add(size(&key, &packed));
+        let old = match self.accounts.get_mut(&key) {
+            Some(place) => Some(std::mem::replace(place, packed)),
+            None => {
+                let key = Arc::new(key);
+                self.accounts.insert(key, packed);
+                return;
+            }
+        };
+        if let Some(old) = old {
+            self.bytes = self.bytes.saturating_sub(size(&key, &old));
         }
     }
 }
 
 impl Edit {
-    /// The account to change; a new one where there was none.
-    pub fn account<'a>(&'a mut self, ledger: &Ledger, key: &BootKey, now: i64) -> &'a mut Account {
-        if !self.changed.contains_key(key) {
-            let account = ledger.get(key).cloned().unwrap_or_default();
-            self.changed.insert(key.clone(), account);
+    /// The account as it is, with what was changed already.
+    pub fn get(&self, ledger: &Ledger, key: &BootKey) -> Option<Account> {
+        match self.changed.get(key) {
+            Some(packed) => Account::unpack(packed),
+            None => ledger.get(key),
         }
-        let account = self.changed.entry(key.clone()).or_default();
-        account.touched = now;
-        account
     }
 
-    /// Forgets the boots beyond `limit` that were touched least recently; says how many.
-    pub fn evict(&mut self, ledger: &Ledger, limit: usize) -> usize {
-        let new = self.changed.keys().filter(|key| ledger.get(key).is_none()).count();
-        let excess = ledger.len().saturating_add(new).saturating_sub(limit);
-        if excess == 0 {
+    /// Changes an account; a new one where there was none.
+    pub fn change(
+        &mut self,
+        ledger: &Ledger,
+        key: &BootKey,
+        now: i64,
+        change: impl FnOnce(&mut Account),
+    ) {
+        let known = self.get(ledger, key);
+        // One that is new may be one that was forgotten: what came before is not known any more.
+        let evicted = if ledger.forgot { ALL_EVICTED } else { 0 };
+        let mut account = known.unwrap_or_else(|| Account { evicted, ..Account::default() });
+        account.touched = now;
+        change(&mut account);
+        if account.evicted == ALL_EVICTED && account.totals.assigned > 0 {
+            account.evicted = account.absent_count();
+        }
+        account.bound();
+        self.put(key, &account);
+    }
+
+    fn put(&mut self, key: &BootKey, account: &Account) {
+        self.counting |= account.numbers.is_counting();
+        self.changed.insert(key.clone(), account.pack().into());
+    }
+
+    /// The spool has no row left: nothing is on its way. Where that was only counted, a record that
+    /// stood in two rows may have left a count.
+    pub fn emptied(&mut self, ledger: &Ledger) {
+        if !self.counting && !ledger.counting {
+            return;
+        }
+        self.emptied = true;
+        let known: Vec<_> = ledger.accounts.keys().map(|key| (**key).clone()).collect();
+        let new: Vec<_> = self.changed.keys().cloned().collect();
+        for key in known.into_iter().chain(new) {
+            let Some(mut account) = self.get(ledger, &key) else { continue };
+            if account.numbers.has_spooled() {
+                account.numbers.drop_spooled();
+                self.put(&key, &account);
+            }
+        }
+    }
+
+    /// Keeps the bound; says how many boots are forgotten.
+    pub fn keep(&mut self, ledger: &Ledger, bounds: LedgerBounds, now: i64) -> usize {
+        let mut bytes = self.bytes(ledger);
+        if bytes <= bounds.bytes {
             return 0;
         }
-        let mut old: Vec<_> =
-            ledger.iter().filter(|(key, _)| !self.changed.contains_key(key)).collect();
-        old.sort_unstable_by_key(|(_, account)| account.touched);
-        self.forgotten = old.into_iter().take(excess).map(|(key, _)| key.clone()).collect();
+        // An eighth more than needed, so that it is not done again with every batch.
+        let target = bounds.bytes.saturating_sub(bounds.bytes / 8);
+        let ranked = self.ranked(ledger, now);
+        for (_, key) in &ranked {
+            if bytes <= target {
+                return 0;
+            }
+            let Some(mut account) = self.get(ledger, key) else { continue };
+            let before = account.pack().len();
+            if account.numbers.fold(bounds.folded_runs) {
+                bytes = bytes.saturating_sub(before.saturating_sub(account.pack().len()));
+                self.put(key, &account);
+            }
+        }
+        for (_, key) in ranked {
+            if bytes <= target {
+                break;
+            }
+            let Some(account) = self.get(ledger, &key) else { continue };
+            bytes = bytes.saturating_sub(size(&key, &account.pack()));
+            self.changed.remove(&*key);
+            self.forgotten.push((*key).clone());
+        }
         self.forgotten.len()
     }
 
+    fn bytes(&self, ledger: &Ledger) -> usize {
+        let mut bytes = ledger.bytes;
+        for (key, packed) in &self.changed {
+            let old = ledger.accounts.get(key).map_or(0, |old| size(key, old));
+            bytes = bytes.saturating_add(size(key, packed)).saturating_sub(old);
+        }
+        bytes
+    }
+
+    /// All boots, in the order in which they are folded and forgotten: silent ones first, then
+    /// those with nothing on its way or missing, then those untouched for the longest.
+    fn ranked(&self, ledger: &Ledger, now: i64) -> Vec<((bool, bool, i64), Arc<BootKey>)> {
+        let silent = now.saturating_sub(SILENT_MILLIS);
+        let new = self.changed.keys().filter(|key| !ledger.contains(key));
+        let keys = ledger.accounts.keys().cloned().chain(new.map(|key| Arc::new(key.clone())));
+        let mut ranked: Vec<_> = keys
+            .filter_map(|key| {
+                let account = self.get(ledger, &key)?;
+                let statement = account.statement(silent);
+                let open = statement.missing > 0 || statement.queued > 0 || statement.spooled > 0;
+                Some(((account.touched >= silent, open, account.touched), key))
+            })
+            .collect();
+        ranked.sort_unstable();
+        ranked
+    }
+
     /// The accounts that changed.
-    pub fn changed(&self) -> impl Iterator<Item = (&BootKey, &Account)> {
+    pub fn changed(&self) -> impl Iterator<Item = (&BootKey, &Packed)> {
         self.changed.iter()
     }
 
@@ -103,40 +280,102 @@ impl Edit {
 mod tests {
     use gatelog_record::Uuid;
 
+    use super::super::numbers::Told;
     use super::*;
 
     fn key(number: u128) -> BootKey {
         BootKey { gateway: "edge".into(), boot: Uuid::from_u128(number) }
     }
 
+    fn arrive(ledger: &mut Ledger, boot: u128, now: i64, numbers: impl IntoIterator<Item = u64>) {
+        let mut edit = Edit::default();
+        edit.change(ledger, &key(boot), now, |account| {
+            for number in numbers {
+                account.numbers.accept(number..=number);
+                account.numbers.settle(number..=number, Told::New);
+            }
+            account.totals.assigned = account.numbers.max();
+        });
+        ledger.absorb(edit);
+    }
+
     #[test]
     fn an_edit_is_seen_only_once_it_is_absorbed() {
         let mut ledger = Ledger::default();
         let mut edit = Edit::default();
-        edit.account(&ledger, &key(1), 5).accepted.insert(1..=3);
-        edit.account(&ledger, &key(1), 6).accepted.insert(4..=4);
+        edit.change(&ledger, &key(1), 5, |account| account.numbers.accept(1..=3));
+        edit.change(&ledger, &key(1), 6, |account| account.numbers.accept(4..=4));
         assert!(ledger.is_empty());
         ledger.absorb(edit);
         let account = ledger.get(&key(1)).unwrap();
-        assert_eq!((account.accepted.len(), account.touched), (4, 6));
+        assert_eq!((account.statement(0).spooled, account.touched), (4, 6));
+        assert!(ledger.bytes() > 0);
     }
 
     #[test]
-    fn past_the_bound_the_boot_untouched_for_the_longest_is_forgotten() {
+    fn at_the_bound_ranges_are_folded_before_boots_are_forgotten() {
         let mut ledger = Ledger::default();
-        for number in 0..3 {
+        for boot in 0..20 {
+            arrive(&mut ledger, boot, 1_000, (1..=400).step_by(2));
+        }
+        let bounds = LedgerBounds { bytes: ledger.bytes() / 2, ..LedgerBounds::default() };
+        let mut edit = Edit::default();
+        assert_eq!(edit.keep(&ledger, bounds, 1_000), 0);
+        ledger.absorb(edit);
+        assert!(ledger.bytes() <= bounds.bytes && ledger.len() == 20);
+        for boot in 0..20 {
+            let statement = ledger.get(&key(boot)).unwrap().statement(0);
+            assert_eq!((statement.stored, statement.missing), (200, 199));
+        }
+    }
+
+    #[test]
+    fn silent_boots_go_before_live_ones_and_closed_ones_before_open_ones() {
+        let mut ledger = Ledger::default();
+        let now = 10 * SILENT_MILLIS;
+        arrive(&mut ledger, 1, now - 5, 1..=9);
+        arrive(&mut ledger, 2, 10, [1, 3]);
+        arrive(&mut ledger, 3, 20, 1..=9);
+        arrive(&mut ledger, 4, now - 9, 1..=9);
+        let mut bounds = LedgerBounds::default();
+        for gone in [3, 2, 4] {
+            bounds.bytes = ledger.bytes() - 1;
             let mut edit = Edit::default();
-            edit.account(&ledger, &key(number), i64::try_from(number).unwrap());
-            assert_eq!(edit.evict(&ledger, 3), 0);
+            assert_eq!(edit.keep(&ledger, bounds, now), 1);
+            assert_eq!(edit.forgotten(), [key(gone)]);
             ledger.absorb(edit);
         }
-        let mut edit = Edit::default();
-        edit.account(&ledger, &key(0), 10);
-        edit.account(&ledger, &key(9), 11);
-        assert_eq!(edit.evict(&ledger, 3), 1);
-        ledger.absorb(edit);
-        assert_eq!(ledger.len(), 3);
-        assert!(ledger.get(&key(1)).is_none(), "touched least recently");
-        assert!(ledger.get(&key(0)).is_some());
+        assert!(ledger.forgot());
+    }
+
+    #[test]
+    fn a_boot_that_returns_after_it_was_forgotten_is_not_missing() {
+        let mut ledger = Ledger::new([], true);
+        arrive(&mut ledger, 7, 1, 500..=600);
+        let statement = ledger.get(&key(7)).unwrap().statement(0);
+        assert_eq!((statement.stored, statement.unknown, statement.missing), (101, 499, 0));
+    }
+
+    #[test]
+    fn many_boots_with_scattered_numbers_keep_the_bound() {
+        let bounds = LedgerBounds { bytes: OWN_BYTES / 50, ..LedgerBounds::default() };
+        let (mut ledger, mut forgotten) = (Ledger::default(), 0);
+        for round in 0..3_u64 {
+            for boot in 0..200 {
+                let mut edit = Edit::default();
+                edit.change(&ledger, &key(boot), 1_000, |account| {
+                    for number in 0..500_u64 {
+                        let number = round * 1_500 + number * 3 + 1;
+                        account.numbers.accept(number..=number);
+                        account.numbers.settle(number..=number, Told::New);
+                    }
+                });
+                forgotten += edit.keep(&ledger, bounds, 1_000);
+                ledger.absorb(edit);
+                assert!(ledger.bytes() <= bounds.bytes);
+            }
+        }
+        assert_eq!((forgotten, ledger.len()), (0, 200));
+        assert_eq!(ledger.get(&key(1)).unwrap().statement(0).stored, 1_500);
     }
 }

@@ -3,32 +3,34 @@
 //! Collection `gatelog_accounting`, one document a collector and boot:
 //!
 //! ```text
-//! {_id: "<collector>:<boot>:<gateway>", collector, boot, gateway, pushed: Date,
-//!  totals: "[assigned, queued, at, {reason: count}]", accepted, stored, quarantined: BinData}
+//! {_id: "<collector>:<boot>:<gateway>", collector, boot, gateway, pushed: Date, account: BinData}
 //! {_id: "alive:<collector>", pushed: Date}
 //! ```
 //!
-//! Each collector writes only its own documents, and reads the others'. What another one has
-//! *stored* or put to its dead letters is final: it is taken into the own account too, so that
-//! the own sets stay whole ranges although a load balancer deals the batches out. What another
-//! one has only *accepted* counts as long as that collector shows signs of life; of one that is
-//! gone with its disk, it becomes missing.
+//! Each collector writes only its own documents, of what it did itself, and reads the others'.
+//! What another one has *stored* or put to its dead letters is final. What it has only *accepted*
+//! counts as long as that collector shows signs of life; of one that is gone with its disk, it
+//! becomes missing.
 //!
 //! Both dates are the database's clock, so the collectors' own do not matter.
+//!
+//! One account that cannot be shared, or an index that cannot be made, is told once and keeps
+//! nothing else from being shared.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use gatelog_record::Uuid;
-use mongodb::bson::{Binary, DateTime, Document, doc, spec::BinarySubtype};
+use mongodb::bson::{Binary, Bson, DateTime, Document, doc, spec::BinarySubtype};
 use mongodb::error::Error;
 use mongodb::options::IndexOptions;
 use mongodb::{Collection, IndexModel};
 
-use super::account::{Account, BootKey, Totals};
-use super::intervals::Intervals;
-use super::ledger::MAX_BOOTS;
-use super::peers::Peers;
+use super::account::{Account, BootKey};
+use super::ledger::Packed;
+use super::legacy;
+use super::peers::{Peers, fingerprint};
+use crate::metrics::Metrics;
 use crate::spool::{Spool, SpoolError};
 use crate::store::{Store, StoreError};
 
@@ -40,12 +42,16 @@ pub const GONE_AFTER: Duration = Duration::from_mins(10);
 const ALIVE: &str = "alive:";
 /// Documents that nobody renewed go after so long.
 const KEPT: Duration = Duration::from_hours(24 * 90);
-/// Each reading begins this long before the last one: documents may become visible late.
+/// Each round begins to read this long before the last one: documents may become visible late.
 const OVERLAP_MILLIS: i64 = 30_000;
-/// Most documents of one reading; the rest comes with the next.
-const READ_AT_ONCE: i64 = 1_000;
-/// Most accounts of others that are kept.
-const MAX_FOREIGN: usize = 4 * MAX_BOOTS;
+/// Most documents in memory at once: of 16 KiB each, at most 2 MiB.
+const PAGE: usize = 128;
+/// Most pages of one round; the rest comes with the next one.
+const PAGES: usize = 128;
+/// Accounts that are looked at, at once.
+const PUSH_AT_ONCE: usize = 256;
+/// Most accounts that are remembered to be refused: past it they are tried with each change.
+const MAX_REFUSED: usize = 1_000;
 
 /// Why accounts were not shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,25 +90,40 @@ pub struct Sharing {
     spool: Spool,
     store: Store,
     peers: Peers,
-    /// What was pushed last, by boot: `touched` of the account.
-    pushed: HashMap<BootKey, i64>,
-    foreign: HashMap<(String, BootKey), Account>,
-    /// Where the next reading begins.
-    read_from: Option<DateTime>,
+    metrics: Metrics,
+    /// What was pushed last, by boot: a number for the account's content.
+    pushed: HashMap<u64, u64>,
+    /// Boots whose account was refused.
+    refused: HashSet<u64>,
+    /// The newest document that was read.
+    newest: Option<DateTime>,
+    /// Where the last round left off, when there was more than it reads.
+    resume: Option<Position>,
     indexed: bool,
+    index_refused: bool,
+}
+
+/// Where reading goes on: behind this document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Position {
+    pushed: DateTime,
+    id: String,
 }
 
 impl Sharing {
     /// Begins with nothing pushed and nothing read.
-    pub fn new(spool: Spool, store: Store, peers: Peers) -> Self {
+    pub fn new(spool: Spool, store: Store, peers: Peers, metrics: Metrics) -> Self {
         Self {
             spool,
             store,
             peers,
+            metrics,
             pushed: HashMap::new(),
-            foreign: HashMap::new(),
-            read_from: None,
+            refused: HashSet::new(),
+            newest: None,
+            resume: None,
             indexed: false,
+            index_refused: false,
         }
     }
 
@@ -112,15 +133,11 @@ impl Sharing {
     ///
     /// The database or the spool refuses. The same may be tried again.
     pub async fn round(&mut self) -> Result<(), ShareError> {
-        if !self.indexed {
-            self.index().await?;
-            self.indexed = true;
-        }
+        self.index().await?;
         self.push().await?;
         let seen = self.signs_of_life().await?;
         self.read().await?;
-        self.adopt().await?;
-        self.publish(&seen);
+        self.judge_signs(&seen);
         Ok(())
     }
 
@@ -132,38 +149,84 @@ impl Sharing {
         self.spool.collector().hyphenated().to_string()
     }
 
-    async fn index(&self) -> Result<(), ShareError> {
+    /// Makes the index that reading goes by and that removes what nobody renews. Without it both
+    /// cost more; nothing is wrong.
+    async fn index(&mut self) -> Result<(), ShareError> {
+        if self.indexed || self.index_refused {
+            return Ok(());
+        }
         let collection = self.collection();
         let options = IndexOptions::builder().expire_after(KEPT).build();
         let index = IndexModel::builder().keys(doc! {"pushed": 1}).options(options).build();
-        self.call(async move { collection.create_index(index).await.map(drop) }).await
+        let made = self.call(async move { collection.create_index(index).await.map(drop) }).await;
+        match made {
+            Ok(()) => self.indexed = true,
+            Err(ShareError::Store(error)) if !passes(&error) => {
+                self.index_refused = true;
+                let seconds = KEPT.as_secs();
+                tracing::warn!(
+                    %error,
+                    "{COLLECTION} has no index of this collector's: accounts are shared without it. \
+                     Let its user create it (createIndex on {COLLECTION}), or run \
+                     db.{COLLECTION}.createIndex({{pushed: 1}}, {{expireAfterSeconds: {seconds}}}); \
+                     where there is one with another time, run db.runCommand({{collMod: \
+                     \"{COLLECTION}\", index: {{keyPattern: {{pushed: 1}}, expireAfterSeconds: \
+                     {seconds}}}}})"
+                );
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     async fn push(&mut self) -> Result<(), ShareError> {
-        let changed: Vec<_> = self
-            .spool
-            .ledger()
-            .iter()
-            .filter(|(key, account)| self.pushed.get(*key) != Some(&account.touched))
-            .map(|(key, account)| (key.clone(), account.clone()))
-            .collect();
-        for (key, account) in changed {
-            let collection = self.collection();
-            let own = self.own();
-            let id = format!("{own}:{}:{}", key.boot.hyphenated(), key.gateway);
-            let update =
-                doc! {"$set": encode(&own, &key, &account), "$currentDate": {"pushed": true}};
-            self.call(async move {
-                collection.update_one(doc! {"_id": id}, update).upsert(true).await.map(drop)
-            })
-            .await?;
-            self.pushed.insert(key, account.touched);
+        let (mut last, mut known): (Option<BootKey>, HashMap<u64, u64>) = (None, HashMap::new());
+        loop {
+            let some = self.spool.ledger().after(last.as_ref(), PUSH_AT_ONCE);
+            for (key, packed) in &some {
+                let (boot, content) = (fingerprint(key), content(packed));
+                if self.pushed.get(&boot) == Some(&content) || self.push_one(key, packed).await? {
+                    known.insert(boot, content);
+                }
+            }
+            match some.last() {
+                Some((key, _)) => last = Some((**key).clone()),
+                None => break,
+            }
         }
-        if self.pushed.len() > MAX_BOOTS {
-            let ledger = self.spool.ledger();
-            self.pushed.retain(|key, _| ledger.get(key).is_some());
-        }
+        // Boots that were forgotten here are forgotten in it too.
+        self.pushed = known;
         Ok(())
+    }
+
+    /// Says whether the account needs no further try until it changes.
+    async fn push_one(&mut self, key: &BootKey, packed: &Packed) -> Result<bool, ShareError> {
+        let (collection, own) = (self.collection(), self.own());
+        let id = format!("{own}:{}:{}", key.boot.hyphenated(), key.gateway);
+        let update = doc! {
+            "$set": encode(&own, key, packed),
+            "$unset": {"totals": "", "accepted": "", "stored": "", "quarantined": ""},
+            "$currentDate": {"pushed": true},
+        };
+        let call = async move {
+            collection.update_one(doc! {"_id": id}, update).upsert(true).await.map(drop)
+        };
+        match self.call(call).await {
+            Ok(()) => {
+                self.refused.remove(&fingerprint(key));
+                Ok(true)
+            }
+            Err(ShareError::Store(error)) if about_document(&error) => {
+                if self.refused.len() < MAX_REFUSED && self.refused.insert(fingerprint(key)) {
+                    tracing::warn!(gateway = key.gateway, boot = %key.boot.hyphenated(), %error,
+                        "the account of one boot cannot be shared: other collectors may take its \
+                         records for missing; see the server's error for the rule of {COLLECTION} \
+                         that it breaks");
+                }
+                Ok(true)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Gives one, and reads all: by collector, when it gave its last one.
@@ -189,75 +252,64 @@ impl Sharing {
         .await
     }
 
+    /// Reads what was pushed since the last round, a page at a time. However many documents were
+    /// pushed in one millisecond, a page begins behind the last one's last document.
     async fn read(&mut self) -> Result<(), ShareError> {
-        let (collection, own) = (self.collection(), self.own());
-        let from = self.read_from.unwrap_or(DateTime::from_millis(0));
-        let documents = self
-            .call(async move {
-                let query = doc! {"pushed": {"$gte": from}, "collector": {"$gt": "", "$ne": own}};
-                let mut found =
-                    collection.find(query).sort(doc! {"pushed": 1}).limit(READ_AT_ONCE).await?;
-                let mut documents = Vec::new();
-                while found.advance().await? {
-                    documents.push(found.deserialize_current()?);
+        let from = self.newest.map_or(0, DateTime::timestamp_millis).saturating_sub(OVERLAP_MILLIS);
+        let pushed = DateTime::from_millis(from.max(0));
+        let from = Position { pushed, id: String::new() };
+        let mut position = self.resume.take().unwrap_or(from);
+        for _ in 0..PAGES {
+            let documents = self.page(&position).await?;
+            let full = documents.len() == PAGE;
+            for document in documents {
+                let place = Position::of(&document);
+                if let Some((collector, key, account)) = decode(&document) {
+                    let evicted = self.peers.put(&collector, &key, &account, &self.spool.ledger());
+                    self.metrics.boots_forgotten(evicted);
                 }
-                Ok(documents)
-            })
-            .await?;
-        for document in documents {
-            let Some((collector, key, account, pushed)) = decode(&document) else { continue };
-            if self.foreign.len() < MAX_FOREIGN {
-                self.foreign.insert((collector, key), account);
+                let Some(place) = place else { continue };
+                self.newest = Some(self.newest.map_or(place.pushed, |at| at.max(place.pushed)));
+                position = place;
             }
-            let from = pushed.timestamp_millis().saturating_sub(OVERLAP_MILLIS);
-            let from = DateTime::from_millis(from);
-            self.read_from = Some(self.read_from.map_or(from, |known| known.max(from)));
+            if !full {
+                return Ok(());
+            }
         }
+        self.resume = Some(position);
         Ok(())
     }
 
-    /// Takes what is final elsewhere into the own accounts, of boots that are known here.
-    async fn adopt(&self) -> Result<(), ShareError> {
-        let mut news: Vec<(BootKey, Account)> = Vec::new();
-        {
-            let ledger = self.spool.ledger();
-            for ((_, key), account) in &self.foreign {
-                let Some(own) = ledger.get(key) else { continue };
-                let mut united = own.clone();
-                take_final(&mut united, account);
-                if united != *own {
-                    news.push((key.clone(), account.clone()));
-                }
-            }
-        }
-        if news.is_empty() {
-            return Ok(());
-        }
-        let edit = move |edit: &mut super::Edit, ledger: &super::Ledger| {
-            for (key, account) in &news {
-                take_final(edit.account(ledger, key, crate::clock::now_millis()), account);
-            }
+    async fn page(&self, after: &Position) -> Result<Vec<Document>, ShareError> {
+        let (collection, own) = (self.collection(), self.own());
+        let query = doc! {
+            "pushed": {"$gte": after.pushed},
+            "$or": [
+                {"pushed": {"$gt": after.pushed}},
+                {"pushed": after.pushed, "_id": {"$gt": &after.id}},
+            ],
+            "collector": {"$gt": "", "$ne": own},
         };
-        Ok(self.spool.account(edit).await?)
+        self.call(async move {
+            let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
+            let mut found =
+                collection.find(query).sort(doc! {"pushed": 1, "_id": 1}).limit(limit).await?;
+            let mut documents = Vec::new();
+            while found.advance().await? {
+                documents.push(found.deserialize_current()?);
+            }
+            Ok(documents)
+        })
+        .await
     }
 
-    fn publish(&self, seen: &HashMap<String, DateTime>) {
+    fn judge_signs(&self, seen: &HashMap<String, DateTime>) {
         let gone_after = i64::try_from(GONE_AFTER.as_millis()).unwrap_or(i64::MAX);
         let now = seen.get(&self.own()).map_or(i64::MIN, |at| at.timestamp_millis());
-        let lives = |collector: &str| {
-            seen.get(collector)
-                .is_some_and(|at| at.timestamp_millis() >= now.saturating_sub(gone_after))
-        };
-        let mut united: HashMap<BootKey, Account> = HashMap::new();
-        for ((collector, key), account) in &self.foreign {
-            let mut account = account.clone();
-            if !lives(collector) {
-                account.accepted = account.stored.clone();
-                account.accepted.union(&account.quarantined);
-            }
-            united.entry(key.clone()).or_default().union(&account);
-        }
-        self.peers.replace(united);
+        let since = now.saturating_sub(gone_after);
+        self.peers.set_gone(|collector| {
+            seen.get(collector).is_none_or(|at| at.timestamp_millis() < since)
+        });
     }
 
     async fn call<T: Send + 'static>(
@@ -268,65 +320,114 @@ impl Sharing {
     }
 }
 
-fn take_final(account: &mut Account, other: &Account) {
-    account.totals.advance(&other.totals);
-    for set in [&other.stored, &other.quarantined] {
-        account.accepted.union(set);
+impl Position {
+    fn of(document: &Document) -> Option<Self> {
+        let pushed = *document.get_datetime("pushed").ok()?;
+        Some(Self { pushed, id: document.get_str("_id").ok()?.to_owned() })
     }
-    account.stored.union(&other.stored);
-    account.quarantined.union(&other.quarantined);
 }
 
-fn encode(collector: &str, key: &BootKey, account: &Account) -> Document {
-    let binary = |set: &Intervals| Binary { subtype: BinarySubtype::Generic, bytes: set.encode() };
+/// Whether the same may go well later without anybody's doing.
+fn passes(error: &StoreError) -> bool {
+    matches!(
+        error,
+        StoreError::Lookup(_)
+            | StoreError::Away(_)
+            | StoreError::Timeout { .. }
+            | StoreError::NotDurable(_)
+            | StoreError::Stopped
+    )
+}
+
+/// Whether a refused update is about this one document: too large, or not as the collection's
+/// validator or an index of an administrator's wants it.
+fn about_document(error: &StoreError) -> bool {
+    const CODES: [i32; 8] = [2, 9, 116, 121, 10_334, 11_000, 17_280, 17_419];
+    match error {
+        StoreError::Server(answer) => CODES.contains(&answer.code),
+        StoreError::Driver(_) => true,
+        _ => false,
+    }
+}
+
+/// A number for an account's content.
+fn content(packed: &[u8]) -> u64 {
+    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(packed)
+}
+
+fn encode(collector: &str, key: &BootKey, packed: &Packed) -> Document {
     doc! {
         "collector": collector,
         "gateway": &key.gateway,
         "boot": key.boot.hyphenated().to_string(),
-        "totals": account.totals.encode(),
-        "accepted": binary(&account.accepted),
-        "stored": binary(&account.stored),
-        "quarantined": binary(&account.quarantined),
+        "account": Binary { subtype: BinarySubtype::Generic, bytes: packed.to_vec() },
     }
 }
 
-/// Nothing, when it is not what [`encode`] wrote.
-fn decode(document: &Document) -> Option<(String, BootKey, Account, DateTime)> {
-    let set = |name| Intervals::decode(document.get_binary_generic(name).ok()?);
+/// Nothing, when it is not what [`encode`] or an older collector wrote.
+fn decode(document: &Document) -> Option<(String, BootKey, Account)> {
+    let binary = |name| document.get_binary_generic(name).ok().map(Vec::as_slice);
     let key = BootKey {
         gateway: document.get_str("gateway").ok()?.to_owned(),
         boot: Uuid::try_parse(document.get_str("boot").ok()?).ok()?,
     };
-    let account = Account {
-        totals: Totals::decode(document.get_str("totals").ok()?),
-        accepted: set("accepted")?,
-        stored: set("stored")?,
-        quarantined: set("quarantined")?,
-        ..Account::default()
+    let account = match document.get("account") {
+        Some(Bson::Binary(binary)) => Account::unpack(&binary.bytes)?,
+        _ => {
+            let sets = [binary("accepted")?, binary("stored")?, binary("quarantined")?];
+            legacy::account(document.get_str("totals").ok()?, sets)?
+        }
     };
-    let collector = document.get_str("collector").ok()?.to_owned();
-    Some((collector, key, account, *document.get_datetime("pushed").ok()?))
+    Some((document.get_str("collector").ok()?.to_owned(), key, account))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accounting::{Told, Totals};
+
+    fn key() -> BootKey {
+        BootKey { gateway: "edge 7".into(), boot: Uuid::from_u128(7) }
+    }
 
     #[test]
     fn an_account_reads_back_from_its_document() {
-        let key = BootKey { gateway: "edge 7".into(), boot: Uuid::from_u128(7) };
         let totals = Totals { assigned: 9, queued: 1, at: 5, ..Totals::default() };
         let mut account = Account { totals, ..Account::default() };
-        account.totals.dropped.insert("sampled".into(), 3);
-        account.accepted.insert(1..=6);
-        account.stored.insert(1..=4);
-        account.quarantined.insert(5..=5);
-        let mut document = encode("me", &key, &account);
-        assert_eq!(decode(&document), None, "never pushed");
-        document.insert("pushed", DateTime::from_millis(77));
-        let read = decode(&document).unwrap();
-        assert_eq!(read, ("me".to_owned(), key, account, DateTime::from_millis(77)));
-        document.insert("stored", "junk");
+        account.totals.dropped.insert("queue_full".into(), 3);
+        account.numbers.accept(1..=6);
+        account.numbers.settle(1..=4, Told::New);
+        account.numbers.settle(5..=5, Told::Refused);
+        let mut document = encode("me", &key(), &account.pack().into());
+        assert_eq!(Position::of(&document), None, "never pushed");
+        assert_eq!(decode(&document).unwrap(), ("me".to_owned(), key(), account));
+        document.insert("account", "junk");
         assert_eq!(decode(&document), None);
+    }
+
+    #[test]
+    fn an_older_collectors_document_is_understood() {
+        // Sets of 1–6, 1–4 and 5, as they were written: floor, folded, then each range.
+        let binary =
+            |bytes: &[u8]| Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() };
+        let document = doc! {
+            "collector": "old", "gateway": "edge 7", "boot": key().boot.to_string(),
+            "totals": r#"[9,1,5,{"sampled":1}]"#, "accepted": binary(&[0, 0, 1, 5]),
+            "stored": binary(&[0, 0, 1, 3]), "quarantined": binary(&[0, 0, 5, 0]),
+        };
+        let (_, _, account) = decode(&document).unwrap();
+        let statement = account.statement(0);
+        assert_eq!((statement.stored, statement.quarantined, statement.spooled), (4, 1, 1));
+        assert_eq!((statement.dropped, statement.queued, statement.missing), (1, 1, 1));
+    }
+
+    #[test]
+    fn what_an_older_collector_had_folded_is_unknown_and_not_missing() {
+        // Accepted: 900 of 1,000; stored: 700 of 800; each folded at a floor of its own.
+        let totals = "[1000,0,5,{}]";
+        let sets = [&[232, 7, 132, 7][..], &[160, 6, 188, 5], &[0, 0]];
+        let statement = legacy::account(totals, sets).unwrap().statement(0);
+        assert_eq!((statement.stored, statement.unknown, statement.missing), (700, 300, 0));
     }
 }

@@ -254,7 +254,8 @@ async fn write(
     let reconciled = watched(&state, "indexes and retention", database::reconcile(store.clone()));
     let _ = tokio::time::timeout(RECONCILE_FIRST, reconciled).await;
     let (stop_accounts, accounts_stop) = watch::channel(false);
-    let sharing = Sharing::new(spool.clone(), store.clone(), state.peers().clone());
+    let sharing =
+        Sharing::new(spool.clone(), store.clone(), state.peers().clone(), metrics.clone());
     let accounting =
         account(sharing, spool.clone(), state.peers().clone(), config.gap_after, accounts_stop);
     let accounts = watched(&state, "accounting", accounting);

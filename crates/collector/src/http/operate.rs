@@ -1,20 +1,30 @@
 //! What operators and their tools ask: health, readiness, metrics, accounting.
 
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
+use http_body_util::channel::{Channel, Sender};
 use serde_json::json;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::App;
 use super::answer::{Refusal, json as answer};
-use crate::accounting::report;
+use crate::accounting::report::{self, Report};
+use crate::accounting::{BootKey, Statement};
 use crate::clock::now_millis;
 use crate::metrics::Snapshot;
 use crate::spool::Health;
+
+/// Most accountings that are read at once: each takes up to 1 MiB while its client reads.
+pub(super) const MAX_REPORTS: usize = 16;
+/// Longest time for a client to read a part of one, some dozens of kilobytes.
+const REPORT_PART_TIME: Duration = Duration::from_secs(10);
 
 /// 200 while the process can do its work at all. Not so once the spool is broken, or a task ended
 /// by a fault: then only a restart helps, and a liveness probe should make one.
@@ -65,7 +75,7 @@ pub(super) async fn metrics(State(app): State<App>) -> Response<Body> {
     const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     let spool = &app.inner.spool;
     let waiting = spool.waiting();
-    let (boots, accounted) = app.inner.peers.sum(&spool.ledger(), app.silent_before());
+    let (boots, accounted) = sums(&app).await;
     let age = waiting.oldest.map_or(0, |oldest| now_millis().saturating_sub(oldest));
     let snapshot = Snapshot {
         waiting,
@@ -81,7 +91,18 @@ pub(super) async fn metrics(State(app): State<App>) -> Response<Body> {
     response
 }
 
-/// `GET /v1/accounting`, `?gateway=…` and `?boot=…` to choose.
+/// The sum of all statements; made off the network's threads.
+async fn sums(app: &App) -> (usize, Statement) {
+    let app = app.clone();
+    let made = tokio::task::spawn_blocking(move || {
+        let App { inner } = &app;
+        let ledger = |key: Option<&BootKey>, count| inner.spool.ledger().after(key, count);
+        inner.sums.get(&inner.peers, ledger, app.silent_before())
+    });
+    made.await.unwrap_or_default()
+}
+
+/// `GET /v1/accounting`: `?gateway=…` and `?boot=…` to choose, `?limit=…` and `?after=…` for pages.
 pub(super) async fn accounting(
     State(app): State<App>,
     RawQuery(query): RawQuery,
@@ -99,13 +120,42 @@ pub(super) async fn accounting(
         Ok(filter) => filter,
         Err(text) => return answer(StatusCode::BAD_REQUEST, &json!({"error": text})),
     };
-    let inner = &app.inner;
-    let body = report::report(
-        inner.spool.collector(),
-        &inner.spool.ledger(),
-        &inner.peers,
-        app.silent_before(),
-        &filter,
-    );
-    answer(StatusCode::OK, &body)
+    let Ok(place) = Arc::clone(&app.inner.reports).try_acquire_owned() else {
+        let error = format!("{MAX_REPORTS} are read already: try again in a second");
+        return answer(StatusCode::SERVICE_UNAVAILABLE, &json!({"error": error}));
+    };
+    let report = Report::new(app.inner.spool.collector(), app.silent_before(), filter);
+    let (sender, body) = Channel::new(1);
+    tokio::spawn(send(app, report, sender, place));
+    let mut response = Response::new(Body::new(body));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Sends a report part by part, as fast as it is read.
+async fn send(
+    app: App,
+    mut report: Report,
+    mut sender: Sender<Bytes, io::Error>,
+    _place: OwnedSemaphorePermit,
+) {
+    loop {
+        let app = app.clone();
+        let made = tokio::task::spawn_blocking(move || {
+            let App { inner } = &app;
+            let ledger = |key: Option<&BootKey>, count| inner.spool.ledger().after(key, count);
+            let part = report.next_part(&inner.peers, ledger);
+            (report, part)
+        });
+        let Ok((same, Some(part))) = made.await else { return };
+        report = same;
+        match tokio::time::timeout(REPORT_PART_TIME, sender.send_data(part.into())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return,
+            Err(_) => {
+                sender.abort(io::Error::other("the client reads too slowly"));
+                return;
+            }
+        }
+    }
 }

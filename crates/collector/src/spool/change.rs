@@ -2,11 +2,12 @@
 
 use rusqlite::Transaction;
 
+use super::accounts;
 use super::database::{self, Parked, Taken, Waiting};
 use super::error::SpoolError;
 use super::letters::{self, DeadLetter, LetterCount};
 use super::{Append, Settled, SettledRow};
-use crate::accounting::{Account, Edit, Intervals, Ledger, Seqs, Totals};
+use crate::accounting::{Account, Edit, Ledger, Seqs, Told, Totals};
 
 /// One transaction's effect on what is kept in memory; thrown away when it fails.
 pub(super) struct Change<'a> {
@@ -25,16 +26,21 @@ impl Change<'_> {
         tx: &Transaction<'_>,
         append: &Append,
     ) -> Result<(), SpoolError> {
+        self.each(&append.seqs, |account, (start, end)| account.numbers.accept(start..=end));
         if append.records > 0 {
             let (seqs, body) = (&append.seqs, &append.body);
             self.waiting.add(database::insert_row(tx, None, self.now, append.records, seqs, body)?);
         }
         if let Some((key, totals)) = &append.totals {
             let totals = Totals { at: self.now, ..totals.clone() };
-            self.edit.account(self.ledger, key, self.now).totals.advance(&totals);
+            self.edit.change(self.ledger, key, self.now, |account| account.totals.advance(&totals));
         }
-        self.each(&append.seqs, |account, seqs| account.accepted.union(seqs));
-        self.bury(tx, &append.letters, &append.quarantined)
+        // A line that is not a record may have any number: one that no header has told of and no
+        // record has reached is none.
+        self.each(&append.quarantined, |account, (start, end)| {
+            account.numbers.refuse(start..=end.min(account.assigned()));
+        });
+        self.bury(tx, &append.letters)
     }
 
     pub(super) fn settle(
@@ -43,7 +49,14 @@ impl Change<'_> {
         settled: &Settled,
         generation: u64,
     ) -> Result<(), SpoolError> {
-        self.each(&settled.stored, |account, seqs| account.stored.union(seqs));
+        let told = [
+            (&settled.stored, Told::New),
+            (&settled.again, Told::Again),
+            (&settled.elsewhere, Told::Elsewhere),
+        ];
+        for (seqs, told) in told {
+            self.tell(seqs, told);
+        }
         // Rows of a file that was moved aside: the new file's are read and settled anew.
         if settled.generation == generation {
             for row in &settled.rows {
@@ -63,7 +76,8 @@ impl Change<'_> {
             let counted = database::insert_parked(tx, row.id, taken.received, rest)?;
             self.parked.entry(rest.collection.clone()).or_default().add(counted);
         }
-        self.bury(tx, &row.letters, &row.quarantined)
+        self.tell(&row.quarantined, Told::Refused);
+        self.bury(tx, &row.letters)
     }
 
     /// Deletes a row; none when it is not there.
@@ -95,36 +109,27 @@ impl Change<'_> {
         Ok(())
     }
 
-    fn bury(
-        &mut self,
-        tx: &Transaction<'_>,
-        letters: &[DeadLetter],
-        seqs: &Seqs,
-    ) -> Result<(), SpoolError> {
+    fn bury(&mut self, tx: &Transaction<'_>, letters: &[DeadLetter]) -> Result<(), SpoolError> {
         for letter in letters {
             letters::insert(tx, self.now, letter)?;
             self.letters.add(letter);
         }
-        self.each(seqs, |account, seqs| {
-            account.accepted.union(seqs);
-            account.quarantined.union(seqs);
-        });
         Ok(())
     }
 
-    fn each(&mut self, seqs: &Seqs, change: impl Fn(&mut Account, &Intervals)) {
+    fn tell(&mut self, seqs: &Seqs, told: Told) {
+        self.each(seqs, |account, (start, end)| account.numbers.settle(start..=end, told));
+    }
+
+    fn each(&mut self, seqs: &Seqs, change: impl Fn(&mut Account, (u64, u64))) {
         for (key, seqs) in seqs.iter() {
-            change(self.edit.account(self.ledger, key, self.now), seqs);
+            self.edit.change(self.ledger, key, self.now, |account| {
+                seqs.spans().for_each(|span| change(account, span));
+            });
         }
     }
 
-    pub(super) fn write_accounts(&mut self, tx: &Transaction<'_>) -> Result<(), SpoolError> {
-        for (key, account) in self.edit.changed() {
-            database::write_account(tx, key, account)?;
-        }
-        for key in self.edit.forgotten() {
-            database::delete_account(tx, key)?;
-        }
-        Ok(())
+    pub(super) fn write_accounts(&self, tx: &Transaction<'_>) -> Result<(), SpoolError> {
+        accounts::write_all(tx, self.edit.changed(), self.edit.forgotten())
     }
 }

@@ -10,13 +10,12 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::change::Change;
-use super::database;
 use super::error::{Fault, SpoolError};
 use super::letters::{self, DeadLetter};
 use super::room::Room;
 use super::shared::{Health, Shared};
-use super::{Append, Settled, recovery};
-use crate::accounting::{Edit, Ledger, MAX_BOOTS};
+use super::{Append, Settled, accounts, database, recovery};
+use crate::accounting::{Edit, Ledger, LedgerBounds};
 use crate::clock::now_millis;
 
 /// Most bytes that one transaction adds, and those of its last job: bounds the log's growth and the wait for one commit.
@@ -198,7 +197,10 @@ impl Committer {
             }
         }
         let purged = letters::trim(&tx, &mut change.letters, letters_bound)?;
-        let evicted = change.edit.evict(&ledger, MAX_BOOTS);
+        if change.waiting.rows == 0 && change.parked.values().all(|parked| parked.rows == 0) {
+            change.edit.emptied(&ledger);
+        }
+        let evicted = change.edit.keep(&ledger, LedgerBounds::default(), now);
         change.write_accounts(&tx)?;
         change.find_oldest(&tx)?;
         tx.commit()?;
@@ -260,8 +262,9 @@ impl Committer {
     }
 
     fn load(&self) -> Result<(), SpoolError> {
+        self.shared.set_found(database::last_row(&self.db)?);
         self.shared.load(
-            Ledger::new(database::accounts(&self.db)?),
+            accounts::ledger(&self.db)?,
             database::waiting(&self.db)?,
             database::parked(&self.db)?,
             letters::count(&self.db)?,

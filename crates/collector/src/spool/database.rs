@@ -1,6 +1,6 @@
 //! The spool's SQLite file: statements, and nothing that decides.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use super::committer::LOG_BYTES;
 use super::error::SpoolError;
 use super::letters::unsigned;
 use super::{Rest, schema};
-use crate::accounting::{Account, BootKey, Gap, Intervals, Seqs, Totals};
+use crate::accounting::Seqs;
 
 /// How long to wait for another process that holds the write lock (a `dead-letters` command).
 const BUSY: Duration = Duration::from_secs(5);
@@ -273,57 +273,10 @@ pub(super) fn probe(db: &Connection, now: i64) -> Result<(), SpoolError> {
     Ok(())
 }
 
-pub(super) fn accounts(db: &Connection) -> Result<HashMap<BootKey, Account>, SpoolError> {
-    let mut statement = db.prepare(
-        "SELECT gateway, boot, totals, accepted, stored, quarantined, touched, gap_since, gap_entry
-         FROM account",
-    )?;
-    let rows = statement.query_map([], |row| {
-        let set =
-            |index| Ok::<_, rusqlite::Error>(Intervals::decode(&row.get::<_, Vec<u8>>(index)?));
-        let key = BootKey { gateway: row.get(0)?, boot: Uuid::from_bytes(row.get(1)?) };
-        let account = Account {
-            totals: Totals::decode(&row.get::<_, String>(2)?),
-            accepted: set(3)?.unwrap_or_default(),
-            stored: set(4)?.unwrap_or_default(),
-            quarantined: set(5)?.unwrap_or_default(),
-            touched: row.get(6)?,
-            gap: Gap {
-                since: row.get(7)?,
-                entry: row.get::<_, Option<[u8; 16]>>(8)?.map(Uuid::from_bytes),
-            },
-        };
-        Ok((key, account))
-    })?;
-    rows.map(|row| Ok(row?)).collect()
-}
-
-pub(super) fn write_account(
-    tx: &Transaction<'_>,
-    key: &BootKey,
-    account: &Account,
-) -> Result<(), SpoolError> {
-    tx.prepare_cached("INSERT OR REPLACE INTO account VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?
-        .execute(params![
-            key.gateway,
-            key.boot.as_bytes(),
-            account.totals.encode(),
-            account.accepted.encode(),
-            account.stored.encode(),
-            account.quarantined.encode(),
-            account.touched,
-            account.gap.since,
-            account.gap.entry.as_ref().map(Uuid::as_bytes),
-        ])?;
-    Ok(())
-}
-
-pub(super) fn delete_account(tx: &Transaction<'_>, key: &BootKey) -> Result<(), SpoolError> {
-    tx.execute(
-        "DELETE FROM account WHERE gateway = ? AND boot = ?",
-        params![key.gateway, key.boot.as_bytes()],
-    )?;
-    Ok(())
+/// The last number that a row had, 0 when there was none yet.
+pub(super) fn last_row(db: &Connection) -> Result<i64, SpoolError> {
+    let sql = "SELECT seq FROM sqlite_sequence WHERE name = 'batch'";
+    Ok(db.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
 /// Tells `pages` after every commit of this connection how many pages the log has.

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, Transaction};
 
 use super::Rest;
+use super::accounts;
 use super::database;
 use super::error::{Fault, SpoolError};
 use super::letters;
 use super::rows::{Row, RowReader, Source, Wanted};
-use crate::accounting::Seqs;
+use crate::accounting::{Intervals, Seqs};
 use crate::clock::now_millis;
 
 /// The file's name in the spool's directory.
@@ -180,7 +181,7 @@ fn read_through(db: &Connection) -> Result<(), SpoolError> {
     database::waiting(db)?;
     database::parked(db)?;
     letters::count(db)?;
-    database::accounts(db)?;
+    accounts::ledger(db)?;
     database::collector(db)?;
     Ok(())
 }
@@ -214,12 +215,11 @@ fn rescue(from: &Path, into: &mut Connection) -> Result<(u64, u64), SpoolError> 
             letters::insert(&tx, letter.at, &letter.letter)?;
         }
     }
-    for (key, mut account) in database::accounts(old).unwrap_or_default() {
+    for (key, mut account) in accounts::accounts(old).unwrap_or_default() {
         // What was accepted and is neither settled nor saved is lost here: it becomes missing.
-        account.accepted = waiting.get(&key).cloned().unwrap_or_default();
-        account.accepted.union(&account.stored);
-        account.accepted.union(&account.quarantined);
-        database::write_account(&tx, &key, &account)?;
+        let kept = waiting.get(&key).into_iter().flat_map(Intervals::spans);
+        account.numbers.keep_spooled(kept);
+        accounts::write(&tx, &key, &account.pack())?;
     }
     tx.commit()?;
     Ok((batches, records))
@@ -273,7 +273,7 @@ mod tests {
     use super::super::letters::DeadLetter;
     use super::super::rows::{RowReader, Source, Wanted};
     use super::*;
-    use crate::accounting::{Account, BootKey, Intervals};
+    use crate::accounting::{Account, BootKey};
 
     thread_local! {
         /// How many more steps are taken before the process dies.
@@ -315,9 +315,9 @@ mod tests {
         let letter = DeadLetter { kind: "not_json".into(), reason: "no".into(), line: b"x".into() };
         letters::insert(&tx, 5, &letter).unwrap();
         let mut account = Account::default();
-        account.accepted.union(&Intervals::of(1..=30));
+        account.numbers.accept(1..=30);
         let key = BootKey { gateway: "edge".into(), boot: Uuid::from_u128(1) };
-        database::write_account(&tx, &key, &account).unwrap();
+        accounts::write(&tx, &key, &account.pack()).unwrap();
         tx.commit().unwrap();
         database::checkpoint(&db, "TRUNCATE").unwrap();
         insert(&mut db, 22..=30);
@@ -340,10 +340,10 @@ mod tests {
             assert!(rows.iter().all(|row| row.intact));
             rows.iter().map(|row| row.id).collect::<Vec<_>>()
         };
-        let accounts = database::accounts(reader.db()).unwrap();
+        let accounts = accounts::accounts(reader.db()).unwrap();
         let accepted = accounts
-            .values()
-            .map(|account| account.accepted.spans().flat_map(|(from, to)| from..=to).collect());
+            .iter()
+            .map(|(_, account)| account.known().flat_map(|(from, to)| from..=to).collect());
         let letters = letters::count(reader.db()).unwrap().letters;
         (read(Source::Whole), read(Source::EveryParked), letters, accepted.collect())
     }

@@ -6,6 +6,7 @@
 use gatelog_record::Uuid;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use super::accounts;
 use super::error::SpoolError;
 
 /// The schema version that this program writes.
@@ -60,6 +61,14 @@ const VERSION_2: &[&str] = &[
         body BLOB NOT NULL
     ) STRICT",
     "CREATE UNIQUE INDEX parked_by_collection ON parked (collection, batch)",
+    // What is known of one boot, in the accounting's packed form. Version 1's are brought over.
+    "ALTER TABLE account RENAME TO account_1",
+    "CREATE TABLE account (
+        gateway TEXT NOT NULL,
+        boot BLOB NOT NULL,
+        packed BLOB NOT NULL,
+        PRIMARY KEY (gateway, boot)
+    ) STRICT, WITHOUT ROWID",
     // Counts of what was stored: one value for each period (`2026-11-26T01:03` a minute,
     // `2026-11-26T01` an hour, `untimed`), family (`route`, `tenant`, …), dimension (the family's
     // keys, encoded) and part (0, then one more each time that a period is written to again after
@@ -92,6 +101,7 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), SpoolError> {
     for statement in statements(found)? {
         tx.execute_batch(statement).map_err(SpoolError::at_opening)?;
     }
+    accounts::bring_over(&tx)?;
     identify(&tx)?;
     tx.pragma_update(None, "user_version", VERSION)?;
     Ok(tx.commit()?)
@@ -149,7 +159,8 @@ mod tests {
         }
         db.execute("INSERT INTO dead_letter VALUES (9, 4, 1, 'not_json', 'because', x'6162')", [])
             .unwrap();
-        let set = crate::accounting::Intervals::of(1..=5).encode();
+        // Its floor, what is folded, and the range of 1 to 5.
+        let set = [0_u8, 0, 1, 4];
         db.execute(
             "INSERT INTO account VALUES ('edge', ?, '[9,4,1,{}]', ?, x'', x'', 5, NULL, NULL)",
             (Uuid::from_u128(1).as_bytes(), set),
@@ -217,6 +228,7 @@ mod tests {
                 tx.execute_batch(statement).unwrap();
             }
             if killed_at == steps {
+                accounts::bring_over(&tx).unwrap();
                 identify(&tx).unwrap();
                 tx.pragma_update(None, "user_version", VERSION).unwrap();
             }

@@ -1,6 +1,6 @@
 //! What the spool's users see: its health, how much waits, and the accounts as committed.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use tokio::sync::Notify;
@@ -25,6 +25,8 @@ pub(super) struct Shared {
     health: Mutex<Health>,
     /// Counts the files: a new one after a corrupt one was moved aside.
     generation: AtomicU64,
+    /// The last row that the file had when it was opened.
+    found: AtomicI64,
     ledger: RwLock<Ledger>,
     /// Batches that wait whole.
     waiting: Mutex<Waiting>,
@@ -40,6 +42,7 @@ impl Shared {
         Self {
             health: Mutex::new(Health::Good),
             generation: AtomicU64::new(0),
+            found: AtomicI64::new(0),
             ledger: RwLock::default(),
             waiting: Mutex::default(),
             parked: Mutex::default(),
@@ -70,6 +73,14 @@ impl Shared {
 
     pub(super) fn next_generation(&self) {
         self.generation.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn found(&self) -> i64 {
+        self.found.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn set_found(&self, row: i64) {
+        self.found.store(row, Ordering::SeqCst);
     }
 
     pub(super) fn ledger(&self) -> RwLockReadGuard<'_, Ledger> {

@@ -110,13 +110,15 @@ impl Job {
         let (mut lines, mut records): (Vec<_>, Vec<_>) = records.into_iter().unzip();
         let mut backoff = Backoff::default();
         let mut writer = self.context.outage.writer();
+        // How many of the first ones were sent before.
+        let mut tried = 0_usize;
         while !records.is_empty() {
             let count = self.context.pace.records().min(records.len());
             let started = Instant::now();
             let report = self.context.store.insert(records.get(..count).unwrap_or_default()).await;
             let took = started.elapsed();
             self.context.metrics.inserted(report.stored.len(), report.duplicate.len(), took);
-            self.take_up(&report, &lines, &records);
+            self.take_up(&report, &lines, &records, tried);
             match &report.failure {
                 None => self.context.pace.faster(),
                 Some(StoreError::Timeout { .. }) => self.context.pace.slower(),
@@ -126,6 +128,7 @@ impl Job {
                 Some(error) => writer.failed(error),
                 None => writer.passed(),
             }
+            tried = report.retry.len();
             let left: Vec<_> = report.retry.iter().copied().chain(count..records.len()).collect();
             lines = pick(lines, &left);
             records = pick(records, &left);
@@ -138,11 +141,26 @@ impl Job {
         Ok(())
     }
 
-    fn take_up(&mut self, report: &InsertReport, lines: &[Line], records: &[Decoded]) {
-        for position in report.stored.iter().chain(&report.duplicate) {
-            if let Some(source) = records.get(*position).and_then(|record| record.source.as_ref()) {
-                self.settled.stored.add(&source.gateway, source.boot, source.seq);
-            }
+    /// `tried`: how many of the first records were sent before.
+    fn take_up(
+        &mut self,
+        report: &InsertReport,
+        lines: &[Line],
+        records: &[Decoded],
+        tried: usize,
+    ) {
+        let source =
+            |position: usize| records.get(position).and_then(|record| record.source.as_ref());
+        for source in report.stored.iter().filter_map(|position| source(*position)) {
+            self.settled.stored.add(&source.gateway, source.boot, source.seq);
+        }
+        for position in &report.duplicate {
+            let Some(source) = source(*position) else { continue };
+            let row = lines.get(*position).and_then(|line| self.rows.get(line.row()));
+            let sent = *position < tried
+                || row.is_some_and(|row| self.context.spool.may_have_been_sent(row));
+            let seqs = if sent { &mut self.settled.again } else { &mut self.settled.elsewhere };
+            seqs.add(&source.gateway, source.boot, source.seq);
         }
         for (position, refusal) in &report.refused {
             if let (Some(line), Some(record)) = (lines.get(*position), records.get(*position)) {

@@ -41,7 +41,7 @@ impl Accounts {
 
     fn add(&mut self, boot: &Value) {
         let number = |name: &str| boot.get(name).and_then(Value::as_u64).unwrap_or(0);
-        let terms = ["stored", "spooled", "quarantined", "dropped", "queued", "missing"];
+        let terms = ["stored", "spooled", "quarantined", "dropped", "queued", "unknown", "missing"];
         if number("assigned") != terms.map(number).iter().sum::<u64>() {
             self.unsound.push(boot.to_string());
         }
