@@ -42,7 +42,10 @@ async fn delivered(rig: &Rig, records: usize) -> Vec<Value> {
 
 #[tokio::test]
 async fn alone_it_records_every_exchange() {
-    let rig = Rig::start_with(&[], |options| add(options, true)).await.unwrap();
+    // Whomever it trusts: nobody has given the request other ids than it has.
+    let never = json!({"trust": "never"});
+    let options = [("/request_id", never.clone()), ("/correlation_id", never)];
+    let rig = Rig::start_with(&options, |options| add(options, true)).await.unwrap();
     for (path, status) in [("/raw/ok", 200), ("/raw/500", 500), ("/unknown", 404)] {
         let reply = rig.get(path, &[("x-correlation-id", path), ("x-user-id", "u1")]).await;
         assert_eq!(reply.status.as_u16(), status);

@@ -3,6 +3,7 @@
 //!
 //! `GATELOG_HOSTILE_REQUESTS` and `GATELOG_HOSTILE_SEED` choose the length and the bytes.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -102,22 +103,32 @@ impl Random {
     }
 }
 
-/// One request: mostly such that Envoy's codec takes it, so that the filter has to.
-fn request(random: &mut Random) -> Vec<u8> {
+/// Methods whose requests belong to the audit trail, whatever else is in them.
+const CHANGES: [&[u8]; 5] = [b"POST", b"PUT", b"DELETE", b"PATCH", b"PURGE"];
+
+/// One request, marked: mostly such that Envoy's codec takes it, so that the filter has to. Says too
+/// whether it changes something.
+fn request(random: &mut Random, mark: &str) -> (Vec<u8>, bool) {
     let wild = random.below(4) == 0;
     let mut request = Vec::new();
     let known = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "PURGE"];
-    match random.below(10) {
-        0 if wild => request.extend(random.value(12, true)),
-        _ => request.extend(random.pick(&known).as_bytes()),
+    let method = match random.below(10) {
+        0 if wild => random.value(12, true),
+        _ => random.pick(&known).as_bytes().to_vec(),
+    };
+    request.extend(&method);
+    if random.below(8) == 0 {
+        request.extend(b" ");
+        request.extend(random.pick(&["/healthz", "/metrics", "/ready"]).as_bytes());
+    } else {
+        request.extend(b" /echo/");
+        request.extend(random.target(200, wild));
     }
-    request.extend(b" /echo/");
-    request.extend(random.target(200, wild));
     if random.below(2) == 0 {
         request.extend(b"?token=");
         request.extend(random.target(60, wild));
     }
-    request.extend(b" HTTP/1.1\r\nhost: g\r\n");
+    request.extend(format!(" HTTP/1.1\r\nhost: g\r\nx-hostile: {mark}\r\n").as_bytes());
     let names = [
         "x-request-id",
         "x-client-request-id",
@@ -135,13 +146,16 @@ fn request(random: &mut Random) -> Vec<u8> {
         "content-type",
         "x-forwarded-for",
         "x-region",
+        "x-http-method-override",
     ];
     for _ in 0..random.below(10) {
         request.extend(random.pick(&names).as_bytes());
         request.extend(b": ");
         match random.below(6) {
             0 => request.extend(b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
-            1 => request.extend(b"application/grpc"),
+            1 => request.extend(
+                random.pick(&["application/grpc", "Envoy/HC", "kube-probe/1.33", "GET"]).as_bytes(),
+            ),
             2 => request.extend(random.value(3_000, wild)),
             _ => request.extend(random.value(100, wild)),
         }
@@ -160,7 +174,7 @@ fn request(random: &mut Random) -> Vec<u8> {
         }
         _ => request.extend(b"\r\n"),
     }
-    request
+    (request, CHANGES.contains(&method.as_slice()))
 }
 
 /// Sends requests over one connection, as long as the peer keeps it.
@@ -231,8 +245,10 @@ async fn mirror() -> SampleService {
 async fn rig(mirror: SocketAddr) -> Rig {
     let options = [
         ("/level", json!("DEBUG")),
-        ("/health_checks", json!({"paths": []})),
-        ("/record/request_headers", json!(["user-agent", "referer", "x-region", "authorization"])),
+        (
+            "/record/request_headers",
+            json!(["x-hostile", "user-agent", "referer", "x-region", "authorization"]),
+        ),
         ("/redact/path", json!(["/echo/{secret}"])),
         (
             "/rules",
@@ -265,8 +281,10 @@ async fn no_bytes_a_client_can_send_change_an_answer_or_break_a_record() {
                 let mut with = Connection { address: with, stream: None };
                 let mut without = Connection { address: without, stream: None };
                 let mut statuses = [0_u64; 6];
-                for _ in 0..requests / 4 {
-                    let request = request(&mut random);
+                let mut changes = Vec::new();
+                for number in 0..requests / 4 {
+                    let mark = format!("{client}-{number}");
+                    let (request, change) = request(&mut random, &mark);
                     let (answer, bare) =
                         tokio::join!(with.exchange(&request), without.exchange(&request));
                     let (answer, bare) = (answer.unwrap(), bare.unwrap());
@@ -276,14 +294,19 @@ async fn no_bytes_a_client_can_send_change_an_answer_or_break_a_record() {
                         .get(9)
                         .map_or(0, |digit| usize::from(digit.saturating_sub(b'0')));
                     statuses[class.min(5)] += 1;
+                    if change && class == 2 {
+                        changes.push(mark);
+                    }
                 }
-                statuses
+                (statuses, changes)
             })
         })
         .collect();
     let mut statuses = [0; 6];
+    let mut changes = BTreeSet::new();
     for client in clients {
-        let own = client.await.unwrap();
+        let (own, its_changes) = client.await.unwrap();
+        changes.extend(its_changes);
         statuses.iter_mut().zip(own).for_each(|(all, own)| *all += own);
     }
     assert!(statuses[2] > requests / 2, "most requests must get past the codec: {statuses:?}");
@@ -295,15 +318,26 @@ async fn no_bytes_a_client_can_send_change_an_answer_or_break_a_record() {
     };
     let records = eventually("every record is delivered", Duration::from_mins(1), async || {
         let (created, delivered) = (created().await?, rig.sink.records().len() as u64);
+        let excluded = rig.envoy.stats("gatelog.requests_excluded").await?;
+        let excluded: u64 = excluded.values().sum();
         ensure!(
-            created >= requests && delivered == created,
-            "{delivered} of {created} for {requests}"
+            created + excluded >= requests && delivered == created,
+            "{delivered} of {created}, {excluded} without, for {requests}"
         );
-        anyhow::Ok(rig.sink.records())
+        let records = rig.sink.records();
+        let audited = records.iter().filter(|record| record["audit"] == true);
+        let audited: BTreeSet<_> = audited
+            .filter_map(|record| record["http"]["request_headers"]["x-hostile"].as_str())
+            .collect();
+        let hidden: Vec<_> =
+            changes.iter().filter(|mark| !audited.contains(mark.as_str())).collect();
+        ensure!(hidden.is_empty(), "changes without an audited record: {hidden:?}");
+        anyhow::Ok(records)
     })
     .await
     .unwrap();
     rig.sink.ensure_well_formed().unwrap();
+    assert!(!changes.is_empty());
     ensure_decodable(&rig.envoy.journal().lines().unwrap());
     println!(
         "{requests} requests, seed {seed}, answers by class {statuses:?}, {} records",

@@ -376,7 +376,15 @@ async fn grpc_has_its_status_from_the_trailers() {
 #[tokio::test]
 async fn what_another_filter_refuses_carries_the_ids_and_has_its_record() {
     for first in [true, false] {
-        let rig = Rig::start_with(&[], |options| {
+        // Where the filter never saw the request come in, it wrote no ids and removed no tenant.
+        let never = json!({"trust": "never"});
+        let strict = [
+            ("/request_id", never.clone()),
+            ("/correlation_id", never),
+            ("/tenant/strip_untrusted", json!(true)),
+        ];
+        let options = if first { &[][..] } else { &strict[..] };
+        let rig = Rig::start_with(options, |options| {
             let deny = json!({
                 "name": "envoy.filters.http.rbac",
                 "typed_config": {
@@ -391,12 +399,15 @@ async fn what_another_filter_refuses_carries_the_ids_and_has_its_record() {
         })
         .await
         .unwrap();
-        let reply = rig.get("/raw/ok", &[("x-correlation-id", "refused")]).await;
+        let sent = [("x-correlation-id", "refused"), ("x-user-id", "claimed")];
+        let reply = rig.get("/raw/ok", &sent).await;
         assert_eq!(reply.status, 403);
+        let user = if first { json!("claimed") } else { json!(null) };
         let record = rig.record("refused").await;
         let expected =
             json!({"level": "WARNING", "audit": true, "http": {"status": 403, "path": "/raw/ok"}});
         assert!(contains(&record, &expected), "{record:#}");
+        assert_eq!(record["context"]["user_id"], user, "{record:#}");
         assert!(
             record["error"]["details"].as_str().unwrap_or_default().contains("rbac"),
             "{record:#}"
