@@ -79,23 +79,12 @@ fn write(
     let settings = Rc::clone(&worker.settings);
     let config = &settings.config;
     let (outcome, ids) = (&exchange.outcome, &exchange.ids);
-    let redactor = Redactor::new(&config.redaction, config.record.limits);
-    let words = |text| redactor.words(text);
-    let path = redactor.path(&request.path);
-    let query = request.query.as_deref().filter(|_| config.record.query);
-    let query = query.map(|query| redactor.query(query));
-    let method = words(&request.method);
-    let asked_host = redactor.host(&request.host);
-    let user_agent = request.user_agent.as_deref().map(words);
-    let (request_id, correlation_id) = (words(&ids.request_id), words(&ids.correlation_id));
-    let client_request_id = ids.client_request_id.as_deref().map(words);
-    let client_correlation_id = ids.client_correlation_id.as_deref().map(words);
+    let told = &facts.told;
     let duration_us = exchange.duration_ns / 1_000;
-    let message = message(&method, &path, outcome.status, duration_us);
+    let message = message(&told.method, &told.path, outcome.status, duration_us);
     let [organization, user, conversation] = &facts.tenant;
     let flags: Vec<&str> = outcome.flags.names().collect();
     let code_details = exchange.details.as_deref().map(String::from_utf8_lossy);
-    worker.metrics.count(Metric::ValuesCut, redactor.values_cut());
     let extra = borrowed(&config.record.fields);
     let metrics: Vec<(&str, f64)> =
         facts.metrics.iter().map(|(name, value)| (name.as_str(), *value)).collect();
@@ -112,13 +101,13 @@ fn write(
         function_name: facts.route.as_deref().unwrap_or("unrouted"),
         message: &message,
         context: Context {
-            request_id: Some(&request_id),
-            correlation_id: Some(&correlation_id),
+            request_id: Some(&told.request_id),
+            correlation_id: Some(&told.correlation_id),
             organization_id: organization.as_deref(),
             user_id: user.as_deref(),
             conversation_id: conversation.as_deref(),
-            client_request_id: client_request_id.as_deref(),
-            client_correlation_id: client_correlation_id.as_deref(),
+            client_request_id: told.client_request_id.as_deref(),
+            client_correlation_id: told.client_correlation_id.as_deref(),
         },
         trace: Trace {
             execution_time_us: duration_us,
@@ -131,14 +120,14 @@ fn write(
             phases: details.map_or(&[], |details| &details.phases),
         },
         http: Http {
-            method: non_empty(&method),
+            method: non_empty(&told.method),
             scheme: request.scheme.as_deref(),
-            host: non_empty(&asked_host),
-            path: non_empty(&path),
-            query: query.as_deref(),
+            host: non_empty(&told.host),
+            path: non_empty(&told.path),
+            query: told.query.as_deref(),
             status: outcome.status,
             protocol: facts.protocol.as_deref(),
-            user_agent: user_agent.as_deref(),
+            user_agent: told.user_agent.as_deref(),
             client_ip: facts.client_ip,
             route: facts.route.as_deref(),
             cluster: facts.cluster.as_deref(),

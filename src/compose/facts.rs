@@ -12,10 +12,11 @@ use crate::config::Config;
 use crate::decision::rules::Verdict;
 use crate::envoy::attributes::{Attribute, Attributes};
 use crate::envoy::claims;
-use crate::envoy::headers::Headers;
+use crate::envoy::headers::{Headers, lossy};
 use crate::envoy::property;
 use crate::exchange::finished::Finished;
 use crate::host::{HeaderMap, Host};
+use crate::identity::ids::Ids;
 
 /// Names and values, owned.
 pub type OwnedPairs = Vec<(String, String)>;
@@ -49,8 +50,8 @@ impl<'a> Request<'a> {
             method: headers.text(":method").unwrap_or_default(),
             scheme: headers.text(":scheme"),
             host: headers.text(":authority").map(without_user).unwrap_or_default(),
-            path: String::from_utf8_lossy(path.unwrap_or_default()),
-            query: query.filter(|query| !query.is_empty()).map(String::from_utf8_lossy),
+            path: lossy(path.unwrap_or_default()),
+            query: query.filter(|query| !query.is_empty()).map(lossy),
             user_agent: headers.text("user-agent"),
         }
     }
@@ -64,8 +65,50 @@ fn without_user(authority: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
+/// What the client chose of the record's texts, redacted once for all records of an exchange.
+pub struct Told<'a> {
+    /// The method.
+    pub method: Cow<'a, str>,
+    /// The authority.
+    pub host: Cow<'a, str>,
+    /// The path, without its query.
+    pub path: Cow<'a, str>,
+    /// The query, without its `?`; none where the record has none.
+    pub query: Option<Cow<'a, str>>,
+    /// The client's program.
+    pub user_agent: Option<Cow<'a, str>>,
+    /// The request id.
+    pub request_id: Cow<'a, str>,
+    /// The correlation id.
+    pub correlation_id: Cow<'a, str>,
+    /// The request id that was not adopted.
+    pub client_request_id: Option<Cow<'a, str>>,
+    /// The correlation id that was not adopted.
+    pub client_correlation_id: Option<Cow<'a, str>>,
+}
+
+impl<'a> Told<'a> {
+    fn of(request: &'a Request<'_>, ids: &'a Ids, query: bool, redactor: &Redactor<'_>) -> Self {
+        let words = |text: &'a str| redactor.words(text);
+        let query = request.query.as_deref().filter(|_| query);
+        Self {
+            method: words(&request.method),
+            host: redactor.host(&request.host),
+            path: redactor.path(&request.path),
+            query: query.map(|query| redactor.query(query)),
+            user_agent: request.user_agent.as_deref().map(words),
+            request_id: words(&ids.request_id),
+            correlation_id: words(&ids.correlation_id),
+            client_request_id: ids.client_request_id.as_deref().map(words),
+            client_correlation_id: ids.client_correlation_id.as_deref().map(words),
+        }
+    }
+}
+
 /// What else is known.
 pub struct Facts<'a> {
+    /// What the client chose.
+    pub told: Told<'a>,
     /// Tenant values, in the order of [`Field::ALL`].
     pub tenant: [Option<String>; 3],
     /// The client's address.
@@ -100,8 +143,8 @@ impl<'a> Facts<'a> {
     /// Reads them.
     #[expect(clippy::too_many_arguments, reason = "what facts are read from, each of another kind")]
     pub fn read(
-        exchange: &Finished,
-        request: &Request<'_>,
+        exchange: &'a Finished,
+        request: &'a Request<'_>,
         verdict: &Verdict<'_>,
         attributes: &Attributes<'a>,
         claims: &claims::Reader,
@@ -116,14 +159,14 @@ impl<'a> Facts<'a> {
         let none = Headers::default();
         let unstripped = config.tenancy.strip_untrusted && !exchange.begun;
         let headers = if unstripped { &none } else { current };
-        let path = redactor.path(&request.path);
+        let told = Told::of(request, &exchange.ids, config.record.query, redactor);
         let read = OnceCell::new();
         let claim = |claim: &claims::Claim| {
             let value = read.get_or_init(|| claims.read(host)).get(claim)?;
             Some(redactor.words(value).into_owned())
         };
         let header = |value: &[u8]| redactor.words_of(value);
-        let evidence = Evidence { headers, path: &path, claim: &claim, header: &header };
+        let evidence = Evidence { headers, path: &told.path, claim: &claim, header: &header };
         let tenant = Field::ALL.map(|field| match verdict.tenant(field) {
             Some(fixed) => Some(fixed.to_owned()),
             None => config.tenancy.resolve(field, &evidence).map(Cow::into_owned),
@@ -134,6 +177,7 @@ impl<'a> Facts<'a> {
         let timing = attributes.bytes(Attribute::ServerTiming).filter(|_| policy.server_timing);
         Self {
             tenant,
+            told,
             client_ip: attributes.bytes(Attribute::Source).and_then(property::ip_text),
             protocol: attributes.text(Attribute::Protocol),
             route: attributes.text(Attribute::Route),

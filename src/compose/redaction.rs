@@ -117,20 +117,24 @@ impl Redaction {
     /// A query, without its `?`, with the values of sensitive parameters masked. A value ends at the
     /// next `&`; whatever it holds until then is the secret's.
     pub fn query<'q>(&self, query: Excerpt<'q>) -> Cow<'q, str> {
-        each(query, &['&'], |parameter| {
-            let masked = assignments::mask(parameter.text, Place::Parameter, &self.parameters);
-            if matches!(masked, Cow::Owned(_)) {
-                return masked;
-            }
-            if parameter.text.contains('%') && self.hides_a_secret(parameter) {
-                let name = parameter.text.split_once('=').map(|(name, _)| name);
-                let plain = name.filter(|name| !name.contains('%'));
-                return plain.map_or(MASK.into(), |name| format!("{name}={MASK}").into());
-            }
-            then(userinfo::removed(parameter.text, parameter.cut), |text| {
-                self.paths_within(parameter.with(text))
-            })
-        })
+        each(
+            query,
+            |byte| byte == b'&',
+            |parameter| {
+                let masked = assignments::mask(parameter.text, Place::Parameter, &self.parameters);
+                if matches!(masked, Cow::Owned(_)) {
+                    return masked;
+                }
+                if parameter.text.contains('%') && self.hides_a_secret(parameter) {
+                    let name = parameter.text.split_once('=').map(|(name, _)| name);
+                    let plain = name.filter(|name| !name.contains('%'));
+                    return plain.map_or(MASK.into(), |name| format!("{name}={MASK}").into());
+                }
+                then(userinfo::removed(parameter.text, parameter.cut), |text| {
+                    self.paths_within(parameter.with(text))
+                })
+            },
+        )
     }
 
     /// A path, without its query, with secret segments, sensitive path parameters
@@ -146,13 +150,21 @@ impl Redaction {
         if !path.text.contains(['=', ':', '%']) {
             return Cow::Borrowed(path.text);
         }
-        each(path, &['/'], |segment| {
-            let masked = assignments::mask(segment.text, Place::Segment, &self.parameters);
+        let mask = |text| assignments::mask(text, Place::Segment, &self.parameters);
+        let redact = |segment: Excerpt<'p>| {
+            let masked = mask(segment.text);
             if segment.text.contains('%') && self.hides_a_secret(segment.with(&masked)) {
                 return Cow::Borrowed(MASK);
             }
-            masked
-        })
+            // An authority whose two slashes Envoy has merged into one.
+            match segment.text.rsplit_once('@') {
+                Some((user, host)) if user.contains(':') => {
+                    Cow::Owned([MASK, "@", &mask(host)].concat())
+                }
+                _ => masked,
+            }
+        };
+        each(path, |byte| byte == b'/', redact)
     }
 
     /// Masks the segments that a template names.
@@ -231,11 +243,15 @@ impl Redaction {
             return self.url(link);
         }
         let mut within = false;
-        each(link, &['<', '>'], |part| {
-            let redacted = if within { self.url(part) } else { self.words(part) };
-            within = !within;
-            redacted
-        })
+        each(
+            link,
+            |byte| matches!(byte, b'<' | b'>'),
+            |part| {
+                let redacted = if within { self.url(part) } else { self.words(part) };
+                within = !within;
+                redacted
+            },
+        )
     }
 
     /// The value of `Refresh`: seconds, then `;` or `,` and a URL, perhaps after `url=` and in
@@ -261,11 +277,15 @@ impl Redaction {
 
     /// A host or several, without user information. One that was cut may lack just the `@`.
     pub fn host<'h>(&self, host: Excerpt<'h>) -> Cow<'h, str> {
-        each(host, &[','], |host| match host.text.rsplit_once('@') {
-            None if host.cut => Cow::Borrowed(MASK),
-            None => self.words(host),
-            Some((_, name)) => Cow::Owned(self.words(host.with(name)).into_owned()),
-        })
+        each(
+            host,
+            |byte| byte == b',',
+            |host| match host.text.rsplit_once('@') {
+                None if host.cut => Cow::Borrowed(MASK),
+                None => self.words(host),
+                Some((_, name)) => Cow::Owned(self.words(host.with(name)).into_owned()),
+            },
+        )
     }
 
     /// A text of words: a user agent, an id, the value of a header of no known form.
@@ -277,7 +297,7 @@ impl Redaction {
             return without_secrets;
         }
         then(without_secrets, |text| {
-            each(words.with(text), &[' ', '\t', ',', ';', '"', '<', '>'], |word| {
+            each(words.with(text), ends_word, |word| {
                 let hides = word.text.contains('%') && self.hides_a_secret(word);
                 Cow::Borrowed(if hides { MASK } else { word.text })
             })
@@ -289,8 +309,10 @@ impl Redaction {
         if self.paths.is_empty() || !text.text.contains('/') {
             return Cow::Borrowed(text.text);
         }
-        let ends = ['?', '#', '=', '&', ';', ',', ' ', '\t', '"', '\'', '<', '>', '(', ')'];
-        each(text, &ends, |word| {
+        each(text, ends_url, |word| {
+            if !word.text.contains('/') {
+                return Cow::Borrowed(word.text);
+            }
             let (origin, path) = split_origin(word.text);
             match self.secret_segments(word.with(path)) {
                 Cow::Borrowed(_) => Cow::Borrowed(word.text),
@@ -308,29 +330,42 @@ impl Redaction {
     }
 }
 
-/// Redacts each part of a text between separators, which stay.
+/// Redacts each part of a text between separators, which stay. Separators are ASCII.
 fn each<'t>(
     text: Excerpt<'t>,
-    separators: &[char],
+    separates: fn(u8) -> bool,
     mut redact: impl FnMut(Excerpt<'t>) -> Cow<'t, str>,
 ) -> Cow<'t, str> {
-    let mut redacted: Option<String> = None;
-    // How much of the text was passed over, or is in `redacted`.
-    let mut done: usize = 0;
-    for part in text.text.split(separators) {
-        let end = done.saturating_add(part.len());
-        let own = redact(Excerpt { text: part, cut: text.cut && end == text.text.len() });
-        let separator = text.text.get(end..).and_then(|rest| rest.chars().next());
-        if redacted.is_none() && own != part {
-            redacted = Some(text.text.get(..done).unwrap_or_default().to_owned());
-        }
-        if let Some(redacted) = &mut redacted {
+    let whole = text.text;
+    let mut redacted = String::new();
+    // What of the text is in `redacted` already, and where the part begins.
+    let (mut done, mut start) = (0, 0);
+    while start <= whole.len() {
+        let rest = whole.as_bytes().get(start..).unwrap_or_default();
+        let length = rest.iter().position(|byte| separates(*byte)).unwrap_or(rest.len());
+        let end = start.saturating_add(length);
+        let part = whole.get(start..end).unwrap_or_default();
+        let own = redact(Excerpt { text: part, cut: text.cut && end == whole.len() });
+        if own != part {
+            redacted.push_str(whole.get(done..start).unwrap_or_default());
             redacted.push_str(&own);
-            redacted.extend(separator);
+            done = end;
         }
-        done = end.saturating_add(separator.map_or(0, char::len_utf8));
+        start = end.saturating_add(1);
     }
-    redacted.map_or(Cow::Borrowed(text.text), Cow::Owned)
+    if done == 0 {
+        return Cow::Borrowed(whole);
+    }
+    redacted.push_str(whole.get(done..).unwrap_or_default());
+    Cow::Owned(redacted)
+}
+
+const fn ends_word(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b',' | b';' | b'"' | b'<' | b'>')
+}
+
+const fn ends_url(byte: u8) -> bool {
+    ends_word(byte) || matches!(byte, b'?' | b'#' | b'=' | b'&' | b'\'' | b'(' | b')')
 }
 
 /// The next step of a redaction, on what the last one left.
@@ -354,7 +389,9 @@ fn split_before(text: &str, at: char) -> (&str, &str) {
 
 /// Splits scheme and authority from the path; a path alone has neither.
 fn split_origin(url: &str) -> (&str, &str) {
-    let scheme = url.find("//").filter(|at| *at == 0 || url.get(..*at).is_some_and(is_scheme));
+    let pairs = url.as_bytes().windows(2);
+    let slashes = pairs.into_iter().position(|pair| pair == b"//");
+    let scheme = slashes.filter(|at| *at == 0 || url.get(..*at).is_some_and(is_scheme));
     let authority = scheme.map(|at| at.saturating_add(2));
     let path = authority.map(|start| {
         let slash = url.get(start..).and_then(|rest| rest.find('/'));

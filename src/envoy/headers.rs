@@ -69,7 +69,7 @@ impl Headers {
 
     /// The first value of a header as text; bytes that are no UTF-8 are replaced.
     pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.get(name).map(String::from_utf8_lossy)
+        self.get(name).map(lossy)
     }
 }
 
@@ -79,6 +79,15 @@ impl<'a> IntoIterator for &'a Headers {
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
+    }
+}
+
+/// Bytes as text; those that are no UTF-8 are replaced. What is valid, which is nearly all, is read
+/// several bytes at a time.
+pub fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    match str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
     }
 }
 

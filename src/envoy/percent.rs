@@ -11,16 +11,23 @@ pub fn decoded_twice(text: &str) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&twice).into_owned())
 }
 
+/// The value of a hexadecimal digit.
+const fn digit(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit & 0xf,
+        _ => (digit & 0xf).wrapping_add(9),
+    }
+}
+
 fn percent_decode(text: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text;
     while let [first, after @ ..] = rest {
-        let digit =
-            |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
         match (first, after) {
-            (b'%', [high, low, after @ ..]) if digit(*high).is_some() && digit(*low).is_some() => {
-                let (high, low) = (digit(*high).unwrap_or(0), digit(*low).unwrap_or(0));
-                decoded.push(high << 4 | low);
+            (b'%', [high, low, after @ ..])
+                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
+                decoded.push(digit(*high) << 4 | digit(*low));
                 rest = after;
             }
             (byte, after) => {

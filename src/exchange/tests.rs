@@ -9,6 +9,12 @@ use crate::envoy::response_flags::ResponseFlags;
 use crate::plain_host::PlainHost;
 use crate::worker::FILTER_STATE_SEEN;
 
+#[path = "../../crates/testkit/src/secret_shapes.rs"]
+#[allow(unreachable_pub, reason = "the testkit's own file")]
+mod secret_shapes;
+
+use secret_shapes::Place;
+
 struct Rig {
     host: PlainHost,
     worker: Worker,
@@ -236,6 +242,32 @@ fn no_secret_of_a_listed_kind_is_in_any_output() {
             .unwrap()
             .starts_with("hmac:")
     );
+}
+
+#[test]
+fn no_planted_secret_is_in_any_record_whatever_its_shape_and_place() {
+    let configuration = serde_json::from_str(secret_shapes::CONFIGURATION).unwrap();
+    let mut rig = Rig::new(&configuration);
+    let mut redacted = 0;
+    for planted in secret_shapes::planted() {
+        let mut request = get("/a");
+        let mut response = vec![(":status", "200")];
+        match planted.place {
+            Place::Target => request[1].1 = &planted.value,
+            Place::Host => request[2].1 = &planted.value,
+            Place::Request(name) => request.push((name, &planted.value)),
+            Place::Response(name) => response.push((name, &planted.value)),
+        }
+        let records = rig.exchange_of(&request, &response);
+        assert_eq!(records.len(), 2, "{planted:?}");
+        let text = serde_json::to_string(&records).unwrap();
+        assert!(!text.contains(secret_shapes::MARK), "{planted:?}\n{text}");
+        redacted += usize::from(text.contains("[redacted]"));
+    }
+    assert!(redacted > 400, "only {redacted} records show that something was masked");
+    rig.worker.tick(&rig.host);
+    let sent = format!("{:?}{:?}", rig.host.sent, rig.host.log);
+    assert!(!sent.contains(secret_shapes::MARK));
 }
 
 #[test]

@@ -189,3 +189,76 @@ fn an_ordinary_request_stays_within_its_instructions() {
     instructions += gateway.host.instructions();
     assert!(instructions < 180_000, "{instructions}");
 }
+
+/// What the interpreter does at the end of a request with this target or header.
+fn instructions_of_log(gateway: &mut Gateway, name: &str, value: &str) -> u64 {
+    let mut stream = ordinary();
+    stream.request_headers.as_mut().unwrap().set(name, value);
+    let id = begun(gateway, stream);
+    gateway.host.lenient();
+    gateway.host.log(id);
+    gateway.host.instructions()
+}
+
+/// Instructions at the end of a request with 8 kB and with 58 kB of each shape, of the costliest.
+fn costliest(configuration: &str) -> (u64, u64, String) {
+    const SHAPES: [&str; 18] = [
+        "a=1&",
+        "%61%3d%31&",
+        "token=S&",
+        "next=%2Fa%3Fb%3D1&",
+        "/a",
+        "/invite/S",
+        ";v=1/",
+        "%2Fa",
+        "//a:b",
+        "//u:S@h",
+        "a@",
+        "a:/",
+        "=",
+        "%25",
+        "\"a\":",
+        "é",
+        " ",
+        "x",
+    ];
+    let mut gateway = Gateway::start(configuration);
+    let mut most = (0, 0, String::new());
+    for (name, start) in [
+        (":path", "/a?"),
+        (":path", "/"),
+        ("referer", "https://h/?"),
+        ("user-agent", ""),
+        ("x-correlation-id", ""),
+        ("x-organization-id", ""),
+        ("link", "<"),
+        ("x-any", ""),
+    ] {
+        for shape in SHAPES {
+            let mut at = |bytes: usize| {
+                let value = format!("{start}{}", shape.repeat(bytes / shape.len()));
+                instructions_of_log(&mut gateway, name, &value)
+            };
+            let (short, long) = (at(8_000), at(58_000));
+            // What remains is to see that it is UTF-8, and where path and query end.
+            let more = long.saturating_sub(short) / 50_000;
+            assert!(more < 200, "{name} {start}{shape}…: {short}, {long}: {more} a byte more");
+            if long > most.1 {
+                most = (short, long, format!("{name} {start}{shape}…"));
+            }
+        }
+    }
+    most
+}
+
+/// Counted in the interpreter's instructions, of which an ordinary request takes some 117,000.
+#[test]
+fn the_work_for_a_request_has_a_bound_whatever_its_length_and_shape() {
+    let debug = r#"{"level": "DEBUG", "record": {"request_headers": ["referer"]}, "redact": {
+        "path": ["/**/invite/{secret}", "/**/a/a/a/a/{secret}/b", "/reset/{secret}"], "query": ["pin", "card"]}}"#;
+    for (configuration, bound) in [("{}", 15_000_000), (debug, 40_000_000)] {
+        let (short, long, which) = costliest(configuration);
+        println!("{which} takes most: {short} instructions at 8 kB, {long} at 58 kB");
+        assert!(long < bound, "{which}: {long} instructions under {configuration}");
+    }
+}

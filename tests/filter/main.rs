@@ -21,4 +21,5 @@ mod outage;
 mod outcomes;
 mod replacement;
 mod rig;
+mod secrets;
 mod upstream;

@@ -11,6 +11,7 @@
 //! - [`NameServer`], [`Disk`], [`ShiftedClock`]: names, disks and clocks that fail as they are told
 //! - [`Gateway`]: all of them wired as `envoy/envoy.yaml` says
 //! - [`mock_host`]: a strict proxy-wasm host for the shipped module
+//! - [`secret_shapes`]: the table of secrets that no record may have
 //! - [`Client`], [`eventually`] for waits on conditions, and [`stored`] for what became of it all
 
 #![allow(clippy::arithmetic_side_effects, reason = "counts of tests stay small")]
@@ -33,6 +34,7 @@ mod paths;
 mod process;
 mod sample_records;
 mod sample_service;
+pub mod secret_shapes;
 mod shifted_clock;
 mod sink;
 pub mod stored;

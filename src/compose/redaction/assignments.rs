@@ -26,18 +26,33 @@ impl Place {
         let end = match self {
             Place::Parameter => None,
             Place::Segment => text.find(';'),
-            Place::Words => match text.chars().next().filter(|first| matches!(first, '"' | '\'')) {
-                Some(quote) => {
-                    let closing = text.char_indices().skip(1).find(|(_, own)| *own == quote);
-                    closing.map(|(at, _)| at.saturating_add(1))
-                }
-                None => text.find(|end: char| {
-                    end.is_whitespace() || matches!(end, '&' | ';' | '"' | '\'' | '<' | '>' | ')')
-                }),
-            },
+            Place::Words => {
+                // A backslash escapes the quote of a JSON text within another.
+                let opens = |before: char| before.is_whitespace() || before == '\\';
+                let value = text.trim_start_matches(opens);
+                let blank = text.len().saturating_sub(value.len());
+                word_end(value).map(|end| end.saturating_add(blank))
+            }
         };
         end.unwrap_or(text.len())
     }
+}
+
+/// Where a value ends that stands among words; none where the text does.
+fn word_end(value: &str) -> Option<usize> {
+    let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''));
+    let Some(quote) = quote else {
+        return value.find(|end: char| {
+            end.is_whitespace() || matches!(end, '&' | ';' | '"' | '\'' | '<' | '>' | ')')
+        });
+    };
+    let mut escaped = false;
+    let closing = value.char_indices().skip(1).find(|(_, character)| {
+        let closes = *character == quote && !escaped;
+        escaped = *character == '\\' && !escaped;
+        closes
+    });
+    closing.map(|(at, _)| at.saturating_add(1))
 }
 
 /// The text with the values of sensitive names masked; `more` are the configuration's own names.
@@ -107,8 +122,9 @@ impl Names<'_> {
     }
 }
 
-fn is_part_of_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || !byte.is_ascii() || b"_-.[]%+\\".contains(&byte)
+const fn is_part_of_name(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | 0x80..)
+        || matches!(byte, b'_' | b'-' | b'.' | b'[' | b']' | b'%' | b'+' | b'\\')
 }
 
 #[cfg(test)]
@@ -135,6 +151,8 @@ mod tests {
             (Place::Words, "bot/1 (key=S; x=1) z", "bot/1 (key=[redacted]; x=1) z"),
             (Place::Words, "token=\"a b\" x", "token=[redacted] x"),
             (Place::Words, "token='a b", "token=[redacted]"),
+            (Place::Words, "{\"token\": \"a\\\"b\", \"c\": 1}", "{\"token\":[redacted], \"c\": 1}"),
+            (Place::Words, "token = S x", "token =[redacted] x"),
             (Place::Words, "text/html;q=0.9", "text/html;q=0.9"),
         ] {
             assert_eq!(mask(text, place, &[]), expected, "{text}");

@@ -6,6 +6,8 @@ use std::cell::Cell;
 use gatelog_record::RecordLimits;
 use gatelog_record::limits::CUT_MARK;
 
+use crate::envoy::headers::lossy;
+
 use super::{MASK, Redaction, Treatment};
 
 /// How much longer a value may be than a record's text for its whole to be looked at: what is masked
@@ -115,7 +117,7 @@ impl<'r> Redactor<'r> {
     /// Bytes as text, one byte more than is looked at.
     fn text<'t>(&self, value: &'t [u8]) -> Cow<'t, str> {
         let most = self.bytes().saturating_add(1);
-        String::from_utf8_lossy(value.get(..most).unwrap_or(value))
+        lossy(value.get(..most).unwrap_or(value))
     }
 
     fn redact<'t>(

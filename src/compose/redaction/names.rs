@@ -139,46 +139,71 @@ pub(super) fn is_sensitive_header(name: &str) -> bool {
 /// Whether a parameter's name, however it is written, is taken for a credential's. `more` are the
 /// configuration's own, in lower case.
 pub(super) fn is_sensitive_parameter(name: &str, more: &[String]) -> bool {
-    let name = canonical(name);
-    // No name of the lists is shorter.
-    if name.len() < 3 && more.is_empty() {
+    if name.is_empty() {
         return false;
     }
+    let name = canonical(name);
     let known = |name: &str| {
         SENSITIVE_PARAMETERS.iter().any(|own| same(own, name))
             || more.iter().any(|own| same(own, name))
     };
-    known(&name)
-        || SENSITIVE_WORDS.iter().any(|word| name.contains(word))
-        || (name.contains("api") && name.contains("key"))
-        || (name.contains('.') && name.split('.').any(known))
+    known(&name) || has_sensitive_word(&name) || (name.contains('.') && name.split('.').any(known))
 }
+
+/// Looks at each place of the name once.
+fn has_sensitive_word(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let begins = |at: usize, word: &str| {
+        bytes.get(at..).is_some_and(|rest| rest.starts_with(word.as_bytes()))
+    };
+    bytes.iter().enumerate().any(|(at, first)| match first {
+        b'a'..=b'z' => {
+            SENSITIVE_WORDS
+                .iter()
+                .any(|word| word.as_bytes().first() == Some(first) && begins(at, word))
+                || (*first == b'a' && API_KEYS.iter().any(|word| begins(at, word)))
+        }
+        _ => false,
+    })
+}
+
+/// `api-key` as a name has it in its one form.
+const API_KEYS: [&str; 2] = ["api_key", "api.key"];
 
 /// A name in the one form that is compared: percent-decoded (twice, as some services do), in lower
 /// case, with `_` for what languages write alike, and `.` between the components of `user[code]`.
 fn canonical(name: &str) -> Cow<'_, str> {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
     if name.bytes().all(plain) {
         return Cow::Borrowed(name);
     }
     let decoded = decoded_twice(name);
     let mut canonical = String::with_capacity(decoded.len());
-    for character in decoded.trim().chars().flat_map(char::to_lowercase) {
-        canonical.push(match character {
-            '_' | '-' | ' ' => '_',
-            _ if character.is_alphanumeric() => character,
-            _ => '.',
-        });
+    for character in decoded.trim().chars() {
+        match character {
+            'a'..='z' | '0'..='9' | '_' => canonical.push(character),
+            'A'..='Z' => canonical.push(character.to_ascii_lowercase()),
+            '-' | ' ' => canonical.push('_'),
+            _ if character.is_alphanumeric() => canonical.extend(character.to_lowercase()),
+            _ => canonical.push('.'),
+        }
     }
     Cow::Owned(canonical)
 }
 
-/// Whether two names differ at most in hyphens, underscores and the like.
+/// Whether two names differ at most in hyphens, underscores and the like. Both have a letter or a
+/// digit first, or are told apart by more than that.
 fn same(one: &str, other: &str) -> bool {
-    fn letters(name: &str) -> impl Iterator<Item = char> {
-        name.chars().filter(|character| character.is_alphanumeric())
+    fn letters(name: &str) -> impl Iterator<Item = u8> {
+        name.bytes().filter(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii())
     }
-    letters(one).eq(letters(other))
+    let mut letters_of_one = letters(one);
+    let mut letters_of_other = letters(other);
+    // Most differ in the first.
+    match (letters_of_one.next(), letters_of_other.next()) {
+        (Some(first), Some(own)) if first == own => letters_of_one.eq(letters_of_other),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -101,6 +101,8 @@ fn secret_segments_and_path_parameters_are_masked() {
         ("/token=S/b", "/token=[redacted]/b"),
         ("/reset/S;v=1", "/reset/[redacted]"),
         ("//u:S@host/a", "//host/a"),
+        ("/u:S@host/a", "/[redacted]@host/a"),
+        ("/u:S@host;code=S/a", "/[redacted]@host;code=[redacted]/a"),
         ("/to/https://u:S@host/a", "/to/https://host/a"),
         ("/to/https:/u:S@host/a", "/to/https:/host/a"),
         ("/to/https%3A%2F%2Fu:S%40host/a", "/to/[redacted]/a"),

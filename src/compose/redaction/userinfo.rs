@@ -4,70 +4,96 @@ use std::borrow::Cow;
 
 use super::MASK;
 
-/// How far a password that is not encoded is looked for past a slash in it, in characters: no
-/// password is longer, and a text full of slashes is still read in linear time.
-const PASSWORD_CHARS: usize = 256;
+/// How far a password that is not encoded is looked for past a slash in it, in bytes: no password
+/// is longer.
+const PASSWORD_BYTES: usize = 256;
 
 /// The text without the user information of any authority in it. In a text that was cut, an
-/// authority at its end may lack just the `@`: it is masked.
+/// authority at its end may lack just the `@`: it is masked. Reads each byte a few times at most.
 pub(super) fn removed(text: &str, cut: bool) -> Cow<'_, str> {
-    if !text.contains('@') && !cut {
+    let bytes = text.as_bytes();
+    let position = |from: usize, wanted: fn(u8) -> bool| {
+        let rest = bytes.get(from..).unwrap_or_default();
+        let found = rest.iter().position(|byte| wanted(*byte));
+        found.map_or(bytes.len(), |at| from.saturating_add(at))
+    };
+    // The next `@`, or the end.
+    let mut at_sign = position(0, |byte| byte == b'@');
+    if at_sign == bytes.len() && !cut {
         return Cow::Borrowed(text);
     }
     let mut kept = String::new();
-    let mut rest = text;
-    let mut changed = false;
-    while let Some((before, from_authority)) = after_slashes(rest) {
-        kept.push_str(before);
-        let (authority, after) = authority(from_authority);
-        match authority.rsplit_once('@') {
-            Some((_, host)) => {
-                kept.push_str(host);
-                changed = true;
-            }
-            None if cut && after.is_empty() && !authority.is_empty() => {
-                kept.push_str(MASK);
-                changed = true;
-            }
-            None => kept.push_str(authority),
+    // What is in `kept` or was left out, and where the next authority is looked for.
+    let (mut done, mut from) = (0, 0);
+    while let Some(start) = after_slashes(bytes, from) {
+        if at_sign < start {
+            at_sign = position(start, |byte| byte == b'@');
         }
-        rest = after;
+        if at_sign == bytes.len() && !cut {
+            break;
+        }
+        let mut end = position(start, ends_authority);
+        let within = |from: usize, to: usize| bytes.get(from..to).unwrap_or_default();
+        if at_sign >= end
+            && at_sign.saturating_sub(start) < PASSWORD_BYTES
+            && !has_port_or_none(within(start, end))
+            && !within(end, at_sign).iter().any(|byte| ends_word(*byte))
+        {
+            // No port: the slash is a part of the password.
+            end = position(at_sign, ends_authority);
+        }
+        let host = within(start, end).iter().rposition(|byte| *byte == b'@');
+        if let Some(last) = host {
+            kept.push_str(text.get(done..start).unwrap_or_default());
+            done = start.saturating_add(last).saturating_add(1);
+        } else if cut && end == bytes.len() && start < end {
+            kept.push_str(text.get(done..start).unwrap_or_default());
+            kept.push_str(MASK);
+            done = end;
+        }
+        from = end;
     }
-    kept.push_str(rest);
-    if changed { Cow::Owned(kept) } else { Cow::Borrowed(text) }
+    if done == 0 {
+        return Cow::Borrowed(text);
+    }
+    kept.push_str(text.get(done..).unwrap_or_default());
+    Cow::Owned(kept)
 }
 
-/// Splits behind the next slashes that an authority may follow: `//`, `:/` (two slashes that were
-/// merged), and backslashes, which browsers take for slashes.
-fn after_slashes(text: &str) -> Option<(&str, &str)> {
-    let bytes = text.as_bytes();
-    let slash = |byte: u8| matches!(byte, b'/' | b'\\');
-    let pairs = bytes.iter().zip(bytes.iter().skip(1));
-    let begins = |(one, two): (&u8, &u8)| (slash(*one) || *one == b':') && slash(*two);
-    let start = pairs.into_iter().position(begins)?;
-    let slashes = bytes.iter().skip(start.saturating_add(1)).take_while(|byte| slash(**byte));
-    text.split_at_checked(start.saturating_add(1).saturating_add(slashes.count()))
-}
-
-/// Splits off the authority. One that cannot be, as its port is no number, may be a password with a
-/// slash in it: then all up to the last `@` of the next [`PASSWORD_CHARS`] belongs to it.
-fn authority(text: &str) -> (&str, &str) {
-    let ends = |end: char| end.is_whitespace() || matches!(end, '"' | '<' | '>');
-    let slash = |end: char| ends(end) || matches!(end, '/' | '\\' | '?' | '#');
-    let end = text.find(slash).unwrap_or(text.len());
-    let port = text.get(..end).and_then(|authority| authority.rsplit_once(':'));
-    let odd = port
-        .is_some_and(|(_, port)| !port.bytes().all(|byte| byte.is_ascii_digit() || byte == b']'));
-    let near = text.char_indices().take(PASSWORD_CHARS).take_while(|(_, own)| !ends(*own));
-    let last = if odd { near.filter(|(_, own)| *own == '@').last() } else { None };
-    let end = match last {
-        Some((at, _)) if at > end => {
-            let host = text.get(at..).and_then(|host| host.find(slash));
-            host.map_or(text.len(), |length| at.saturating_add(length))
+/// Where the next authority may begin: behind `//`, behind `:/` (two slashes that were merged), and
+/// behind backslashes, which browsers take for slashes.
+fn after_slashes(bytes: &[u8], from: usize) -> Option<usize> {
+    let slash = |byte: &u8| matches!(byte, b'/' | b'\\');
+    let rest = bytes.get(from..)?;
+    let mut before = 0;
+    let mut begun = false;
+    for (at, byte) in rest.iter().enumerate() {
+        match (begun, slash(byte)) {
+            (true, false) => return Some(from.saturating_add(at)),
+            (false, true) if slash(&before) || before == b':' => begun = true,
+            _ => {}
         }
-        _ => end,
-    };
-    text.split_at_checked(end).unwrap_or((text, ""))
+        before = *byte;
+    }
+    None
+}
+
+const fn ends_word(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || matches!(byte, b'"' | b'<' | b'>')
+}
+
+const fn ends_authority(byte: u8) -> bool {
+    ends_word(byte) || matches!(byte, b'/' | b'\\' | b'?' | b'#')
+}
+
+/// Whether what follows the last `:` is a port, or there is none.
+fn has_port_or_none(authority: &[u8]) -> bool {
+    let digits = authority.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let before = authority.len().checked_sub(digits.saturating_add(1));
+    match before.and_then(|at| authority.get(at)) {
+        Some(b':') => true,
+        _ => !authority.contains(&b':') || authority.ends_with(b"]"),
+    }
 }
 
 #[cfg(test)]

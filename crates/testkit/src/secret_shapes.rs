@@ -1,0 +1,236 @@
+//! Secrets in the shapes that requests carry them in, in every place of an exchange that a record
+//! tells of. One table for the core on plain data, the shipped module on the mock host, and Envoy.
+//!
+//! Each secret is a text of its own that begins with [`MARK`], which no record may have.
+
+/// How every planted secret begins.
+pub const MARK: &str = "S3CRET";
+
+/// The filter's configuration that the table is about: every place is in the record.
+pub const CONFIGURATION: &str = r#"{
+    "level": "DEBUG",
+    "record": {
+        "request_headers": ["referer", "origin", "x-region", "x-authorization"],
+        "response_headers": ["location", "link", "refresh", "content-location", "x-served-by"]
+    },
+    "tenant": {
+        "organization_id": [{"header": "x-organization-id"}],
+        "user_id": [{"header": "x-user-id"}],
+        "conversation_id": [
+            {"header": "x-conversation-id"},
+            {"path": "/conversations/{conversation_id}"},
+            {"path": "/reset/{conversation_id}"}
+        ]
+    },
+    "redact": {
+        "path": ["/reset/{secret}", "/**/deep/reset/{secret}", "/**/invite/{secret}"],
+        "query": ["pin"]
+    }
+}"#;
+
+/// A place of an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The request's target.
+    Target,
+    /// The host asked for.
+    Host,
+    /// A request header.
+    Request(&'static str),
+    /// A response header.
+    Response(&'static str),
+}
+
+/// A secret in its place.
+#[derive(Clone, Debug)]
+pub struct Planted {
+    /// Where.
+    pub place: Place,
+    /// The whole value there.
+    pub value: String,
+}
+
+/// Parameters of a query, of a fragment, of a URL anywhere. `$` is the secret.
+const PARAMETERS: [&str; 32] = [
+    "token=$",
+    "TOKEN=$",
+    "pin=$",
+    "code[]=$",
+    "otp[0]=$",
+    "user[code][]=$",
+    "user%5Bcode%5D%5B%5D=$",
+    "code.0=$",
+    "login.api_key=$",
+    "api.key=$",
+    "api-key=$",
+    "accessKey=$",
+    "%63ode=$",
+    "%2563ode=$",
+    "c%6fDe%5b%5d=$",
+    "+code+=$",
+    "x=1&token=$&y=2",
+    "x=1;token=$",
+    "password=a;$",
+    "password=a?$",
+    "password=a=$",
+    "token%3D$",
+    "next=/a?token=$",
+    "next=https://u:$@h/a",
+    "next=//u:$@h",
+    "next=/reset/$",
+    "next=%2Fa%3Ftoken%3D$",
+    "next=%252Fa%253Ftoken%253D$",
+    "next=https%3A%2F%2Fu%3A$%40h",
+    "next=%2Fa%2Finvite%2F$",
+    "v={\"password\":\"$\"}",
+    "v=%7B%22password%22%3A%20%22$%22%7D",
+];
+
+/// Paths.
+const PATHS: [&str; 18] = [
+    "/reset/$",
+    "/RESET/$/more",
+    "/res%65t/$",
+    "/reset%2F$",
+    "/reset/$;v=1",
+    "/reset;v=1/$",
+    "/a/invite/$/b",
+    "/invite/$/a/invite/$",
+    "/a;jsessionid=$/b",
+    "/a;v=1;token=$;w=2",
+    "/a%3Bjsessionid=$",
+    "/a%3Bjsessionid%3D$/b",
+    "/conversations/c;jsessionid=$",
+    "/token=$/b",
+    "/to/https://u:$@h/a",
+    "/to/https%3A%2F%2Fu%3A$%40h",
+    "//u:$@h/a",
+    "/login;code=$",
+];
+
+/// Origins that carry a secret.
+const ORIGINS: [&str; 4] = ["https://u:$@h", "//u:$@h", "https://$@h:8080", "ftp://u:a/$@h"];
+
+/// Texts of words: an agent's, an id, a tenant's, a header of no known form.
+const WORDS: [&str; 9] = [
+    "agent/1 (+http://u:$@h/)",
+    "agent/1 (+http://h/?key=$)",
+    "agent/1 (+http://h/reset/$)",
+    "a token=$ b",
+    "a;api_key=\"$ $\";b",
+    "a %74oken%3D$ b",
+    "{\"password\": \"$\"}",
+    "{\\\"password\\\": \\\"$\\\"}",
+    "token=$",
+];
+
+/// Headers of requests whose value is a credential.
+const CREDENTIALS: [&str; 27] = [
+    "authorization",
+    "proxy-authorization",
+    "x-authorization",
+    "x-forwarded-authorization",
+    "x-auth",
+    "x-auth-request-access-token",
+    "x-jwt",
+    "x-jwt-payload",
+    "dpop",
+    "cookie",
+    "cookie2",
+    "x-access-key",
+    "x-api-key",
+    "x-apikey",
+    "ocp-apim-subscription-key",
+    "x-forwarded-client-cert",
+    "ssl-client-cert",
+    "x-amz-security-token",
+    "x-goog-api-key",
+    "x-goog-iap-jwt-assertion",
+    "cf-access-jwt-assertion",
+    "x-ms-token-aad-access-token",
+    "x-ms-client-principal",
+    "x-amzn-oidc-data",
+    "x-hub-signature-256",
+    "x-session-id",
+    "x-csrf",
+];
+
+/// Request headers whose value is words.
+const WORDED: [&str; 9] = [
+    "user-agent",
+    "x-request-id",
+    "x-correlation-id",
+    "x-client-request-id",
+    "x-organization-id",
+    "x-user-id",
+    "x-conversation-id",
+    "x-region",
+    "baggage",
+];
+
+/// The whole table.
+pub fn planted() -> Vec<Planted> {
+    let mut all = Vec::new();
+    let mut plant = |place: Place, shape: &str| {
+        let secret = format!("{MARK}{}", all.len());
+        all.push(Planted { place, value: shape.replace('$', &secret) });
+    };
+    for path in PATHS {
+        plant(Place::Target, path);
+        plant(Place::Target, &format!("{}/deep{path}?x=1", "/a".repeat(70)));
+    }
+    // At the end of what is looked at of a value, and far beyond.
+    for shape in ["/a/invite/$/b", "/a;jsessionid=$/b", "/?next=https://u:$@h/a", "/?token=$&x=1"] {
+        for before in [230, 250, 4_070, 4_080, 4_090, 20_000] {
+            let padding = format!("/{}", "p".repeat(before));
+            plant(Place::Target, &format!("{padding}{shape}{}", "y".repeat(9_000)));
+        }
+    }
+    for parameter in PARAMETERS {
+        plant(Place::Target, &format!("/a?{parameter}"));
+        let urls = ["referer", "x-original-url"].map(Place::Request);
+        let answers = ["location", "content-location"].map(Place::Response);
+        for place in urls.into_iter().chain(answers) {
+            plant(place, &format!("https://h/a?{parameter}#top"));
+            plant(place, &format!("?{parameter}"));
+            plant(place, &format!("/a#{parameter}"));
+        }
+        plant(Place::Response("link"), &format!("<https://h/>; rel=a, <?{parameter}>; rel=\"b\""));
+        plant(Place::Response("refresh"), &format!("5; url='/a?{parameter}'"));
+        plant(Place::Response("refresh"), &format!("5,https://h/?{parameter}"));
+    }
+    for path in PATHS {
+        plant(Place::Request("referer"), &format!("https://h{path}"));
+        plant(Place::Request("x-forwarded-uri"), path);
+        plant(Place::Response("location"), path);
+        plant(Place::Response("link"), &format!("<{path}>; rel=a, <https://h{path}?x=1>"));
+        plant(Place::Response("refresh"), &format!("0;URL={path}"));
+    }
+    for origin in ORIGINS {
+        for name in ["referer", "origin"] {
+            plant(Place::Request(name), origin);
+        }
+        for name in ["location", "content-location"] {
+            plant(Place::Response(name), &format!("{origin}/a?x=1"));
+        }
+        plant(Place::Response("link"), &format!("<{origin}/a>, <{origin}/b>; rel=a"));
+        plant(Place::Response("refresh"), &format!("5; url={origin}/a"));
+    }
+    for host in ["u:$@h", "u:$@h:8080", "$@h", "u:$@v@h"] {
+        plant(Place::Host, host);
+        plant(Place::Request("x-forwarded-host"), &format!("a, {host}"));
+    }
+    for words in WORDS {
+        for name in WORDED {
+            plant(Place::Request(name), words);
+        }
+        plant(Place::Response("x-served-by"), words);
+    }
+    for name in CREDENTIALS {
+        plant(Place::Request(name), "$");
+    }
+    for name in ["set-cookie", "www-authenticate", "x-auth-token", "x-new-session"] {
+        plant(Place::Response(name), "$");
+    }
+    all
+}
