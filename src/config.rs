@@ -6,7 +6,6 @@ mod headers;
 mod json;
 mod policy;
 mod section;
-pub mod units;
 
 use gatelog_record::limits::{
     RECORD_BYTES, RECORD_BYTES_MAX, RECORD_BYTES_MIN, VALUE_BYTES, VALUE_BYTES_MIN,

@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
-use gatelog_record::{Level, ParseLevelError};
+use gatelog_record::{Level, ParseLevelError, units};
 use serde_json::{Map, Value};
 
 use super::fault::{Faults, quoted};
-use super::units::{format_duration, parse_duration, parse_size};
 
 /// Gives the value of an environment variable.
 pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
@@ -175,17 +175,17 @@ impl<'a> Section<'a> {
     /// Nanoseconds of a duration with a unit, within a range.
     pub fn duration(&self, key: &'static str, default: u64, range: RangeInclusive<u64>) -> u64 {
         let read = |value: &Value| {
-            self.expand(&self.path(key), value.as_str()?).and_then(|text| parse_duration(&text))
+            let text = self.expand(&self.path(key), value.as_str()?)?;
+            u64::try_from(units::parse_duration(&text).ok()?.as_nanos()).ok()
         };
-        self.in_range(key, default, &range, read, |nanos| format_duration(*nanos))
+        let show = |nanos: &u64| units::show_duration(Duration::from_nanos(*nanos));
+        self.in_range(key, default, &range, read, show)
     }
 
     /// Bytes of a size, a number or with a unit, within a range.
     pub fn size(&self, key: &'static str, default: u64, range: RangeInclusive<u64>) -> u64 {
         let read = |value: &Value| match value {
-            Value::String(text) => {
-                self.expand(&self.path(key), text).and_then(|text| parse_size(&text))
-            }
+            Value::String(text) => units::parse_size(&self.expand(&self.path(key), text)?).ok(),
             other => other.as_u64(),
         };
         self.in_range(key, default, &range, read, |bytes| format!("{bytes} bytes"))

@@ -1,12 +1,13 @@
 //! `docs/configuration.schema.json` against the code that reads a configuration.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use boon::{Compiler, SchemaIndex, Schemas};
+use gatelog_record::units::{parse_duration, show_duration};
 use serde_json::{Map, Value, json};
 
 use crate::config::Config;
-use crate::config::units::{format_duration, parse_duration};
 
 const SCHEMA: &str = include_str!("../../docs/configuration.schema.json");
 
@@ -235,9 +236,9 @@ fn every_range_ends_where_the_code_says() {
     };
     let moved = |value: &Value, up: bool| -> Option<Value> {
         if let Some(text) = value.as_str() {
-            let nanos = parse_duration(text).unwrap();
+            let nanos = u64::try_from(parse_duration(text).unwrap().as_nanos()).unwrap();
             let nanos = if up { nanos + 1_000 } else { nanos.checked_sub(1_000)? };
-            return Some(format_duration(nanos).into());
+            return Some(show_duration(Duration::from_nanos(nanos)).into());
         }
         if let Some(number) = value.as_u64().filter(|number| *number > 1) {
             return Some(if up { number + 1 } else { number - 1 }.into());

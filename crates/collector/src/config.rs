@@ -4,7 +4,6 @@ mod args;
 pub mod environment;
 mod faults;
 mod read;
-pub mod units;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -255,7 +254,7 @@ mod tests {
         .unwrap_err();
         for says in [
             "GATELOG_LISTEN = \"nowhere\": ",
-            "GATELOG_SPOOL_MAX_BYTES = \"1KB\": must end in one of the units",
+            "GATELOG_SPOOL_MAX_BYTES = \"1KB\": must be a number and one of the units B",
             "GATELOG_BODY_TIMEOUT = \"0s\": must be 1s to 10m",
             "GATELOG_MAX_RECORDS = \"0\": must be 1 to 1000000",
             "GATELOG_DATABASE = \"a.b\": ",

@@ -75,6 +75,7 @@ mod level;
 pub mod limits;
 mod record;
 mod timestamp;
+pub mod units;
 
 pub use batch::{BATCH_VERSION, BatchHeader, DropReason, Dropped, HeaderError};
 pub use decode::{

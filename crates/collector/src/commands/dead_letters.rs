@@ -7,9 +7,10 @@ use clap::{Args, Subcommand};
 use gatelog_record::{DecodeLimits, Timestamp, Uuid, decode_record};
 use serde_json::json;
 
+use gatelog_record::units::parse_duration;
+
 use super::Failure;
 use crate::clock::now_millis;
-use crate::config::units::duration;
 use crate::config::{Faults, SpoolDirArgs};
 use crate::ingest::write_line;
 use crate::spool::{DAMAGED, LetterBox, LetterFilter, Retried, SpoolError, StoredLetter};
@@ -65,7 +66,7 @@ impl Which {
     fn open(&self) -> Result<(LetterBox, LetterFilter), Failure> {
         let mut faults = Faults::default();
         let before = self.older_than.as_ref().and_then(|text| {
-            let age = faults.take("--older-than", text, duration(text))?;
+            let age = faults.take("--older-than", text, parse_duration(text))?;
             Some(now_millis().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)))
         });
         if !faults.is_empty() {

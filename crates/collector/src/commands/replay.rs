@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::json;
 
+use gatelog_record::units::parse_duration;
+
 use super::Failure;
 use super::target::TargetArgs;
 use crate::client::Client;
 use crate::config::Faults;
-use crate::config::units::duration;
 use crate::replay::{Notice, Replay, ReplayError, Tally};
 
 /// Damaged lines that are named for each journal; all of them are counted.
@@ -47,7 +48,7 @@ pub struct ReplayArgs {
 pub async fn run(args: &ReplayArgs) -> Result<(), Failure> {
     let mut faults = Faults::default();
     let patience = args.patience.as_ref();
-    let patience = patience.and_then(|text| faults.take("--patience", text, duration(text)));
+    let patience = patience.and_then(|text| faults.take("--patience", text, parse_duration(text)));
     let given = |file: &Option<PathBuf>| file.clone().filter(|file| !file.as_os_str().is_empty());
     let client = Client::new(&args.target.with_token(given(&args.token_file)));
     let client = client.map_err(|error| faults.add_rule(error)).ok();

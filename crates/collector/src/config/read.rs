@@ -4,8 +4,9 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use gatelog_record::units::{parse_duration, parse_size, show_duration, show_size};
+
 use super::faults::Faults;
-use super::units::{duration, show_duration, show_size, size};
 
 /// Reads values; a fault is gathered, and a value in its place lets the reading go on.
 #[derive(Default)]
@@ -28,7 +29,7 @@ impl Reader {
 
     pub(super) fn size(&mut self, name: &str, text: &str, range: RangeInclusive<u64>) -> u64 {
         let (least, most) = (*range.start(), *range.end());
-        let value = size(text).and_then(|value| {
+        let value = parse_size(text).map_err(|error| error.to_string()).and_then(|value| {
             let refused = || format!("must be {} to {}", show_size(least), show_size(most));
             if range.contains(&value) { Ok(value) } else { Err(refused()) }
         });
@@ -46,7 +47,7 @@ impl Reader {
     pub(super) fn time(&mut self, name: &str, text: &str, range: RangeInclusive<u64>) -> Duration {
         let least = Duration::from_millis(*range.start());
         let most = Duration::from_millis(*range.end());
-        let value = duration(text).and_then(|value| {
+        let value = parse_duration(text).map_err(|error| error.to_string()).and_then(|value| {
             let refused = || format!("must be {} to {}", show_duration(least), show_duration(most));
             if (least..=most).contains(&value) { Ok(value) } else { Err(refused()) }
         });

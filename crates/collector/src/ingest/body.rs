@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::config::units::{show_duration, show_size};
+use gatelog_record::units::{show_duration, show_size};
 
 /// Bytes for one permit of the budget.
 const PERMIT: usize = 1_024;

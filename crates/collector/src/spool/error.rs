@@ -5,7 +5,7 @@ use std::fmt;
 use rusqlite::{ErrorCode, ffi};
 
 use super::room;
-use crate::config::units::show_size;
+use gatelog_record::units::show_size;
 
 /// What a failure means for the spool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

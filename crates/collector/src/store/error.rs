@@ -31,6 +31,9 @@ pub enum StoreError {
     Stopped,
 }
 
+/// `Unauthorized`: the user is known, and may not do this.
+const UNAUTHORIZED: i32 = 13;
+
 /// An error as the server named it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -48,9 +51,19 @@ impl StoreError {
         !matches!(self, StoreError::Options(_))
     }
 
-    /// Whether the call reached no server at all.
+    /// Whether no call gets through: no server is reached, or it does not let the user in. So one
+    /// who tells of it tells for all.
     pub const fn is_away(&self) -> bool {
-        matches!(self, StoreError::Away(_) | StoreError::Lookup(_))
+        match self {
+            StoreError::Away(_) | StoreError::Lookup(_) => true,
+            StoreError::Denied(answer) => answer.code != UNAUTHORIZED,
+            _ => false,
+        }
+    }
+
+    /// Whether the user lacks a right for this one call.
+    pub const fn lacks_a_right(&self) -> bool {
+        matches!(self, StoreError::Denied(answer) if answer.code == UNAUTHORIZED)
     }
 
     /// The name in metrics and logs.

@@ -15,7 +15,6 @@ use super::{LogCollection, Store, StoreError};
 const PROBE: &str = "gatelog-check";
 /// `AtlasError`: Atlas answers this to what its users may not do.
 const ATLAS: i32 = 8_000;
-const UNAUTHORIZED: i32 = 13;
 /// `CommandNotSupportedOnView`.
 const VIEW: i32 = 166;
 /// `DuplicateKey`: it was left by an earlier check. `DocumentValidationFailure`: a validator is
@@ -81,7 +80,7 @@ impl Store {
         let answer = match self.answer(doc! { "connectionStatus": 1 }).await {
             Ok(answer) => answer,
             // Some servers tell only those who have logged in.
-            Err(StoreError::Denied(answer)) if answer.code == UNAUTHORIZED => return Ok(None),
+            Err(error) if error.lacks_a_right() => return Ok(None),
             Err(error) => return Err(error),
         };
         let users =
@@ -97,7 +96,7 @@ impl Store {
         match self.answer(command).await {
             Ok(answer) if writes => written(&answer).map(|()| true),
             Ok(_) => Ok(true),
-            Err(StoreError::Denied(answer)) if answer.code == UNAUTHORIZED => Ok(false),
+            Err(error) if error.lacks_a_right() => Ok(false),
             Err(StoreError::Server(answer)) if answer.code == ATLAS => Ok(false),
             Err(StoreError::Server(answer)) if !writes || answer.code == VIEW => Ok(true),
             Err(error) => Err(error),

@@ -56,17 +56,12 @@ async fn mongodb_is_down_for_as_long_as_inserts_are_refused() {
     assert_eq!(metric(&collector, up).await, 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_address_is_told_in_one_line_that_names_it() {
-    let database = Database::fresh().await.unwrap();
-    let options = CollectorOptions {
-        environment: vec![
-            ("MONGODB_URI".into(), "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=500".into()),
-            ("LOG_LEVEL".into(), "DEBUG".into()),
-        ],
-    };
+/// The only warning of a collector with this address of its database, once all that needs the
+/// database has tried, and has said so where it does not disturb.
+async fn only_warning(uri: &str) -> String {
+    let database = Database::on(uri, "logs").await.unwrap();
+    let options = CollectorOptions { environment: vec![("LOG_LEVEL".into(), "DEBUG".into())] };
     let mut collector = Collector::start(&database, options).await.unwrap();
-    // What else needs the database has failed by then, and says so where it does not disturb.
     let mut log = String::new();
     eventually("all that needs the database has tried", PATIENCE, async || {
         log = collector.process().stderr();
@@ -78,9 +73,51 @@ async fn a_wrong_address_is_told_in_one_line_that_names_it() {
     .await
     .unwrap();
     // Those about the environment of the tests apart.
-    let warnings: Vec<_> =
-        log.lines().filter(|line| line.contains("WARN") && !line.contains("GATELOG_")).collect();
+    let is_warning = |line: &&str| line.contains("WARN") && !line.contains("GATELOG_");
+    let warnings: Vec<_> = log.lines().filter(is_warning).collect();
     assert_eq!(warnings.len(), 1, "{warnings:#?}");
-    assert!(warnings[0].contains("127.0.0.1:1: Connection refused"), "{}", warnings[0]);
     assert!(!log.contains("Topology"), "{log}");
+    warnings[0].to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_address_is_told_in_one_line_that_names_it() {
+    let told = only_warning("mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=500").await;
+    assert!(told.contains("127.0.0.1:1: Connection refused"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_told_in_one_line_without_it() {
+    let [logs, storage] = [(); 2].map(|()| tempfile::TempDir::new().unwrap());
+    let storage = storage.path().join("data");
+    let server = DatabaseServer::start_with(logs.path(), &storage, &["--auth"]).await.unwrap();
+    let uri = server.uri().replace("://", "://gatelog:s3cret@") + "?authSource=logs";
+    let told = only_warning(&uri).await;
+    assert!(told.contains("authentication failed") && !told.contains("s3cret"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_the_way_of_an_index_is_told_once_and_the_index_made_once_there_is_room() {
+    let database = Database::fresh().await.unwrap();
+    let theirs = doc! { "createIndexes": "info_logs",
+    "indexes": [{ "key": { "created_at": 1 }, "name": "created_at_1" }] };
+    database.command(theirs).await.unwrap();
+    let mut collector = Collector::start(&database, CollectorOptions::default()).await.unwrap();
+    let mut says = async |text: &str| {
+        let mut log = String::new();
+        eventually(text, PATIENCE, async || {
+            log = collector.process().stderr();
+            ensure!(log.contains(text), "{log}");
+            Ok(())
+        })
+        .await
+        .unwrap();
+        log
+    };
+    says("info_logs: index created_at_1 cannot be created").await;
+    says("trace_logs: index created_at_1 created").await;
+    let room = doc! { "dropIndexes": "info_logs", "index": "created_at_1" };
+    database.command(room).await.unwrap();
+    let log = says("info_logs: index created_at_1 created").await;
+    assert_eq!(log.matches("info_logs: index created_at_1 cannot be created").count(), 1, "{log}");
 }

@@ -49,7 +49,7 @@ impl Store {
         let whole = |action| vec![Change { collection, index: None, action }];
         let existing = match self.list_indexes(collection).await {
             Ok(existing) => existing,
-            Err(StoreError::Denied(_)) => {
+            Err(error) if error.lacks_a_right() => {
                 let command = mongosh(&create(collection, &wanted));
                 return whole(Action::Denied { right: "listIndexes", command });
             }
@@ -191,7 +191,7 @@ impl Store {
             Err(error) => error,
         };
         Err(match error {
-            StoreError::Denied(_) => Action::Denied { right, command: mongosh(&command) },
+            error if error.lacks_a_right() => Action::Denied { right, command: mongosh(&command) },
             StoreError::Server(answer) if answer.code == COMMAND_NOT_SUPPORTED_ON_VIEW => {
                 view(collection)
             }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use gatelog_record::units::parse_duration;
 use gatelog_record::{Decoded, Timestamp};
 use mongodb::bson::DateTime;
 use serde_json::Value;
@@ -50,23 +51,15 @@ impl FromStr for Period {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || {
             format!(
-                "\"{}\" is no period: must be a whole number and a unit, d, h, m or s, \
+                "\"{}\" is not a period: must be whole seconds, as a number and a unit, d, h, m or s, \
                  from 1s to {}d",
                 text.escape_debug(),
                 LONGEST / 86_400
             )
         };
-        let digits = text.trim_end_matches(|unit: char| !unit.is_ascii_digit());
-        let unit = match text.strip_prefix(digits) {
-            Some("d") => 86_400,
-            Some("h") => 3_600,
-            Some("m") => 60,
-            Some("s") => 1,
-            _ => return Err(wrong()),
-        };
-        let number: u32 = digits.parse().map_err(|_| wrong())?;
-        match number.checked_mul(unit) {
-            Some(seconds @ 1..=LONGEST) => Ok(Self(seconds)),
+        let duration = parse_duration(text).map_err(|_| wrong())?;
+        match u32::try_from(duration.as_secs()) {
+            Ok(seconds @ 1..=LONGEST) if duration.subsec_nanos() == 0 => Ok(Self(seconds)),
             _ => Err(wrong()),
         }
     }
@@ -243,15 +236,15 @@ mod tests {
             ("36h", 129_600, "36h"),
             ("48h", 172_800, "2d"),
             ("1m", 60, "60s"),
+            ("1.5d", 129_600, "36h"),
+            ("30 d", 2_592_000, "30d"),
         ] {
             let period: Period = text.parse().unwrap();
             assert_eq!((period.seconds(), period.to_string().as_str()), (seconds, written));
         }
-        for text in
-            ["", "30", "d", "0d", "-1d", "1.5d", "1w", "30 d", "25000d", "99999999999s", "1d1"]
-        {
+        for text in ["", "30", "d", "0d", "-1d", "1.5s", "1w", "25000d", "99999999999s", "1d1"] {
             let error = text.parse::<Period>().unwrap_err();
-            assert!(error.contains("is no period: must be a whole number"), "{error}");
+            assert!(error.contains("is not a period: must be whole seconds"), "{error}");
         }
     }
 
@@ -260,7 +253,7 @@ mod tests {
         let error =
             "info, warn=3d, error=x, /info=3d".parse::<Retention>().unwrap_err().to_string();
         for part in
-            ["\"info\": must be", "\"warn\" names no", "\"x\" is no period", "no organization"]
+            ["\"info\": must be", "\"warn\" names no", "\"x\" is not a period", "no organization"]
         {
             assert!(error.contains(part), "{error}");
         }
