@@ -220,10 +220,11 @@ impl Account {
         }
     }
 
-    /// How many records have not arrived.
+    /// How many records are not known to have come to an end: neither stored nor refused. What is
+    /// on its way is among them, as the database may have had it before.
     pub fn absent_count(&self) -> u64 {
         let counts = self.numbers.counts(self.shared);
-        let terms = [counts.stored, counts.elsewhere, counts.quarantined, counts.spooled];
+        let terms = [counts.stored, counts.elsewhere, counts.quarantined];
         self.assigned().saturating_sub(terms.into_iter().fold(0, u64::saturating_add))
     }
 

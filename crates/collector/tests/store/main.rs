@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod accounts;
 mod documents;
 mod faults;
 mod fixture;
