@@ -1,0 +1,128 @@
+//! Resident memory and the spool's directory stay within their documented bounds, whatever is sent,
+//! and by however many.
+//!
+//! Every way in is used at once, on the collector as a process and a real database. How often each
+//! sender does what it does is fixed; `GATELOG_MEMORY_ROUNDS=100` makes it a longer test.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "tests"
+)]
+
+mod senders;
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use gatelog_testkit::{Collector, CollectorOptions, Database, eventually};
+use tokio::task::JoinSet;
+
+/// docs/collector.md: resident memory, whatever is posted.
+const RESIDENT_BYTES: u64 = 128 << 20;
+const SPOOL_BYTES: u64 = 32 << 20;
+const LETTER_BYTES: u64 = 8 << 20;
+/// docs/operations.md: the disk that a spool needs.
+const DIRECTORY_BYTES: u64 = 2 * SPOOL_BYTES + 2 * LETTER_BYTES + (128 << 20);
+
+/// How often each sender does what it does, unless `GATELOG_MEMORY_ROUNDS` says otherwise.
+const ROUNDS: usize = 1;
+/// Between two looks at the process.
+const LOOK: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The most that was seen.
+#[derive(Clone, Copy, Debug, Default)]
+struct Most {
+    resident: u64,
+    directory: u64,
+}
+
+fn directory_bytes(directory: &Path) -> u64 {
+    // A file may go between the two looks.
+    let files = fs::read_dir(directory).into_iter().flatten().flatten();
+    files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
+}
+
+/// Looks until told to stop.
+async fn watch(process: u32, directory: std::path::PathBuf, stop: Arc<AtomicBool>) -> Most {
+    let mut most = Most::default();
+    while !stop.load(Ordering::SeqCst) {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+        let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().unwrap_or_default();
+        most.resident = most.resident.max(kib << 10);
+        most.directory = most.directory.max(directory_bytes(&directory));
+        tokio::time::sleep(LOOK).await;
+    }
+    most
+}
+
+async fn start() -> Collector {
+    let database = Database::fresh().await.unwrap();
+    let size = |bytes: u64| format!("{}MiB", bytes >> 20);
+    let environment = vec![
+        ("GATELOG_SPOOL_MAX_BYTES".to_owned(), size(SPOOL_BYTES)),
+        ("GATELOG_DEAD_LETTERS_MAX_BYTES".to_owned(), size(LETTER_BYTES)),
+        ("GATELOG_HEADER_TIMEOUT".to_owned(), "3s".to_owned()),
+        ("GATELOG_BODY_TIMEOUT".to_owned(), "2s".to_owned()),
+    ];
+    Collector::start(&database, CollectorOptions { environment }).await.unwrap()
+}
+
+async fn answers(collector: &Collector) -> Result<()> {
+    let reply = collector.get("/healthz").await?;
+    ensure!(reply.status == 200, "{}", reply.text());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn resident_memory_and_the_spools_directory_stay_within_their_bounds_whatever_is_sent() {
+    let rounds = std::env::var("GATELOG_MEMORY_ROUNDS");
+    let rounds = rounds.map_or(ROUNDS, |rounds| rounds.parse().expect("a number of rounds"));
+    let mut collector = start().await;
+    let address = collector.address();
+    let stop = Arc::new(AtomicBool::new(false));
+    let process = collector.process().id();
+    let watcher = tokio::spawn(watch(process, collector.spool(), Arc::clone(&stop)));
+
+    let mut tasks = JoinSet::new();
+    // Known before anything else comes, so that whoever reads the accounts reads all of them.
+    eventually("ten thousand boots are known", PATIENCE, async || {
+        let reply = senders::post(address, senders::boots()).await?;
+        ensure!(reply.status == 202, "{}", reply.text());
+        Ok(())
+    })
+    .await
+    .unwrap();
+    for sender in senders::all(address, rounds) {
+        tasks.spawn(sender);
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+    collector.process().ensure_running().unwrap();
+    eventually("the collector answers", PATIENCE, async || answers(&collector).await)
+        .await
+        .unwrap();
+    stop.store(true, Ordering::SeqCst);
+    let most = watcher.await.unwrap();
+    println!("at most {} KiB resident, {} KiB on disk", most.resident >> 10, most.directory >> 10);
+    assert!(most.resident <= RESIDENT_BYTES, "{} KiB resident", most.resident >> 10);
+    assert!(most.directory <= DIRECTORY_BYTES, "{} KiB on disk", most.directory >> 10);
+    // All of them are gone, and whoever comes next is served.
+    eventually("posts are taken", PATIENCE, async || {
+        let reply = senders::post(address, Vec::new()).await?;
+        ensure!(reply.status == 202, "{}", reply.text());
+        Ok(())
+    })
+    .await
+    .unwrap();
+}

@@ -1,0 +1,304 @@
+//! Everything that can be sent, each by one sender that sends it again and again.
+
+use std::convert::Infallible;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use anyhow::Result;
+use axum::body::HttpBody;
+use axum::http::Method;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use gatelog_record::Uuid;
+use gatelog_testkit::{Client, Reply};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::Request;
+use hyper::body::{Bytes, Frame};
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+pub(crate) type Sender = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Longer than the collector lets anything wait.
+const HELD: Duration = Duration::from_secs(6);
+/// Silent connections of each kind.
+const SILENT: usize = 60;
+/// HTTP/2 connections that open as many posts as they may, and more.
+const CROWDED: usize = 64;
+const STREAMS: usize = 32;
+
+/// All senders; each ends after so many rounds.
+pub(crate) fn all(address: SocketAddr, rounds: usize) -> Vec<Sender> {
+    let mut senders: Vec<Sender> = Vec::new();
+    for body in [boots(), records(), letters(), values(), names(), reasons()] {
+        let zipped = zip(&body);
+        senders.push(Box::pin(posts(address, rounds, body, false)));
+        senders.push(Box::pin(posts(address, rounds, zipped, true)));
+    }
+    senders.push(Box::pin(posts(address, rounds, bomb(), true)));
+    senders.push(Box::pin(silent(address, rounds)));
+    senders.push(Box::pin(crowded(address, rounds)));
+    senders.push(Box::pin(cancelled(address, rounds)));
+    senders.push(Box::pin(large_heads(address, rounds)));
+    for path in ["/v1/accounting", "/metrics"] {
+        for _ in 0..8 {
+            senders.push(Box::pin(readers(address, rounds, path)));
+        }
+        senders.push(Box::pin(unread(address, rounds, path)));
+    }
+    senders
+}
+
+fn zip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn bomb() -> Vec<u8> {
+    zip(&vec![b'\n'; 64 << 20])
+}
+
+fn line(more: &str) -> String {
+    let id = Uuid::new_v4();
+    format!(
+        r#"{{"timestamp":"2026-01-26T02:11:57.469652+00:00","level":"INFO","message":"m","id":"{id}"{more}}}"#
+    )
+}
+
+/// Every record of a boot of its own.
+pub(crate) fn boots() -> Vec<u8> {
+    let source = |seq: u32| {
+        format!(r#","source":{{"gateway":"edge-{seq}","boot":"{}","seq":{seq}}}"#, Uuid::new_v4())
+    };
+    let lines: Vec<String> = (1..=10_000).map(|seq| line(&source(seq))).collect();
+    lines.join("\n").into_bytes()
+}
+
+/// Of one boot, and only every other number.
+fn records() -> Vec<u8> {
+    let boot = Uuid::new_v4();
+    let source = |seq: u32| {
+        let seq = seq * 2;
+        format!(
+            r#","extra":{{"x":"{}"}},"source":{{"gateway":"edge","boot":"{boot}","seq":{seq}}}"#,
+            "x".repeat(100)
+        )
+    };
+    let lines: Vec<String> = (1..=9_000).map(|seq| line(&source(seq))).collect();
+    lines.join("\n").into_bytes()
+}
+
+fn letters() -> Vec<u8> {
+    b"x\n".repeat(10_000)
+}
+
+/// Two bytes of text, and many times that in memory; some too deep, some too many.
+fn values() -> Vec<u8> {
+    let of = |count: usize| line(&format!(r#","extra":{{"x":[{}0]}}"#, "0,".repeat(count)));
+    let parsed = line(&format!(
+        r#","extra":{{"a":{{"$serde_json::private::RawValue":"{}"}}}}"#,
+        "[".repeat(6_000)
+    ));
+    let mut lines = vec![of(400_000), line(&format!(r#","x":{}"#, "[".repeat(100_000))), parsed];
+    lines.extend((0..20).map(|_| of(16_000)));
+    lines.join("\n").into_bytes()
+}
+
+/// Gateways with long names, in records and in what is quarantined.
+fn names() -> Vec<u8> {
+    let source = |name: usize, seq: i64| {
+        let (name, boot) = ("g".repeat(name), Uuid::new_v4());
+        line(&format!(r#","source":{{"gateway":"{name}","boot":"{boot}","seq":{seq}}}"#))
+    };
+    let lines = [source(128, 1), source(900_000, 1), source(3 << 20, 1), source(900_000, -1)];
+    lines.join("\n").into_bytes()
+}
+
+fn reasons() -> Vec<u8> {
+    let reasons: Vec<String> =
+        (0..100_000).map(|reason| format!("\"reason-{reason}\":1")).collect();
+    let boot = Uuid::new_v4();
+    format!(
+        r#"{{"batch":{{"v":1,"gateway":"{}","boot":"{boot}","assigned":18446744073709551615,"queued":0,"dropped":{{{}}}}}}}"#,
+        "g".repeat(1 << 20),
+        reasons.join(",")
+    )
+    .into_bytes()
+}
+
+/// Posts once.
+pub(crate) async fn post(address: SocketAddr, body: Vec<u8>) -> Result<Reply> {
+    let headers: [(&str, &[u8]); 1] = [("content-type", b"application/x-ndjson")];
+    Client::default().send(address, Method::POST, "/v1/records", &headers, body).await
+}
+
+async fn posts(address: SocketAddr, rounds: usize, body: Vec<u8>, zipped: bool) {
+    let body = Bytes::from(body);
+    for _ in 0..rounds {
+        let client = Client::default();
+        let mut headers = vec![("content-type", &b"application/x-ndjson"[..])];
+        if zipped {
+            headers.push(("content-encoding", b"gzip"));
+        }
+        let mut tasks = JoinSet::new();
+        for _ in 0..4 {
+            let (client, headers, body) = (client.clone(), headers.clone(), body.clone());
+            tasks.spawn(async move {
+                // Taken or refused, or closed for having been quiet when others came.
+                let _ = client.send(address, Method::POST, "/v1/records", &headers, body).await;
+            });
+        }
+        tasks.join_all().await;
+    }
+}
+
+/// Connections that say nothing, or not enough.
+async fn silent(address: SocketAddr, rounds: usize) {
+    for _ in 0..rounds {
+        let mut open = Vec::new();
+        for text in [&b""[..], b"PRI * HT", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"POST /v1/rec"] {
+            for _ in 0..SILENT {
+                let Ok(mut stream) = TcpStream::connect(address).await else { continue };
+                let _ = stream.write_all(text).await;
+                open.push(stream);
+            }
+        }
+        tokio::time::sleep(HELD / 2).await;
+    }
+}
+
+type Out = BoxBody<Bytes, Infallible>;
+
+/// A body that never comes.
+struct Never;
+
+impl HttpBody for Never {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+}
+
+async fn connect(address: SocketAddr, window: u32) -> Option<SendRequest<Out>> {
+    let io = TokioIo::new(TcpStream::connect(address).await.ok()?);
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(window);
+    let (sender, connection) = builder.handshake(io).await.ok()?;
+    tokio::spawn(connection);
+    Some(sender)
+}
+
+fn request(
+    method: &str,
+    address: SocketAddr,
+    path: &str,
+    headers: usize,
+    body: Out,
+) -> Request<Out> {
+    let mut request = Request::builder().method(method).uri(format!("http://{address}{path}"));
+    request = request.header("content-type", "application/x-ndjson");
+    // Each counts with 32 bytes more than it has, and takes more than that.
+    for number in 0..headers {
+        request = request.header(format!("x-{number:03}"), "v");
+    }
+    request.body(body).unwrap()
+}
+
+/// Posts that are open at once on many connections, with as many headers as may be, and no body.
+async fn crowded(address: SocketAddr, rounds: usize) {
+    for _ in 0..rounds.div_ceil(2) {
+        let mut open = Vec::new();
+        let mut waiting = JoinSet::new();
+        for _ in 0..CROWDED {
+            let Some(sender) = connect(address, 1).await else { continue };
+            for _ in 0..STREAMS {
+                let (mut sender, body) = (sender.clone(), Never.boxed());
+                let post = request("POST", address, "/v1/records", 380, body);
+                waiting.spawn(async move {
+                    let _ = timeout(HELD, sender.send_request(post)).await;
+                });
+            }
+            open.push(sender);
+        }
+        waiting.join_all().await;
+    }
+}
+
+/// Posts whose client goes away as soon as they are sent.
+async fn cancelled(address: SocketAddr, rounds: usize) {
+    let body = Bytes::from(b"x\n".repeat(200_000));
+    for _ in 0..rounds * 5 {
+        let Some(sender) = connect(address, 1 << 16).await else { continue };
+        let mut waiting = JoinSet::new();
+        for wait in 0..40 {
+            let (mut sender, body) = (sender.clone(), Full::new(body.clone()).boxed());
+            waiting.spawn(async move {
+                let post = sender.send_request(request("POST", address, "/v1/records", 0, body));
+                let _ = timeout(Duration::from_millis(wait * 3), post).await;
+            });
+        }
+        waiting.join_all().await;
+    }
+}
+
+/// Heads past every bound.
+async fn large_heads(address: SocketAddr, rounds: usize) {
+    let head = [&b"GET / HTTP/1.1\r\nx: "[..], &vec![b'x'; 1 << 20]].concat();
+    for _ in 0..rounds {
+        for _ in 0..20 {
+            let Ok(mut stream) = TcpStream::connect(address).await else { continue };
+            let _ = timeout(HELD, stream.write_all(&head)).await;
+        }
+        if let Some(mut sender) = connect(address, 1 << 16).await {
+            let get = request("GET", address, "/healthz", 20_000, Never.boxed());
+            let _ = timeout(HELD, sender.send_request(get)).await;
+        }
+    }
+}
+
+async fn readers(address: SocketAddr, rounds: usize, path: &str) {
+    let client = Client::default();
+    for _ in 0..rounds * 20 {
+        let _ = client.get(address, path).await;
+    }
+}
+
+/// Answers that nobody reads.
+async fn unread(address: SocketAddr, rounds: usize, path: &'static str) {
+    let pipelined = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").repeat(50);
+    for _ in 0..rounds.div_ceil(2) {
+        let (mut open, mut waiting) = (Vec::new(), JoinSet::new());
+        for _ in 0..20 {
+            if let Ok(mut stream) = TcpStream::connect(address).await {
+                let _ = stream.write_all(pipelined.as_bytes()).await;
+                open.push(stream);
+            }
+            let Some(sender) = connect(address, 1).await else { continue };
+            for _ in 0..16 {
+                let mut sender = sender.clone();
+                waiting.spawn(async move {
+                    let get = request("GET", address, path, 0, Full::default().boxed());
+                    // The answer's head comes; its body is left where it is.
+                    let answer = sender.send_request(get).await;
+                    tokio::time::sleep(HELD).await;
+                    drop(answer);
+                });
+            }
+        }
+        waiting.join_all().await;
+    }
+}
