@@ -42,7 +42,7 @@
 //! | killed between insert and settle | nothing: the row is inserted again, and its records are duplicates |
 //! | the disk is full or read-only | nothing: appends fail (`503`), readiness is off, and the spool tries every second. On a full disk rows are settled with the reserve, and batches are taken again once it could be made anew |
 //! | fsync fails | nothing acknowledged before; afterwards nothing is acknowledged until a restart. It is never tried again, since a second fsync may succeed without having written what the first one lost |
-//! | a body is damaged | that batch: its checksum is wrong, it becomes one dead letter, and its numbered records are accounted as quarantined |
+//! | a body is damaged | that batch: its checksum is wrong, it becomes one dead letter, and its numbered records are `missing`, so that a replay brings them |
 //! | a page cannot be read | nothing yet: the batches on it wait, told and counted; the others go on |
 //! | the file is damaged | what cannot be read: the file is moved aside and named in the log, everything that is still readable and has the right checksum is copied into a new one, the rest becomes `missing` in the accounts, and the service goes on. The new file is built under another name; once it is complete, what is left to do is done again after a crash |
 
@@ -130,9 +130,12 @@ pub struct SettledRow {
     pub id: i64,
     /// The collection that the row was parked for; none for a whole batch.
     pub parked: Option<String>,
+    /// Whether its body was not what had been written. Then its numbers are missing from now on,
+    /// whatever else is said of it: its letter is to be looked at, and a replay brings its records.
+    pub damaged: bool,
     /// Records that the database refused for good.
     pub letters: Vec<DeadLetter>,
-    /// Their sequence numbers.
+    /// Their sequence numbers. What is neither here, nor stored, nor in a rest is missing from now on.
     pub quarantined: Seqs,
     /// Records that wait on, at most one rest for each collection. With the row's deletion each
     /// becomes a row of its own that is [read](Spool::read_parked) by its collection.
@@ -142,7 +145,7 @@ pub struct SettledRow {
 impl SettledRow {
     /// The row, with nothing refused and nothing left.
     pub fn of(row: &Row) -> Self {
-        Self { id: row.id, parked: row.parked.clone(), ..Self::default() }
+        Self { id: row.id, parked: row.parked.clone(), damaged: !row.intact, ..Self::default() }
     }
 }
 

@@ -52,6 +52,32 @@ impl Intervals {
         }
     }
 
+    /// Removes every member of the other set.
+    pub fn subtract(&mut self, other: &Self) {
+        let mut left = Self::default();
+        for (start, end) in self.spans() {
+            let mut next = start;
+            for (from, to) in other.touching(start..=end) {
+                if next < from {
+                    left.spans.insert(next, from.saturating_sub(1));
+                }
+                next = next.max(to.saturating_add(1));
+            }
+            if next <= end {
+                left.spans.insert(next, end);
+            }
+        }
+        *self = left;
+    }
+
+    /// The intervals that have a member in the range, lowest first.
+    fn touching(&self, range: RangeInclusive<u64>) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let before = self.spans.range(..*range.start()).next_back();
+        let first = before.filter(|(_, end)| *end >= range.start());
+        let spans = first.into_iter().chain(self.spans.range(range));
+        spans.map(|(start, end)| (*start, *end))
+    }
+
     /// How many numbers are in the set.
     pub fn len(&self) -> u64 {
         let lengths =
@@ -102,6 +128,23 @@ mod tests {
         assert_eq!(set.spans().collect::<Vec<_>>(), [(1, 1), (u64::MAX - 1, u64::MAX)]);
         set.insert(0..=u64::MAX);
         assert_eq!(set.len(), u64::MAX);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_subtracted_is_gone_and_no_more(one in ranges(), two in ranges()) {
+            let set = |ranges: &[(u64, u64)]| {
+                let mut set = Intervals::default();
+                ranges.iter().for_each(|(start, more)| set.insert(*start..=start + more));
+                set
+            };
+            let (mut left, two) = (set(&one), set(&two));
+            left.subtract(&two);
+            for number in 1..=220 {
+                let expected = set(&one).contains(number) && !two.contains(number);
+                prop_assert_eq!(left.contains(number), expected, "{}", number);
+            }
+        }
     }
 
     fn ranges() -> impl Strategy<Value = Vec<(u64, u64)>> {

@@ -285,6 +285,25 @@ impl Numbers {
         self.below.late = self.below.late.min(unknown);
     }
 
+    /// These are not on their way any more, and nowhere else that is known: they are missing again.
+    /// What was told of them meanwhile stays.
+    pub fn lose(&mut self, range: RangeInclusive<u64>) {
+        for (range, above) in self.split(range) {
+            let (mut known, start) = (0_u64, *range.start());
+            for run in self.take(&range) {
+                known = known.saturating_add(run.len());
+                if run.place > Place::Spooled {
+                    self.raise(run.start..=run.end, run.place);
+                }
+            }
+            if !above {
+                let all = range.end().saturating_add(1).saturating_sub(start);
+                let unknown = all.saturating_sub(known);
+                self.below.spooled = self.below.spooled.saturating_sub(unknown);
+            }
+        }
+    }
+
     /// Forgets what is on its way: its collector is gone.
     pub fn drop_spooled(&mut self) {
         self.keep_spooled(std::iter::empty());

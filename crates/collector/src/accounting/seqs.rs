@@ -27,6 +27,16 @@ impl Seqs {
         }
     }
 
+    /// Removes all of the other's.
+    pub fn subtract(&mut self, other: &Self) {
+        for (key, seqs) in &mut self.boots {
+            if let Some(others) = other.boots.get(key) {
+                seqs.subtract(others);
+            }
+        }
+        self.boots.retain(|_, seqs| !seqs.is_empty());
+    }
+
     /// One boot's.
     pub fn get(&self, key: &BootKey) -> Option<&Intervals> {
         self.boots.get(key)

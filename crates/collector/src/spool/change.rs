@@ -6,7 +6,8 @@ use super::accounts;
 use super::database::{self, Parked, Taken, Waiting};
 use super::error::SpoolError;
 use super::letters::{self, DeadLetter, LetterCount};
-use super::{Append, Settled, SettledRow};
+use super::rows::{self, Source};
+use super::{Append, Rest, Settled, SettledRow};
 use crate::accounting::{Account, Edit, Ledger, Seqs, Told, Totals};
 
 /// One transaction's effect on what is kept in memory; thrown away when it fails.
@@ -60,7 +61,7 @@ impl Change<'_> {
         // Rows of a file that was moved aside: the new file's are read and settled anew.
         if settled.generation == generation {
             for row in &settled.rows {
-                self.settle_row(tx, row)?;
+                self.settle_row(tx, row, settled)?;
             }
         }
         Ok(())
@@ -68,16 +69,59 @@ impl Change<'_> {
 
     /// What becomes of a row's records is written only with the row's deletion: never twice, and
     /// never for a row that is still there.
-    fn settle_row(&mut self, tx: &Transaction<'_>, row: &SettledRow) -> Result<(), SpoolError> {
+    fn settle_row(
+        &mut self,
+        tx: &Transaction<'_>,
+        row: &SettledRow,
+        settled: &Settled,
+    ) -> Result<(), SpoolError> {
         let Some(taken) = self.take(tx, row.id, row.parked.as_deref())? else { return Ok(()) };
         for rest in row.rests.iter().filter(|rest| rest.records > 0) {
-            // Only a damaged file holds a batch and what was parked of it.
-            self.take(tx, row.id, Some(&rest.collection))?;
-            let counted = database::insert_parked(tx, row.id, taken.received, rest)?;
-            self.parked.entry(rest.collection.clone()).or_default().add(counted);
+            self.park(tx, row.id, taken.received, rest)?;
         }
-        self.tell(&row.quarantined, Told::Refused);
+        // Of a damaged row nothing is known but that it held these numbers: they are missing, so
+        // that a replay brings them. The same of a number that nothing was told of.
+        let mut lost = taken.seqs;
+        if !row.damaged {
+            self.tell(&row.quarantined, Told::Refused);
+            let rests = row.rests.iter().map(|rest| &rest.seqs);
+            let told = [&settled.stored, &settled.again, &settled.elsewhere, &row.quarantined];
+            told.into_iter().chain(rests).for_each(|seqs| lost.subtract(seqs));
+        }
+        self.each(&lost, |account, (start, end)| {
+            // That they were made is known, whatever becomes of them.
+            account.totals.assigned = account.assigned();
+            account.numbers.lose(start..=end);
+        });
         self.bury(tx, &row.letters)
+    }
+
+    /// Parks a rest, together with what is parked of the same batch for the same collection: from
+    /// another row of it, or in a file that was damaged.
+    fn park(
+        &mut self,
+        tx: &Transaction<'_>,
+        batch: i64,
+        received: i64,
+        rest: &Rest,
+    ) -> Result<(), SpoolError> {
+        let before = rows::get(tx, Source::Parked(&rest.collection), batch)?;
+        let merged = before.as_ref().map(|before| Rest {
+            collection: rest.collection.clone(),
+            records: before.records.saturating_add(rest.records),
+            seqs: {
+                let mut seqs = before.seqs.clone();
+                seqs.merge(&rest.seqs);
+                seqs
+            },
+            body: [before.body.as_slice(), &rest.body].concat(),
+        });
+        let intact = before.as_ref().is_none_or(|before| before.intact);
+        self.take(tx, batch, Some(&rest.collection))?;
+        let rest = merged.as_ref().unwrap_or(rest);
+        let counted = database::insert_parked(tx, batch, received, rest, intact)?;
+        self.parked.entry(rest.collection.clone()).or_default().add(counted);
+        Ok(())
     }
 
     /// Deletes a row; none when it is not there.
@@ -88,11 +132,11 @@ impl Change<'_> {
         parked: Option<&str>,
     ) -> Result<Option<Taken>, SpoolError> {
         let taken = database::take_row(tx, batch, parked)?;
-        if let Some(Taken { counted, .. }) = taken {
+        if let Some(Taken { counted, .. }) = &taken {
             match parked {
-                None => self.waiting.remove(counted),
+                None => self.waiting.remove(*counted),
                 Some(collection) => {
-                    self.parked.entry(collection.to_owned()).or_default().remove(counted);
+                    self.parked.entry(collection.to_owned()).or_default().remove(*counted);
                 }
             }
         }

@@ -195,12 +195,13 @@ pub(super) fn insert_row(
     Ok(counted)
 }
 
-/// Parks what is left of a batch.
+/// Parks what is left of a batch; what is not `intact` will be found damaged.
 pub(super) fn insert_parked(
     tx: &Transaction<'_>,
     batch: i64,
     received: i64,
     rest: &Rest,
+    intact: bool,
 ) -> Result<Counted, SpoolError> {
     let seqs = rest.seqs.encode();
     let counted = count(rest.records, &seqs, &rest.body);
@@ -214,7 +215,8 @@ pub(super) fn insert_parked(
         received,
         signed(rest.records),
         seqs,
-        checksum(&rest.body),
+        // No checksum is negative.
+        if intact { checksum(&rest.body) } else { -1 },
         rest.body
     ])?;
     Ok(counted)
@@ -235,9 +237,10 @@ fn signed(value: u64) -> i64 {
 }
 
 /// A row that was deleted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Taken {
     pub(super) received: i64,
+    pub(super) seqs: Seqs,
     pub(super) counted: Counted,
 }
 
@@ -251,13 +254,14 @@ pub(super) fn take_row(
         None => ("batch", "id = ?1 AND ?2 IS NULL"),
         Some(_) => ("parked", "batch = ?1 AND collection = ?2"),
     };
-    let columns = "received, records, octet_length(seqs) + length(body)";
+    let columns = "received, records, octet_length(seqs) + length(body), seqs";
     let taken = tx
         .prepare_cached(&format!("SELECT {columns} FROM {from} WHERE {key}"))?
         .query_row(params![batch, parked], |row| {
             let bytes = unsigned(row.get(2)?).saturating_add(ROW_BYTES);
             let counted = Counted { records: unsigned(row.get(1)?), bytes };
-            Ok(Taken { received: row.get(0)?, counted })
+            let seqs = Seqs::decode(&row.get::<_, String>(3)?);
+            Ok(Taken { received: row.get(0)?, seqs, counted })
         })
         .optional()?;
     if taken.is_some() {

@@ -176,8 +176,10 @@ fn step() -> Result<(), SpoolError> {
 #[cfg(test)]
 use tests::step;
 
-/// Walks the tables that must be sound to go on; damage shows as an error.
+/// Walks the tables that must be sound to go on, all that are read at the start; damage shows as an
+/// error.
 fn read_through(db: &Connection) -> Result<(), SpoolError> {
+    database::last_row(db)?;
     database::waiting(db)?;
     database::parked(db)?;
     letters::count(db)?;
@@ -232,7 +234,7 @@ fn save(tx: &Transaction<'_>, row: Row) -> Result<(), SpoolError> {
         None => database::insert_row(tx, Some(id), received, records, &seqs, &body)?,
         Some(collection) => {
             let rest = Rest { collection, records, seqs, body };
-            database::insert_parked(tx, id, received, &rest)?
+            database::insert_parked(tx, id, received, &rest, true)?
         }
     };
     Ok(())
@@ -311,7 +313,7 @@ mod tests {
         let tx = db.transaction().unwrap();
         let rest =
             Rest { collection: "audit_logs".into(), records: 1, body: body(21), ..Rest::default() };
-        database::insert_parked(&tx, 900, 5, &rest).unwrap();
+        database::insert_parked(&tx, 900, 5, &rest, true).unwrap();
         let letter = DeadLetter { kind: "not_json".into(), reason: "no".into(), line: b"x".into() };
         letters::insert(&tx, 5, &letter).unwrap();
         let mut account = Account::default();

@@ -208,14 +208,23 @@ impl RowReader {
         if self.broken.0.contains(&key) {
             return Err(unreadable());
         }
-        let ((table, column), names, only) = (source.table(), source.names(), source.only());
-        let sql = format!(
-            "SELECT {names}, received, records, seqs, crc, body FROM {table}
-             WHERE {column} = ?1 AND {only}"
-        );
-        let mut statement = self.db.prepare_cached(&sql)?;
-        Ok(statement.query_row(params![key, source.collection()], read_row).optional()?)
+        get(&self.db, source, key)
     }
+}
+
+/// One row, by its key.
+pub(super) fn get(
+    db: &Connection,
+    source: Source<'_>,
+    key: i64,
+) -> Result<Option<Row>, SpoolError> {
+    let ((table, column), names, only) = (source.table(), source.names(), source.only());
+    let sql = format!(
+        "SELECT {names}, received, records, seqs, crc, body FROM {table}
+         WHERE {column} = ?1 AND {only}"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    Ok(statement.query_row(params![key, source.collection()], read_row).optional()?)
 }
 
 fn read_row(row: &rusqlite::Row<'_>) -> Result<Row, rusqlite::Error> {

@@ -413,9 +413,36 @@ async fn a_damaged_body_is_found_by_its_checksum() {
     let at = bytes.windows(6).position(|window| window == b"{\"n\":2").unwrap();
     let file = OpenOptions::new().write(true).open(&path).unwrap();
     file.write_all_at(b"7", at as u64 + 5).unwrap();
-    let rows = all(&open(dir.path())).await;
+    let spool = open(dir.path());
+    let rows = all(&spool).await;
     assert_eq!(rows.iter().map(|row| row.intact).collect::<Vec<_>>(), [true, false, true]);
     assert_eq!(rows[1].seqs, batch(2, 0).seqs, "its numbers are known all the same");
+    // They counted as quarantined, and so as known: no replay sent them.
+    let mut done = settled(&spool, &rows);
+    done.stored = batch(1, 0).seqs;
+    done.stored.merge(&batch(3, 0).seqs);
+    done.rows[1].letters.push(letter("damaged"));
+    done.rows[1].quarantined = rows[1].seqs.clone();
+    spool.settle(done).await.unwrap();
+    let statement = || spool.ledger().get(&key()).unwrap().statement(0);
+    assert_eq!((statement().stored, statement().quarantined, statement().missing), (2, 0, 1));
+    assert_eq!(spool.ledger().get(&key()).unwrap().absent(), [(2, 2)]);
+    spool.append(batch(2, 200)).await.unwrap();
+    assert_eq!((statement().spooled, statement().missing), (1, 0));
+}
+
+/// A line that can be decoded no more has no number that could be told: it was `spooled` for ever.
+#[tokio::test]
+async fn a_number_that_nothing_is_told_of_is_missing_once_its_row_is_settled() {
+    let dir = TempDir::new().unwrap();
+    let spool = open(dir.path());
+    spool.append(batch(1, 10)).await.unwrap();
+    let rows = all(&spool).await;
+    let row = SettledRow { letters: vec![letter("unreadable")], ..SettledRow::of(&rows[0]) };
+    let generation = spool.generation();
+    spool.settle(Settled { generation, rows: vec![row], ..Settled::default() }).await.unwrap();
+    let statement = spool.ledger().get(&key()).unwrap().statement(0);
+    assert_eq!((statement.spooled, statement.missing), (0, 1));
 }
 
 #[tokio::test]

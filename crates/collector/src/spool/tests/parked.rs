@@ -100,6 +100,23 @@ async fn a_rest_is_settled_in_parts_and_gives_its_bytes_back() {
     assert_eq!((statement.stored, statement.quarantined, statement.spooled), (2, 1, 0));
 }
 
+/// What was parked already was replaced, and lost: the model found it.
+#[tokio::test]
+async fn a_rest_for_a_collection_that_has_one_of_the_batch_joins_it() {
+    let dir = TempDir::new().unwrap();
+    let spool = open(dir.path());
+    park(&spool).await;
+    let rows = parked(&spool, "audit_logs").await;
+    let row = SettledRow { rests: vec![rest("trace_logs", 2)], ..SettledRow::of(&rows[0]) };
+    let settled = Settled { generation: spool.generation(), rows: vec![row], ..Settled::default() };
+    spool.settle(settled).await.unwrap();
+    let rows = parked(&spool, "trace_logs").await;
+    assert_eq!((rows.len(), rows[0].records, rows[0].intact), (1, 2, true));
+    assert_eq!(rows[0].body, [batch(3, 10).body, batch(2, 10).body].concat());
+    assert_eq!(spool.ledger().get(&key()).unwrap().statement(0).spooled, 2);
+    is_as_on_disk(&spool, dir.path());
+}
+
 #[tokio::test]
 async fn rests_count_against_the_bound() {
     let dir = TempDir::new().unwrap();
