@@ -1,4 +1,4 @@
-//! Any text reads as an instant or does not; an instant's own text reads back, and sorts as the
+//! Any text reads as an instant of the years 1 to 9999 or does not; an instant's own text reads back, and sorts as the
 //! instant does.
 #![no_main]
 
@@ -9,6 +9,7 @@ fuzz_target!(|input: (&str, i64, i64)| {
     let (text, one, other) = input;
     if let Ok(instant) = Timestamp::parse(text) {
         assert_eq!(Timestamp::parse(&instant.to_string()), Ok(instant), "{text:?}");
+        assert!((Timestamp::FIRST..=Timestamp::LAST).contains(&instant), "{text:?}");
     }
     let one = Timestamp::from_unix_micros(one);
     let other = Timestamp::from_unix_micros(other);

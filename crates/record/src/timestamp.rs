@@ -2,15 +2,17 @@
 
 use std::fmt;
 
-/// Microseconds since 1970-01-01T00:00:00 UTC, within the years 0000 to 9999.
+/// Microseconds since 1970-01-01T00:00:00 UTC, within the years 0001 to 9999.
 ///
-/// Its text is `2026-01-26T02:11:57.469652+00:00`: always 32 bytes, always UTC, so comparing
+/// RFC 3339 also writes the year 0000, but neither the date types of several languages nor every
+/// server that speaks MongoDB's protocol can hold it: such a document makes them refuse the whole
+/// call. Its text is `2026-01-26T02:11:57.469652+00:00`: always 32 bytes, always UTC, so comparing
 /// texts compares instants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// 0000-01-01T00:00:00Z, in microseconds.
-const FIRST_MICROS: i64 = -62_167_219_200_000_000;
+/// 0001-01-01T00:00:00Z, in microseconds.
+const FIRST_MICROS: i64 = -62_135_596_800_000_000;
 /// 9999-12-31T23:59:59.999999Z, in microseconds.
 const LAST_MICROS: i64 = 253_402_300_799_999_999;
 const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -20,7 +22,13 @@ impl Timestamp {
     /// Length of the text, in bytes.
     pub const TEXT_LEN: usize = 32;
 
-    /// An instant from microseconds since the epoch; one outside the years 0 to 9999 is moved
+    /// The first instant: 0001-01-01T00:00:00Z.
+    pub const FIRST: Self = Self(FIRST_MICROS);
+
+    /// The last instant: 9999-12-31T23:59:59.999999Z.
+    pub const LAST: Self = Self(LAST_MICROS);
+
+    /// An instant from microseconds since the epoch; one outside the years 1 to 9999 is moved
     /// to the nearest end.
     pub const fn from_unix_micros(micros: i64) -> Self {
         if micros < FIRST_MICROS {
@@ -50,6 +58,10 @@ impl Timestamp {
     /// Reads an RFC 3339 date and time with any offset and any number of fraction digits; a
     /// fraction finer than a microsecond is cut. Source: RFC 3339 §5.6; a leap second (`:60`) is
     /// read as the second that follows.
+    ///
+    /// # Errors
+    ///
+    /// The text is not such a date and time, or its instant in UTC is outside the years 1 to 9999.
     pub fn parse(text: &str) -> Result<Self, ParseTimestampError> {
         parse(text.as_bytes()).ok_or(ParseTimestampError)
     }
@@ -77,14 +89,15 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// A text that is no RFC 3339 date and time.
+/// A text that is not an RFC 3339 date and time within the years 1 to 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseTimestampError;
 
 impl fmt::Display for ParseTimestampError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "must be an RFC 3339 date and time such as \"2026-01-26T02:11:57.469652+00:00\"",
+            "must be an RFC 3339 date and time within the years 0001 to 9999, for example \
+             \"2026-01-26T02:11:57.469652+00:00\"",
         )
     }
 }
@@ -100,7 +113,7 @@ fn put(text: &mut [u8], range: std::ops::Range<usize>, mut value: i64) {
 }
 
 /// Year, month and day of a day number. Source: H. Hinnant, "chrono-compatible low-level date
-/// algorithms". Every intermediate fits i64 for days within the years 0 to 9999.
+/// algorithms". Every intermediate fits i64 for days within the years 0 to 9999, more than an instant has.
 #[expect(clippy::arithmetic_side_effects, reason = "days are within years 0 to 9999")]
 const fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let z = days + 719_468;
@@ -211,7 +224,7 @@ mod tests {
         (1_769_393_517_469_652, "2026-01-26T02:11:57.469652+00:00"),
         (951_782_400_000_000, "2000-02-29T00:00:00.000000+00:00"),
         (-1, "1969-12-31T23:59:59.999999+00:00"),
-        (FIRST_MICROS, "0000-01-01T00:00:00.000000+00:00"),
+        (FIRST_MICROS, "0001-01-01T00:00:00.000000+00:00"),
         (LAST_MICROS, "9999-12-31T23:59:59.999999+00:00"),
     ];
 
@@ -242,6 +255,17 @@ mod tests {
     }
 
     #[test]
+    fn an_offset_may_lead_to_the_first_and_the_last_instant_but_not_past_them() {
+        for (text, instant) in [
+            ("0000-12-31T23:00:00-01:00", Timestamp::FIRST),
+            ("0001-01-01T00:30:00+00:30", Timestamp::FIRST),
+            ("9999-12-31T23:59:59.9999999Z", Timestamp::LAST),
+        ] {
+            assert_eq!(Timestamp::parse(text), Ok(instant), "{text}");
+        }
+    }
+
+    #[test]
     fn other_offsets_and_fractions_are_read() {
         let noon = Timestamp::parse("2026-01-26T12:00:00Z").unwrap();
         for same in [
@@ -268,7 +292,11 @@ mod tests {
             "2026-01-26T00:00:00Zjunk",
             "-026-01-26T00:00:00Z",
             "2026-01-26T00:00:00+24:00",
-            "0000-01-01T00:00:00+01:00",
+            "0000-01-01T00:00:00Z",
+            "0000-12-31T23:59:59.999999Z",
+            "0001-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:59-00:01",
+            "9999-12-31T23:59:60Z",
             "é026-01-26T00:00:00Z",
         ] {
             assert_eq!(Timestamp::parse(text), Err(ParseTimestampError), "{text}");

@@ -74,7 +74,13 @@ async fn a_flow_s_document_holds_what_a_tree_is_drawn_from_and_no_more() {
                 "error": {"flags": ["UF"], "details": "d", "stack_trace": "long"},
             }),
         ),
-        record("INFO", &json!({"message": long, "context": {"correlation_id": "c"}})),
+        record(
+            "INFO",
+            &json!({
+                "message": long, "logger_name": long, "function_name": long,
+                "context": {"correlation_id": "c"}, "error": {"flags": [long, "UF"]},
+            }),
+        ),
     ];
     assert_eq!(fixture.store.insert(&records).await, all_stored(2));
     let mut found = fixture.all("trace_logs").await;
@@ -98,8 +104,8 @@ async fn a_flow_s_document_holds_what_a_tree_is_drawn_from_and_no_more() {
             },
             doc! {
                 "timestamp": "2096-01-26T02:11:57.469652+00:00", "level": "INFO",
-                "logger_name": "gateway.edge", "message": &cut,
-                "context": { "correlation_id": "c" },
+                "logger_name": &cut, "function_name": &cut, "message": &cut,
+                "context": { "correlation_id": "c" }, "error": { "flags": [&cut, "UF"] },
             },
         ]
     );
@@ -204,4 +210,20 @@ async fn an_organization_s_own_retention_stands_in_its_documents() {
     };
     assert_eq!(lifetimes(fixture.all("info_logs").await), [None, Some(1)]);
     assert_eq!(lifetimes(fixture.all("trace_logs").await), [None, Some(2)]);
+}
+
+/// The server used for tests cannot read a date outside the years 1 to 9999, nor can several
+/// drivers: it refused the whole call, and with it the record's neighbours.
+#[tokio::test]
+async fn records_of_the_first_and_of_the_last_instant_are_stored() {
+    let fixture = Fixture::with(|options| {
+        options.retention = "acme/*=24855d".parse().unwrap();
+    })
+    .await;
+    let of = |timestamp: &str| {
+        let context = json!({"organization_id": "acme", "correlation_id": "c"});
+        record("INFO", &json!({"timestamp": timestamp, "context": context, "audit": true}))
+    };
+    let records = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"].map(of);
+    assert_eq!(fixture.store.insert(&records).await, all_stored(2));
 }

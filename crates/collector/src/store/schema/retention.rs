@@ -116,7 +116,8 @@ impl Retention {
         self.organizations.values().filter_map(move |own| own.get(&collection)).copied()
     }
 
-    /// When a record of an organization with its own period is to go.
+    /// When a record of an organization with its own period is to go; at the latest when the last
+    /// date that is written with four digits ends.
     pub(in crate::store) fn expires_at(
         &self,
         record: &Decoded,
@@ -133,8 +134,10 @@ impl Retention {
     }
 }
 
+/// A later date is one that not every server can read: it would refuse the whole call.
 fn after(timestamp: Timestamp, period: Period) -> i64 {
-    timestamp.unix_millis().saturating_add(i64::from(period.0).saturating_mul(1_000))
+    let millis = timestamp.unix_millis().saturating_add(i64::from(period.0).saturating_mul(1_000));
+    millis.min(Timestamp::LAST.unix_millis())
 }
 
 /// Every entry that cannot be used, and why.
@@ -275,5 +278,15 @@ mod tests {
         assert_eq!(millis(&record), Some(86_401_000));
         record.body["context"]["organization_id"] = "other".into();
         assert_eq!(millis(&record), None);
+    }
+
+    #[test]
+    fn no_record_expires_after_the_last_date_of_four_digits() {
+        let longest = Period::from_seconds(LONGEST);
+        let last = Timestamp::LAST.unix_millis();
+        assert_eq!(after(Timestamp::LAST, Period::from_seconds(1)), last);
+        assert_eq!(after(Timestamp::LAST, longest), last);
+        let whole = i64::from(LONGEST) * 1_000;
+        assert_eq!(after(Timestamp::FIRST, longest), Timestamp::FIRST.unix_millis() + whole);
     }
 }

@@ -58,9 +58,7 @@ pub(super) fn compact(
     let mut document = RawDocumentBuf::new();
     document.append(cstr!("_id"), uuid(&record.id));
     for key in ["timestamp", "level", "logger_name", "function_name"] {
-        if let Some(value) = record.body.get(key).filter(|value| !value.is_null()) {
-            document.append(key_of(key)?, bson(value)?);
-        }
+        append_summary(&mut document, key, record.body.get(key))?;
     }
     // A gateway record's message only repeats what `http` says.
     if !record.body.contains_key("http") {
@@ -139,14 +137,28 @@ fn append_summary(
 ) -> Result<(), DocumentError> {
     match value {
         None | Some(Value::Null) => {}
-        // An id must stay whole, or it would tie nothing.
-        Some(Value::String(text)) if !key.ends_with("_id") => {
-            let end = text.floor_char_boundary(SUMMARY_BYTES);
-            document.append(key_of(key)?, text.get(..end).unwrap_or_default());
+        Some(Value::String(text)) => {
+            // An id must stay whole, or it would tie nothing.
+            let text = if key.ends_with("_id") { text } else { shortened(text) };
+            document.append(key_of(key)?, text);
+        }
+        Some(Value::Array(values)) => {
+            let mut array = RawArrayBuf::new();
+            for value in values {
+                match value {
+                    Value::String(text) => array.push(shortened(text)),
+                    value => array.push(bson(value)?),
+                }
+            }
+            document.append(key_of(key)?, array);
         }
         Some(value) => document.append(key_of(key)?, bson(value)?),
     }
     Ok(())
+}
+
+fn shortened(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(SUMMARY_BYTES)).unwrap_or_default()
 }
 
 fn uuid(id: &Uuid) -> RawBsonRef<'_> {
