@@ -12,7 +12,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::accounting::Statement;
-use crate::spool::{LetterCount, Waiting};
+use crate::spool::{LetterCount, Parked, Waiting};
+use crate::store::LogCollection;
 
 /// All metrics, with the registry that renders them. Cheap to clone.
 #[derive(Clone)]
@@ -33,6 +34,11 @@ struct Code {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct State {
     state: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Collection {
+    collection: &'static str,
 }
 
 type Float = Gauge<f64, AtomicU64>;
@@ -62,6 +68,7 @@ struct Inner {
     letters: Gauge,
     letter_bytes: Gauge,
     letters_purged: Counter,
+    parked: Family<Collection, Gauge>,
     mongodb_up: Gauge,
     mongodb_seconds: Histogram,
     mongodb_failures: Family<Kind, Counter>,
@@ -75,6 +82,8 @@ struct Inner {
 pub struct Snapshot {
     /// What waits in the spool.
     pub waiting: Waiting,
+    /// What of it is parked, by the collection that it waits for.
+    pub parked: Parked,
     /// The spool's bound, in bytes.
     pub spool_limit: u64,
     /// Age of the oldest row.
@@ -163,6 +172,11 @@ impl Metrics {
             // gatelog_collector_dead_letters_purged_total 0
             letters_purged: add
                 .metric("dead_letters_purged", "Dead letters removed to keep their bound"),
+            // gatelog_collector_parked_records{collection="audit_logs"} 0
+            parked: add.metric(
+                "parked_records",
+                "Records in the spool that wait for one collection while the others go on",
+            ),
             // gatelog_collector_mongodb_up 1
             mongodb_up: add.metric(
                 "mongodb_up",
@@ -171,8 +185,10 @@ impl Metrics {
             // gatelog_collector_mongodb_insert_seconds_bucket{le="0.064"} 17
             mongodb_seconds: add.timer("mongodb_insert", "Time of one insert, all collections"),
             // gatelog_collector_mongodb_failures_total{kind="away"} 3
-            mongodb_failures: add
-                .metric("mongodb_failures", "Inserts that failed and were tried again, by kind"),
+            mongodb_failures: add.metric(
+                "mongodb_failures",
+                "Inserts into a collection that failed and were tried again, by kind",
+            ),
             // gatelog_collector_boots 2
             boots: add.metric("boots", "Gateway lives that are accounted for"),
             // gatelog_collector_boots_forgotten_total 0
@@ -280,6 +296,10 @@ impl Metrics {
         inner.spool_records.set(signed(waiting.records));
         inner.spool_oldest.set(snapshot.oldest.as_secs_f64());
         inner.spool_writable.set(i64::from(snapshot.writable));
+        for collection in LogCollection::ALL.map(LogCollection::as_str) {
+            let records = snapshot.parked.get(collection).map_or(0, |waiting| waiting.records);
+            inner.parked.get_or_create(&Collection { collection }).set(signed(records));
+        }
         inner.letters.set(signed(letters.letters));
         inner.letter_bytes.set(signed(letters.bytes));
         inner.boots.set(i64::try_from(snapshot.boots).unwrap_or(i64::MAX));

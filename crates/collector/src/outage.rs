@@ -100,13 +100,24 @@ pub struct Writer {
 impl Writer {
     /// An insert was not taken, in whole or in part.
     pub fn failed(&mut self, error: &StoreError) {
-        self.outage.inner.metrics.insert_failed(error.kind());
-        let mut state = self.outage.state();
+        let outage = self.outage.clone();
+        let mut state = outage.state();
+        self.refuse(&mut state);
+        outage.down(&mut state, error);
+    }
+
+    /// One collection takes nothing, which was told already.
+    pub fn shut(&mut self) {
+        let outage = self.outage.clone();
+        self.refuse(&mut outage.state());
+        outage.inner.metrics.set_mongodb_up(false);
+    }
+
+    fn refuse(&mut self, state: &mut State) {
         if !self.refused {
             self.refused = true;
             state.refused = state.refused.saturating_add(1);
         }
-        self.outage.down(&mut state, error);
     }
 
     /// An insert was taken in whole.

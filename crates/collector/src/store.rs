@@ -35,6 +35,9 @@ pub use error::{Answer, StoreError};
 pub use options::StoreOptions;
 pub use rights::Rights;
 pub use schema::{Action, Change, ParseRetentionError, Period, Retention};
+#[cfg(test)]
+pub(crate) use write::model;
+pub(crate) use write::{Condition, Reception};
 pub use write::{InsertReport, Refusal, documents};
 
 /// A handle on the database; clones share it.
@@ -51,6 +54,9 @@ struct Inner {
     /// One for every connection of the pool. A call that outlasts its timeout keeps its permit
     /// until it ends, so calls that were given up cannot pile up without bound.
     permits: Arc<Semaphore>,
+    /// What answers in place of a server.
+    #[cfg(test)]
+    model: Option<Arc<write::model::ModelServer>>,
 }
 
 impl Store {
@@ -65,6 +71,8 @@ impl Store {
             retention: options.retention.clone(),
             operation_timeout: options.operation_timeout,
             permits: Arc::new(Semaphore::new(permits)),
+            #[cfg(test)]
+            model: None,
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -76,6 +84,10 @@ impl Store {
 
     /// Asks the server for a sign of life.
     pub async fn ping(&self) -> Result<(), StoreError> {
+        #[cfg(test)]
+        if let Some(model) = &self.inner.model {
+            return model.ping();
+        }
         let database = self.inner.database.clone();
         let answer = self.call(async move { database.run_command(doc! { "ping": 1 }).await });
         answer.await?.map(drop).map_err(|error| classify::of_call(&error))
@@ -130,7 +142,13 @@ impl Store {
                 drop(permit);
                 output
             });
-            task.await.map_err(|_| StoreError::Stopped)
+            task.await.map_err(|error| {
+                if error.is_panic() {
+                    StoreError::Driver("the call panicked".into())
+                } else {
+                    StoreError::Stopped
+                }
+            })
         };
         tokio::time::timeout(limit, attempt).await.unwrap_or_else(|_| Err(given_up()))
     }

@@ -1,28 +1,45 @@
 //! From the spool to the database: in order, several inserts under way, trying for ever.
 //!
 //! Rows are taken in the order in which they were accepted. A job takes some rows, decodes them
-//! a chunk at a time, inserts the chunk until every record of it is stored, a duplicate, or
-//! refused for good, and then settles the rows: deleted, refusals to the dead letters, accounts
-//! changed, in one transaction. A process that dies before that inserts the rows again when it
-//! is back, and their records are duplicates.
+//! a chunk at a time, inserts the chunk until every record of it is stored, a duplicate, refused
+//! for good, or parked, and then settles the rows: deleted, refusals to the dead letters, what is
+//! parked to rows of its own, accounts changed, in one transaction. A process that dies before
+//! that inserts the rows again when it is back, and their records are duplicates.
+//!
+//! Nothing holds up anything else for good:
+//!
+//! - While the server is away, jobs wait: nobody could go.
+//! - A collection that takes nothing is [shut](lanes), and what would go there is
+//!   [parked](parked) until it takes documents again.
+//! - A record that is refused where it stands alone is parked too, and [tried](trials) some times
+//!   before it is a dead letter.
 
 pub mod chunk;
 mod job;
+mod lanes;
+mod parked;
+mod progress;
+#[cfg(test)]
+mod tests;
+mod trials;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatelog_record::DecodeLimits;
-use tokio::sync::watch;
+use gatelog_record::{DecodeLimits, Decoded};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::backoff::Backoff;
 use crate::metrics::Metrics;
-use crate::outage::Outage;
+use crate::outage::{self, Outage};
 use crate::spool::Spool;
-use crate::store::Store;
+use crate::store::{Condition, InsertReport, LogCollection, Reception, Store, StoreError};
 use chunk::Pace;
 use job::Job;
+use lanes::{Advice, Lanes};
 
 /// Rows are read until they have so many bytes: about one insert's worth.
 const READ_BYTES: usize = 1 << 20;
@@ -46,8 +63,67 @@ pub(crate) struct Context {
     store: Store,
     metrics: Metrics,
     pace: Pace,
+    lanes: Lanes,
     outage: Outage,
     record: DecodeLimits,
+    /// Told when something was parked.
+    parks: Notify,
+}
+
+impl Context {
+    /// One insert, counted, and the pace set by how it went.
+    async fn insert(
+        &self,
+        records: &[Decoded],
+        shut: &BTreeSet<LogCollection>,
+        known_open: Option<LogCollection>,
+    ) -> (InsertReport, Vec<Reception>) {
+        if records.is_empty() {
+            return Default::default();
+        }
+        let started = Instant::now();
+        let (report, receptions) = self.store.insert_where_open(records, shut, known_open).await;
+        if receptions.is_empty() {
+            return (report, receptions);
+        }
+        self.metrics.inserted(report.stored.len(), report.duplicate.len(), started.elapsed());
+        match &report.failure {
+            None => self.pace.faster(),
+            Some(StoreError::Timeout { .. }) => self.pace.slower(),
+            Some(_) => {}
+        }
+        (report, receptions)
+    }
+
+    /// Takes up how each collection received its part of an insert.
+    async fn heed(&self, receptions: &[Reception], writer: &mut outage::Writer) {
+        let advice = self.count(receptions);
+        let of_server = receptions.iter().find_map(|reception| match &reception.condition {
+            Some(Condition::Server(error)) => Some(error),
+            _ => None,
+        });
+        match of_server {
+            Some(error) => writer.failed(error),
+            None if receptions.iter().any(|reception| reception.taken) => writer.passed(),
+            None => {}
+        }
+        if advice.contains(&Advice::Ask) && self.store.ping().await.is_ok() {
+            self.lanes.answers();
+        }
+    }
+
+    /// The same, of what is tried now and then: that is no outage of its own.
+    fn count(&self, receptions: &[Reception]) -> Vec<Advice> {
+        let heed = |reception: &Reception| {
+            if let Some(Condition::Collection(error) | Condition::Server(error)) =
+                &reception.condition
+            {
+                self.metrics.insert_failed(error.kind());
+            }
+            self.lanes.heed(reception, Instant::now())
+        };
+        receptions.iter().map(heed).collect()
+    }
 }
 
 /// Writes what is in the spool to the database until `stop` becomes true; then takes no more
@@ -63,12 +139,15 @@ pub async fn run(
 ) {
     let context = Arc::new(Context {
         spool,
+        lanes: Lanes::new(store.database().name(), outage.clone()),
         store,
         outage,
+        parks: Notify::new(),
         metrics,
         pace: Pace::new(options.records),
         record: options.record,
     });
+    let parked = tokio::spawn(parked::run(Arc::clone(&context), stop.clone()));
     let mut jobs = JoinSet::new();
     let mut reading = Reading::default();
     while !*stop.borrow() {
@@ -92,7 +171,10 @@ pub async fn run(
             Some(_) = jobs.join_next() => {}
         }
     }
-    let finish = async { while jobs.join_next().await.is_some() {} };
+    let finish = async {
+        while jobs.join_next().await.is_some() {}
+        let _ = parked.await;
+    };
     if tokio::time::timeout(stop_time, finish).await.is_err() {
         tracing::warn!("some inserts did not finish in time: their batches stay in the spool");
     }

@@ -22,12 +22,36 @@ const HEADER: usize = 16;
 const OP_MSG: i32 = 2013;
 
 /// How an insert is refused, with MongoDB's error code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The command fails.
     Whole(i32),
     /// The command is done, but for every document.
     EachDocument(i32),
+    /// The command fails, but only into this collection.
+    Into(String, i32),
+    /// The command fails, but only into this collection, and when a document of it holds this text.
+    Holding {
+        /// The collection.
+        collection: String,
+        /// The text.
+        text: String,
+        /// The code.
+        code: i32,
+    },
+}
+
+impl Refusal {
+    fn concerns(&self, insert: &Insert, message: &[u8]) -> bool {
+        match self {
+            Refusal::Whole(_) | Refusal::EachDocument(_) => true,
+            Refusal::Into(collection, _) => insert.collection == *collection,
+            Refusal::Holding { collection, text, .. } => {
+                insert.collection == *collection
+                    && message.windows(text.len().max(1)).any(|part| part == text.as_bytes())
+            }
+        }
+    }
 }
 
 /// The proxy, as long as this value lives.
@@ -101,11 +125,15 @@ async fn relay(client: TcpStream, target: SocketAddr, control: Control) -> Resul
     let requests = async {
         loop {
             let message = message(&mut from_client).await?;
-            let refusal = *control.refusal.borrow();
-            match (insert(&message)?, refusal) {
+            let refusal = control.refusal.borrow().clone();
+            let insert = insert(&message)?;
+            let refusal = refusal.filter(|refusal| {
+                insert.as_ref().is_some_and(|insert| refusal.concerns(insert, &message))
+            });
+            match (insert, refusal) {
                 (Some(insert), Some(refusal)) => {
                     control.refused.fetch_add(1, Ordering::Relaxed);
-                    to_client.lock().await.write_all(&insert.answer(refusal)?).await?;
+                    to_client.lock().await.write_all(&insert.answer(&refusal)?).await?;
                 }
                 (insert, _) => {
                     control.passed.fetch_add(u64::from(insert.is_some()), Ordering::Relaxed);
@@ -144,6 +172,7 @@ fn number(bytes: &[u8], at: usize) -> Result<i32> {
 /// A message that is an insert.
 struct Insert {
     request: i32,
+    collection: String,
     documents: usize,
 }
 
@@ -172,7 +201,8 @@ fn insert(message: &[u8]) -> Result<Option<Insert>> {
         return Ok(None);
     };
     documents += command.get_array("documents").map_or(0, Vec::len);
-    Ok(Some(Insert { request: number(message, 4)?, documents }))
+    let collection = command.get_str("insert")?.to_owned();
+    Ok(Some(Insert { request: number(message, 4)?, collection, documents }))
 }
 
 /// How many documents a sequence has: its length, its name, then they.
@@ -189,9 +219,11 @@ fn in_sequence(section: &[u8]) -> Result<usize> {
 }
 
 impl Insert {
-    fn answer(&self, refusal: Refusal) -> Result<Vec<u8>> {
+    fn answer(&self, refusal: &Refusal) -> Result<Vec<u8>> {
         let body = match refusal {
-            Refusal::Whole(code) => doc! { "ok": 0.0, "code": code, "errmsg": MESSAGE },
+            Refusal::Whole(code) | Refusal::Into(_, code) | Refusal::Holding { code, .. } => {
+                doc! { "ok": 0.0, "code": code, "errmsg": MESSAGE }
+            }
             Refusal::EachDocument(code) => {
                 let error = |index| {
                     let index = i32::try_from(index).unwrap_or(i32::MAX);
@@ -248,5 +280,15 @@ mod tests {
         proxy.refuse(None);
         insert().await.unwrap();
         assert_eq!((proxy.refused(), proxy.passed()), (4, 1));
+        proxy.refuse(Some(Refusal::Into("y".into(), 13)));
+        insert().await.unwrap();
+        proxy.refuse(Some(Refusal::Into("x".into(), 13)));
+        assert!(insert().await.is_err());
+        let holding =
+            |text: &str| Refusal::Holding { collection: "x".into(), text: text.into(), code: 2 };
+        proxy.refuse(Some(holding("poison")));
+        insert().await.unwrap();
+        assert!(collection.insert_one(doc! {"b": "some poison"}).await.is_err());
+        assert_eq!((proxy.refused(), proxy.passed()), (6, 3));
     }
 }

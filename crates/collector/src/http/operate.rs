@@ -79,6 +79,7 @@ pub(super) async fn metrics(State(app): State<App>) -> Response<Body> {
     let age = waiting.oldest.map_or(0, |oldest| now_millis().saturating_sub(oldest));
     let snapshot = Snapshot {
         waiting,
+        parked: spool.parked(),
         spool_limit: spool.max_bytes(),
         oldest: Duration::from_millis(u64::try_from(age).unwrap_or(0)),
         writable: spool.health() == Health::Good,

@@ -1,100 +1,171 @@
-//! What an error of the server says about a document: whose fault it is, and whether to try again.
+//! What an error is about: a document, a collection, the server, or nobody knows. This decides what
+//! waits for what, and it is data: one table, by code, never by text.
 //!
 //! Source of the codes: MongoDB's list of error codes (`src/mongo/base/error_codes.yml`), and for
 //! those that a later attempt may pass, its categories and the drivers' retryable-writes
-//! specification. The list is open, so the rule for what it does not name matters most:
+//! specification. The list is open, so the rule for what it does not name matters most: it is
+//! [`Cause::Unclear`], which loses nothing and holds up nobody.
 //!
-//! | error | verdict |
-//! |---|---|
-//! | of one document: one of [`document_fault`]'s codes | refused, by kind |
-//! | of one document: duplicate key on `_id` | stored already |
-//! | of one document: duplicate key on another unique index | refused as `unique_index` |
-//! | of one document: a code below 10000, or named in [`PASSING`] | retry: a condition of the server |
-//! | of one document: any other code, an assertion's number | refused as `server_refused`: it is about this document |
-//! | of the whole call: the message itself is malformed or too large | halve the batch until the one document is found |
-//! | of the whole call: anything else | retry |
-//! | of the write concern | retry: what is there already will be a duplicate |
+//! | cause | told of one document | told of the whole call |
+//! |---|---|---|
+//! | [`Document`](Cause::Document) | refused for good, by kind | halved until what is refused stands alone; that is suspected |
+//! | [`Unclear`](Cause::Unclear) | suspected | halved, as above |
+//! | [`Collection`](Cause::Collection) | the collection is shut: its documents are parked | the same |
+//! | [`Server`](Cause::Server) | tried again | tried again |
+//!
+//! A suspected record is parked and tried alone: refused three times over a minute while its
+//! collection takes others, it is a dead letter (see the writer). A duplicate key on `_id` is a
+//! record that was stored before, on another unique index a refusal as [`UNIQUE_INDEX`]. A failed
+//! write concern means trying again: what is there by then is a duplicate.
 
 use mongodb::error::{CommandError, Error, ErrorKind, WriteConcernError};
 
 use super::error::{Answer, StoreError};
 use super::selection;
 
-/// What becomes of one document.
+/// What an error is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Duplicate,
-    Refused(&'static str),
-    Retry,
+pub(super) enum Cause {
+    /// A document, which will not get better; the kind that dead letters are filed by.
+    Document(&'static str),
+    /// A document or something else.
+    Unclear,
+    /// One collection, or the rights on it.
+    Collection,
+    /// The server, the way to it, or all of its collections.
+    Server,
 }
 
-/// A document that some other unique index already holds a key of.
+use Cause::{Collection, Document, Server};
+
+/// What the server says of one document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DocumentError {
+    Duplicate,
+    Other(Cause),
+}
+
+/// The kind of a document that some other unique index already holds a key of.
 pub(super) const UNIQUE_INDEX: &str = "unique_index";
 
-/// Conditions of the server whose numbers are 10000 and above.
-const PASSING: [i32; 18] = [
-    10058,      // LegacyNotPrimary
-    10107,      // NotWritablePrimary
-    11600,      // InterruptedAtShutdown
-    11601,      // Interrupted
-    11602,      // InterruptedDueToReplStateChange
-    12586,      // BackgroundOperationInProgressForDatabase
-    12587,      // BackgroundOperationInProgressForNamespace
-    13297,      // DatabaseDifferCase
-    13388,      // StaleConfig
-    13435,      // NotPrimaryNoSecondaryOk
-    13436,      // NotPrimaryOrSecondary
-    14031,      // OutOfDiskSpace
-    46841,      // ClientMarkedKilled
-    50768,      // NotARetryableWriteCommand
-    50915,      // BackupCursorOpenConflictWithCheckpoint
-    56846,      // ConfigServerUnreachable
-    91331,      // RetriableRemoteCommandFailure
-    10_045_600, // InterruptedDueToFCVChange
+/// The kind of a document that was refused with a code that [`CODES`] does not name.
+pub(super) const SERVER_REFUSED: &str = "server_refused";
+
+const BAD_DOCUMENT: Cause = Document("bad_document");
+const NOT_INDEXABLE: Cause = Document("not_indexable");
+const TOO_LARGE: Cause = Document("too_large");
+
+/// Every code that is known, in ascending order.
+const CODES: [(i32, Cause); 74] = [
+    (2, BAD_DOCUMENT),            // BadValue
+    (6, Server),                  // HostUnreachable
+    (7, Server),                  // HostNotFound
+    (9, BAD_DOCUMENT),            // FailedToParse
+    (13, Collection),             // Unauthorized
+    (14, BAD_DOCUMENT),           // TypeMismatch
+    (15, Document("too_deep")),   // Overflow
+    (16, BAD_DOCUMENT),           // InvalidLength
+    (18, Server),                 // AuthenticationFailed
+    (22, BAD_DOCUMENT),           // InvalidBSON
+    (24, Server),                 // LockTimeout
+    (26, Collection),             // NamespaceNotFound
+    (28, BAD_DOCUMENT),           // PathNotViable
+    (46, Server),                 // LockBusy
+    (48, Collection),             // NamespaceExists
+    (50, Server),                 // MaxTimeMSExpired
+    (52, BAD_DOCUMENT),           // DollarPrefixedFieldName
+    (53, BAD_DOCUMENT),           // InvalidIdField
+    (54, BAD_DOCUMENT),           // NotSingleValueField
+    (55, BAD_DOCUMENT),           // InvalidDBRef
+    (56, BAD_DOCUMENT),           // EmptyFieldName
+    (57, BAD_DOCUMENT),           // DottedFieldName
+    (61, BAD_DOCUMENT),           // ShardKeyNotFound
+    (63, Server),                 // StaleShardVersion
+    (64, Server),                 // WriteConcernFailed
+    (73, Collection),             // InvalidNamespace
+    (79, Server),                 // UnknownReplWriteConcern
+    (89, Server),                 // NetworkTimeout
+    (91, Server),                 // ShutdownInProgress
+    (100, Server),                // UnsatisfiableWriteConcern
+    (112, Server),                // WriteConflict
+    (116, TOO_LARGE),             // DocTooLargeForCapped
+    (117, Collection),            // ConflictingOperationInProgress
+    (121, Document("validator")), // DocumentValidationFailure
+    (133, Server),                // FailedToSatisfyReadPreference
+    (134, Server),                // ReadConcernMajorityNotAvailableYet
+    (146, Server),                // ExceededMemoryLimit
+    (150, Server),                // StaleEpoch
+    (166, Collection),            // CommandNotSupportedOnView
+    (167, Collection),            // OptionNotSupportedOnView
+    (171, NOT_INDEXABLE),         // CannotIndexParallelArrays
+    (189, Server),                // PrimarySteppedDown
+    (201, NOT_INDEXABLE),         // CannotBuildIndexKeys
+    (202, Server),                // NetworkInterfaceExceededTimeLimit
+    (215, Server),                // DatabaseDropPending
+    (246, Server),                // SnapshotUnavailable
+    (262, Server),                // ExceededTimeLimit
+    (317, Server),                // ConnectionPoolExpired
+    (357, BAD_DOCUMENT),          // InvalidBSONType
+    (371, Server),                // UserWritesBlocked
+    (378, BAD_DOCUMENT),          // NonConformantBSON
+    (391, Server),                // ReauthenticationRequired
+    (402, Server),                // ResourceExhausted
+    (449, Server),                // a write shed by an overloaded server
+    (462, Server),                // the same, at admission
+    (8_000, Server),              // Atlas: over its quota, and other conditions
+    (9_001, Server),              // SocketException
+    (10_058, Server),             // LegacyNotPrimary
+    (10_107, Server),             // NotWritablePrimary
+    (10_334, TOO_LARGE),          // BSONObjectTooLarge
+    (11_600, Server),             // InterruptedAtShutdown
+    (11_601, Server),             // Interrupted
+    (11_602, Server),             // InterruptedDueToReplStateChange
+    (12_586, Server),             // BackgroundOperationInProgressForDatabase
+    (12_587, Collection),         // BackgroundOperationInProgressForNamespace
+    (13_388, Server),             // StaleConfig
+    (13_435, Server),             // NotPrimaryNoSecondaryOk
+    (13_436, Server),             // NotPrimaryOrSecondary
+    (14_031, Server),             // OutOfDiskSpace
+    (17_280, NOT_INDEXABLE),      // KeyTooLong
+    (17_419, TOO_LARGE),          // an assertion on the size
+    (17_420, TOO_LARGE),          // another one
+    (50_915, Server),             // BackupCursorOpenConflictWithCheckpoint
+    (91_331, Server),             // RetriableRemoteCommandFailure
 ];
 
-/// The kind of a fault that lies in the document and will not pass.
-fn document_fault(code: i32) -> Option<&'static str> {
-    Some(match code {
-        121 => "validator",
-        // BSONObjectTooLarge, DocTooLargeForCapped, and two assertions on the size.
-        10334 | 116 | 17419 | 17420 => "too_large",
-        // Overflow: nested too deep.
-        15 => "too_deep",
-        // BadValue, FailedToParse, TypeMismatch, InvalidLength, InvalidBSON, PathNotViable,
-        // DollarPrefixedFieldName, InvalidIdField, NotSingleValueField, InvalidDBRef,
-        // EmptyFieldName, DottedFieldName, ShardKeyNotFound, InvalidBSONType, NonConformantBSON.
-        2 | 9 | 14 | 16 | 22 | 28 | 52 | 53 | 54 | 55 | 56 | 57 | 61 | 357 | 378 => "bad_document",
-        // CannotIndexParallelArrays, CannotBuildIndexKeys, KeyTooLong.
-        171 | 201 | 17280 => "not_indexable",
-        _ => return None,
-    })
+/// What an error with this code is about.
+pub(super) fn cause(code: i32) -> Cause {
+    CODES
+        .binary_search_by_key(&code, |(known, _)| *known)
+        .ok()
+        .and_then(|index| CODES.get(index))
+        .map_or(Cause::Unclear, |(_, cause)| *cause)
 }
 
 /// An error that the server gave for one document.
-pub(super) fn of_document(code: i32) -> Verdict {
+pub(super) fn of_document(code: i32) -> DocumentError {
     match code {
         // DuplicateKey, and its older numbers.
-        11000 | 11001 | 12582 => Verdict::Duplicate,
-        _ => match document_fault(code) {
-            Some(kind) => Verdict::Refused(kind),
-            None if code < 10_000 || PASSING.contains(&code) => Verdict::Retry,
-            None => Verdict::Refused("server_refused"),
-        },
+        11_000 | 11_001 | 12_582 => DocumentError::Duplicate,
+        _ => DocumentError::Other(cause(code)),
     }
 }
 
-/// Of an error of a whole insert: the kind, when a document in it is the likely cause. Narrower
-/// than for one document: of a whole call, `BadValue` and the like speak of its options.
-pub(super) fn poisoned(error: &Error) -> Option<&'static str> {
+/// What the error of a whole call is about.
+pub(super) fn of_whole(error: &Error) -> Cause {
     match error.kind.as_ref() {
-        ErrorKind::Command(CommandError { code: 22 | 357 | 378, .. }) | ErrorKind::Bson(_) => {
-            Some("bad_document")
-        }
+        ErrorKind::Command(command) => cause(command.code),
+        ErrorKind::Bson(_) => BAD_DOCUMENT,
         // The driver checks sizes against what the server announced.
-        ErrorKind::Command(CommandError { code: 10334, .. })
-        | ErrorKind::InvalidArgument { .. } => Some("too_large"),
-        _ => None,
+        ErrorKind::InvalidArgument { .. } => TOO_LARGE,
+        ErrorKind::Authentication { .. }
+        | ErrorKind::Io(_)
+        | ErrorKind::ConnectionPoolCleared { .. }
+        | ErrorKind::ServerSelection { .. }
+        | ErrorKind::DnsResolve { .. }
+        | ErrorKind::InvalidTlsConfig { .. }
+        | ErrorKind::Shutdown => Server,
+        _ => Cause::Unclear,
     }
 }
 
@@ -116,16 +187,11 @@ pub(super) fn of_call(error: &Error) -> StoreError {
 }
 
 fn of_command(command: &CommandError) -> StoreError {
-    let answer = Answer {
+    StoreError::of_answer(Answer {
         code: command.code,
         name: command.code_name.clone(),
         message: command.message.clone(),
-    };
-    match command.code {
-        // Unauthorized, AuthenticationFailed, ReauthenticationRequired; Atlas answers 8000.
-        13 | 18 | 391 => StoreError::Denied(answer),
-        _ => StoreError::Server(answer),
-    }
+    })
 }
 
 /// A write that is done, but not known to be on a majority of the members.
@@ -142,6 +208,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_table_ascends_so_that_every_code_in_it_is_found() {
+        assert!(CODES.is_sorted_by(|(one, _), (other, _)| one < other));
+        for (code, expected) in CODES {
+            assert_eq!(cause(code), expected, "{code}");
+        }
+    }
+
+    #[test]
     fn a_document_s_own_fault_is_refused_by_kind() {
         for (code, kind) in [
             (121, "validator"),
@@ -152,27 +226,32 @@ mod tests {
             (57, "bad_document"),
             (171, "not_indexable"),
             (17_280, "not_indexable"),
-            (16_755, "server_refused"),
-            (5_999_999, "server_refused"),
         ] {
-            assert_eq!(of_document(code), Verdict::Refused(kind), "{code}");
+            assert_eq!(of_document(code), DocumentError::Other(Document(kind)), "{code}");
         }
     }
 
     #[test]
-    fn a_condition_of_the_server_is_no_document_s_fault() {
-        for code in [1, 6, 13, 50, 64, 89, 91, 112, 189, 262, 371, 402, 449, 8_000, 9_001] {
-            assert_eq!(of_document(code), Verdict::Retry, "{code}");
+    fn a_condition_of_server_collection_or_rights_is_never_blamed_on_a_document() {
+        for code in [6, 50, 64, 89, 91, 112, 189, 262, 371, 402, 449, 8_000, 9_001, 14_031] {
+            assert_eq!(of_document(code), DocumentError::Other(Server), "{code}");
         }
-        for code in PASSING {
-            assert_eq!(of_document(code), Verdict::Retry, "{code}");
+        for code in [13, 26, 73, 166, 12_587] {
+            assert_eq!(of_document(code), DocumentError::Other(Collection), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_code_that_nobody_knows_is_nobody_s_fault_yet() {
+        for code in [i32::MIN, -1, 0, 1, 8, 9_999, 16_755, 5_999_999, i32::MAX] {
+            assert_eq!(of_document(code), DocumentError::Other(Cause::Unclear), "{code}");
         }
     }
 
     #[test]
     fn a_duplicate_is_told_by_its_own_codes_only() {
         for code in [11_000, 11_001, 12_582] {
-            assert_eq!(of_document(code), Verdict::Duplicate);
+            assert_eq!(of_document(code), DocumentError::Duplicate);
         }
     }
 }

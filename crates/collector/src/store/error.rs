@@ -81,6 +81,15 @@ impl StoreError {
         }
     }
 
+    /// A call or a document that the server answered with an error.
+    pub(super) fn of_answer(answer: Answer) -> Self {
+        match answer.code {
+            // Unauthorized, AuthenticationFailed, ReauthenticationRequired.
+            13 | 18 | 391 => StoreError::Denied(answer),
+            _ => StoreError::Server(answer),
+        }
+    }
+
     /// An error while reading the connection string.
     pub(super) fn of_options(error: &Error) -> Self {
         match error.kind.as_ref() {

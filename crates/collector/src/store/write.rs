@@ -2,6 +2,15 @@
 
 mod attempt;
 mod document;
+mod fate;
+mod halving;
 mod insert;
+#[cfg(test)]
+pub(crate) mod model;
+mod report;
 
-pub use insert::{InsertReport, Refusal, documents};
+pub(crate) use attempt::Condition;
+pub use fate::Refusal;
+pub use insert::documents;
+pub use report::InsertReport;
+pub(crate) use report::Reception;

@@ -1,38 +1,29 @@
 //! Some rows on their way from the spool to the database.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use gatelog_record::{Decoded, Uuid, decode_record};
+use gatelog_record::Decoded;
 use tokio::sync::watch;
 
 use super::Context;
 use super::chunk::{self, Line};
+use super::progress::Progress;
 use crate::backoff::Backoff;
-use crate::spool::{DeadLetter, Row, Rows, Settled, SettledRow};
-use crate::store::{InsertReport, StoreError};
+use crate::spool::{Rows, Settled};
+use crate::store::{InsertReport, LogCollection};
 
-/// The kind of a dead letter that is a whole damaged batch.
-const DAMAGED: &str = "spool_damaged";
-
-/// Some rows, and what became of their records so far.
+/// Some rows that were read.
 pub(super) struct Job {
     context: Arc<Context>,
-    rows: Vec<Row>,
-    settled: Settled,
+    progress: Progress,
 }
 
 /// The process is stopping: what is not settled stays in the spool.
-struct Stopped;
+pub(super) struct Stopped;
 
 impl Job {
     pub(super) fn new(context: Arc<Context>, read: Rows) -> Self {
-        let settled = Settled {
-            generation: read.generation,
-            rows: read.rows.iter().map(SettledRow::of).collect(),
-            ..Settled::default()
-        };
-        Self { context, rows: read.rows, settled }
+        Self { progress: Progress::new(Arc::clone(&context), read), context }
     }
 
     pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
@@ -41,93 +32,45 @@ impl Job {
     }
 
     async fn work(&mut self, stop: &mut watch::Receiver<bool>) -> Result<(), Stopped> {
-        self.bury_damaged();
-        let lines = chunk::lines(&self.rows);
+        self.progress.bury_damaged();
+        let lines = chunk::lines(&self.progress.rows);
         let mut rest = lines.as_slice();
         while !rest.is_empty() {
             let (now, later) = rest
                 .split_at_checked(chunk::take(rest, self.context.pace.records()))
                 .unwrap_or((rest, &[]));
-            let records = self.decode(now);
-            self.insert(records, stop).await?;
+            let (lines, records) = self.progress.decode(now);
+            self.insert(lines, records, stop).await?;
             rest = later;
         }
-        self.settle(stop).await
-    }
-
-    fn bury_damaged(&mut self) {
-        for (row, settled) in self.rows.iter().zip(&mut self.settled.rows) {
-            if row.intact {
-                continue;
-            }
-            tracing::error!(
-                row = row.id,
-                records = row.records,
-                "a batch in the spool is damaged: it becomes a dead letter"
-            );
-            settled.quarantined.merge(&row.seqs);
-            settled.letters.push(DeadLetter {
-                kind: DAMAGED.into(),
-                reason: format!("checksum of a batch of {} records is wrong", row.records),
-                line: row.body.clone(),
-            });
-            self.context.metrics.quarantined(DAMAGED);
+        let parks = self.progress.settled.rows.iter().any(|row| !row.rests.is_empty());
+        settle(&self.context, &self.progress.settled, stop).await?;
+        if parks {
+            self.context.parks.notify_one();
         }
+        Ok(())
     }
 
-    /// Lines were decoded once before they were spooled. One that cannot be decoded any more (a
-    /// later version with tighter rules) becomes a dead letter like any other.
-    fn decode(&mut self, lines: &[Line]) -> Vec<(Line, Decoded)> {
-        let mut records = Vec::with_capacity(lines.len());
-        for line in lines {
-            let text = line.of(&self.rows);
-            match decode_record(text, &self.context.record, Uuid::now_v7()) {
-                Ok(record) => records.push((line.clone(), record)),
-                Err(error) => self.bury(line, None, error.kind(), error.to_string()),
-            }
-        }
-        records
-    }
-
-    fn bury(&mut self, line: &Line, record: Option<&Decoded>, kind: &str, reason: String) {
-        let text = line.of(&self.rows).to_vec();
-        if let Some(row) = self.settled.rows.get_mut(line.row()) {
-            if let Some(source) = record.and_then(|record| record.source.as_ref()) {
-                row.quarantined.add(&source.gateway, source.boot, source.seq);
-            }
-            row.letters.push(DeadLetter { kind: kind.to_owned(), reason, line: text });
-        }
-        self.context.metrics.quarantined(kind);
-    }
-
-    /// Inserts until every record is stored, a duplicate, or refused for good. After a call that
-    /// took too long fewer go into the next one: the same many would take too long again.
+    /// Inserts until every record is stored, a duplicate, refused for good, or parked. After a call
+    /// that took too long fewer go into the next one: the same many would take too long again.
     async fn insert(
         &mut self,
-        records: Vec<(Line, Decoded)>,
+        mut lines: Vec<Line>,
+        mut records: Vec<Decoded>,
         stop: &mut watch::Receiver<bool>,
     ) -> Result<(), Stopped> {
-        let (mut lines, mut records): (Vec<_>, Vec<_>) = records.into_iter().unzip();
         let mut backoff = Backoff::default();
         let mut writer = self.context.outage.writer();
         // How many of the first ones were sent before.
         let mut tried = 0_usize;
         while !records.is_empty() {
             let count = self.context.pace.records().min(records.len());
-            let started = Instant::now();
-            let report = self.context.store.insert(records.get(..count).unwrap_or_default()).await;
-            let took = started.elapsed();
-            self.context.metrics.inserted(report.stored.len(), report.duplicate.len(), took);
-            self.take_up(&report, &lines, &records, tried);
-            match &report.failure {
-                None => self.context.pace.faster(),
-                Some(StoreError::Timeout { .. }) => self.context.pace.slower(),
-                Some(_) => {}
-            }
-            match &report.failure {
-                Some(error) => writer.failed(error),
-                None => writer.passed(),
-            }
+            let shut = self.context.lanes.shut();
+            let part = records.get(..count).unwrap_or_default();
+            let (report, receptions) = self.context.insert(part, &shut, None).await;
+            self.context.heed(&receptions, &mut writer).await;
+            self.progress.take_up(&report, &lines, &records, tried);
+            self.park(&report, &lines, &records);
             tried = report.retry.len();
             let left: Vec<_> = report.retry.iter().copied().chain(count..records.len()).collect();
             lines = pick(lines, &left);
@@ -141,44 +84,30 @@ impl Job {
         Ok(())
     }
 
-    /// `tried`: how many of the first records were sent before.
-    fn take_up(
-        &mut self,
-        report: &InsertReport,
-        lines: &[Line],
-        records: &[Decoded],
-        tried: usize,
-    ) {
-        let source =
-            |position: usize| records.get(position).and_then(|record| record.source.as_ref());
-        for source in report.stored.iter().filter_map(|position| source(*position)) {
-            self.settled.stored.add(&source.gateway, source.boot, source.seq);
-        }
-        for position in &report.duplicate {
-            let Some(source) = source(*position) else { continue };
-            let row = lines.get(*position).and_then(|line| self.rows.get(line.row()));
-            let sent = *position < tried
-                || row.is_some_and(|row| self.context.spool.may_have_been_sent(row));
-            let seqs = if sent { &mut self.settled.again } else { &mut self.settled.elsewhere };
-            seqs.add(&source.gateway, source.boot, source.seq);
-        }
-        for (position, refusal) in &report.refused {
-            if let (Some(line), Some(record)) = (lines.get(*position), records.get(*position)) {
-                self.bury(line, Some(record), refusal.kind, refusal.reason.clone());
+    /// What waits for one collection, or is suspected, does not hold up the rest.
+    fn park(&mut self, report: &InsertReport, lines: &[Line], records: &[Decoded]) {
+        let suspected = report.suspected.iter().map(|(position, name, _)| (*position, *name));
+        let waiting = report.blocked.iter().copied().chain(suspected);
+        for (position, collection) in waiting.collect::<Vec<(usize, LogCollection)>>() {
+            if let (Some(line), Some(record)) = (lines.get(position), records.get(position)) {
+                self.progress.park(line, record.source.as_ref(), collection);
             }
         }
     }
+}
 
-    async fn settle(&mut self, stop: &mut watch::Receiver<bool>) -> Result<(), Stopped> {
-        let mut backoff = Backoff::default();
-        loop {
-            // The spool itself says in the log what is wrong with the disk.
-            if self.context.spool.settle(self.settled.clone()).await.is_ok() {
-                return Ok(());
-            }
-            pause(&mut backoff, stop).await?;
-        }
+/// Settles until the disk takes it.
+pub(super) async fn settle(
+    context: &Context,
+    settled: &Settled,
+    stop: &mut watch::Receiver<bool>,
+) -> Result<(), Stopped> {
+    let mut backoff = Backoff::default();
+    // The spool itself says in the log what is wrong with the disk.
+    while context.spool.settle(settled.clone()).await.is_err() {
+        pause(&mut backoff, stop).await?;
     }
+    Ok(())
 }
 
 async fn pause(backoff: &mut Backoff, stop: &mut watch::Receiver<bool>) -> Result<(), Stopped> {

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use gatelog_collector::store::{InsertReport, Store, StoreError, StoreOptions};
+use gatelog_collector::store::{InsertReport, LogCollection, Store, StoreError, StoreOptions};
 use gatelog_record::Decoded;
 use gatelog_testkit::DatabaseServer;
 use mongodb::bson::{Document, doc};
@@ -35,10 +35,9 @@ async fn insist(store: &Store, records: &[Decoded]) -> InsertReport {
 }
 
 /// Codes of faults that can pass, and the kind of failure they are told as.
-const PASSING: [(i32, &str); 21] = [
+const PASSING: [(i32, &str); 19] = [
     (6, "server"),      // HostUnreachable
     (7, "server"),      // HostNotFound
-    (13, "denied"),     // Unauthorized
     (24, "server"),     // LockTimeout
     (50, "server"),     // MaxTimeMSExpired
     (89, "server"),     // NetworkTimeout
@@ -53,7 +52,6 @@ const PASSING: [(i32, &str); 21] = [
     (10_107, "server"), // NotWritablePrimary
     (11_600, "server"), // InterruptedAtShutdown
     (11_602, "server"), // InterruptedDueToReplStateChange
-    (13_388, "server"), // StaleConfig
     (13_435, "server"), // NotPrimaryNoSecondaryOk
     (13_436, "server"), // NotPrimaryOrSecondary
     (14_031, "server"), // OutOfDiskSpace
@@ -66,13 +64,46 @@ async fn whatever_can_pass_is_to_be_tried_again_and_comes_through() {
         let records = plain(3);
         fixture.fail("alwaysOn", on_insert(doc! { "errorCode": code })).await;
         let report = fixture.store.insert(&records).await;
-        assert_eq!((&report.retry[..], report.stored.len()), (&[0, 1, 2][..], 0), "{code}");
+        assert_eq!(
+            (&report.retry[..], report.stored.len()),
+            (&[0, 1, 2][..], 0),
+            "{code}: {report:?}"
+        );
         let failure = report.failure.unwrap();
         assert_eq!((failure.kind(), failure.transient()), (kind, true), "{code}: {failure}");
         fixture.fail("off", doc! {}).await;
         let report = insist(&fixture.store, &records).await;
         assert_eq!(report, all_stored(3), "{code}");
     }
+}
+
+#[tokio::test]
+async fn a_condition_of_the_collection_is_told_apart_from_one_of_the_server() {
+    let fixture = Fixture::failing().await;
+    // Unauthorized, NamespaceNotFound, InvalidNamespace, CommandNotSupportedOnView.
+    for code in [13, 26, 73, 166] {
+        let records = plain(3);
+        fixture.fail("alwaysOn", on_insert(doc! { "errorCode": code })).await;
+        let report = fixture.store.insert(&records).await;
+        let blocked: Vec<_> = (0..3).map(|position| (position, LogCollection::Info)).collect();
+        assert_eq!((&report.blocked, report.stored.len()), (&blocked, 0), "{code}");
+        assert!(report.failure.is_some_and(|failure| failure.transient()), "{code}");
+        fixture.fail("off", doc! {}).await;
+        assert_eq!(insist(&fixture.store, &records).await, all_stored(3), "{code}");
+    }
+}
+
+/// Were it halved to the end, a thousand records would cost two thousand calls, again and again.
+#[tokio::test]
+async fn a_collection_that_refuses_everything_with_an_unknown_error_is_blocked_after_few_calls() {
+    let fixture = Fixture::failing().await;
+    let records = plain(300);
+    fixture.fail("alwaysOn", on_insert(doc! { "errorCode": 5_999_999 })).await;
+    let report = fixture.store.insert(&records).await;
+    assert_eq!((report.suspected.len(), report.blocked.len()), (5, 295));
+    assert!((report.refused.is_empty(), report.stored.is_empty()) == (true, true), "{report:?}");
+    fixture.fail("off", doc! {}).await;
+    assert_eq!(insist(&fixture.store, &records).await, all_stored(300));
 }
 
 #[tokio::test]
@@ -137,13 +168,14 @@ async fn a_slow_server_is_given_up_and_the_calls_to_it_do_not_pile_up() {
 }
 
 #[tokio::test]
-async fn one_document_that_spoils_the_whole_call_is_found_by_halving() {
+async fn one_document_that_spoils_the_whole_call_is_found_by_halving_and_suspected() {
     let fixture = Fixture::failing().await;
     // InvalidBSON: once for all five, once for the first two, once for the first alone.
     fixture.fail(doc! { "times": 3 }, on_insert(doc! { "errorCode": 22 })).await;
     let report = fixture.store.insert(&plain(5)).await;
-    assert_eq!((report.stored, report.retry, report.failure), (vec![1, 2, 3, 4], vec![], None));
-    let [(0, refusal)] = &report.refused[..] else { panic!("{:?}", report.refused) };
+    let InsertReport { stored, retry, suspected, failure, .. } = report;
+    assert_eq!((stored, retry, failure), (vec![1, 2, 3, 4], vec![], None));
+    let [(0, LogCollection::Info, refusal)] = &suspected[..] else { panic!("{suspected:?}") };
     assert_eq!(refusal.kind, "bad_document");
 }
 

@@ -8,8 +8,8 @@ use mongodb::bson::{self, RawDocumentBuf, doc};
 use mongodb::error::{Error, ErrorKind, IndexedWriteError};
 use uuid::Uuid;
 
-use super::insert::{Fate, Refusal};
-use crate::store::classify::{self, Verdict};
+use super::fate::{Fate, Refusal};
+use crate::store::classify::{self, Cause, DocumentError};
 use crate::store::error::{Answer, StoreError};
 use crate::store::{LogCollection, Store};
 
@@ -24,17 +24,27 @@ pub(super) struct Document {
     pub(super) bson: RawDocumentBuf,
 }
 
-/// Each document's fate, by its position in the attempt, and why some are to be tried again.
-pub(super) struct Outcome {
-    pub(super) fates: Vec<Fate>,
-    pub(super) failure: Option<StoreError>,
+/// Why documents are to wait: not for what they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// The collection, or the rights on it: the other collections are not concerned.
+    Collection(StoreError),
+    /// The server, or the way to it.
+    Server(StoreError),
 }
 
-/// An attempt that failed as a whole.
-pub(super) enum Whole {
-    /// One of the documents is the likely cause.
-    Poisoned(Refusal),
-    Failed(StoreError),
+/// An insert that the server did: each document's fate, by its position in the attempt.
+pub(super) struct Done {
+    pub(super) fates: Vec<Fate>,
+    pub(super) condition: Option<Condition>,
+}
+
+/// An insert that failed as a whole.
+pub(super) enum NotDone {
+    /// For what may be one of its documents.
+    Suspect(Refusal, StoreError),
+    /// For what none of them is to blame for.
+    Condition(Condition),
 }
 
 impl Store {
@@ -43,7 +53,11 @@ impl Store {
         collection: LogCollection,
         documents: &Arc<[Document]>,
         range: Range<usize>,
-    ) -> Result<Outcome, Whole> {
+    ) -> Result<Done, NotDone> {
+        #[cfg(test)]
+        if let Some(model) = &self.inner.model {
+            return model.attempt(collection, documents.get(range).unwrap_or_default());
+        }
         let target = self.collection(collection);
         let (shared, part) = (Arc::clone(documents), range.clone());
         let answer = self
@@ -52,28 +66,29 @@ impl Store {
                 target.insert_many(part.iter().map(|document| &document.bson)).ordered(false).await
             })
             .await
-            .map_err(Whole::Failed)?;
+            .map_err(not_answered)?;
         let Err(error) = answer else {
-            return Ok(Outcome { fates: vec![Fate::Stored; range.len()], failure: None });
+            return Ok(Done { fates: vec![Fate::Stored; range.len()], condition: None });
         };
         let ErrorKind::InsertMany(failed) = error.kind.as_ref() else {
-            return Err(whole(&error));
+            return Err(not_done(&error));
         };
-        let mut outcome = match &failed.write_concern_error {
-            None => Outcome { fates: vec![Fate::Stored; range.len()], failure: None },
-            Some(concern) => Outcome {
-                fates: vec![Fate::Retry; range.len()],
-                failure: Some(classify::of_concern(concern)),
+        let mut done = match &failed.write_concern_error {
+            None => Done { fates: vec![Fate::Stored; range.len()], condition: None },
+            Some(concern) => Done {
+                fates: vec![Fate::Unsure; range.len()],
+                condition: Some(Condition::Server(classify::of_concern(concern))),
             },
         };
-        let duplicates = outcome.settle(failed.write_errors.as_deref().unwrap_or_default());
-        if !duplicates.is_empty() && outcome.failure.is_none() {
+        let errors = failed.write_errors.as_deref().unwrap_or_default();
+        let duplicates = done.heed(collection, errors);
+        if !duplicates.is_empty() {
             let part = documents.get(range).unwrap_or_default();
             let ids = duplicates.iter().filter_map(|slot| part.get(*slot)).map(|found| found.id);
             let present = self.present(collection, ids.collect()).await;
-            outcome.confirm(&duplicates, part, present);
+            done.confirm(&duplicates, part, present);
         }
-        Ok(outcome)
+        Ok(done)
     }
 
     /// Which of these ids the collection holds.
@@ -102,32 +117,49 @@ impl Store {
     }
 }
 
-impl Outcome {
+impl Done {
     /// Takes up the errors of single documents. Returns the positions that a unique index refused.
-    fn settle(&mut self, errors: &[IndexedWriteError]) -> Vec<usize> {
+    fn heed(&mut self, collection: LogCollection, errors: &[IndexedWriteError]) -> Vec<usize> {
         let mut duplicates = Vec::new();
         for error in errors {
-            let Some(fate) = self.fates.get_mut(error.index) else { continue };
+            let Some(fate) = self.fates.get(error.index) else { continue };
             match classify::of_document(error.code) {
                 // With the write concern in doubt, what is there already is in doubt too.
-                Verdict::Duplicate if *fate != Fate::Retry => duplicates.push(error.index),
-                Verdict::Duplicate => {}
-                Verdict::Refused(kind) => {
-                    *fate = Fate::Refused(Refusal { kind, reason: reason(error) });
-                }
-                Verdict::Retry => {
-                    *fate = Fate::Retry;
-                    self.failure.get_or_insert_with(|| {
-                        StoreError::Server(Answer {
-                            code: error.code,
-                            name: error.code_name.clone().unwrap_or_default(),
-                            message: "documents were not taken".into(),
-                        })
-                    });
+                DocumentError::Duplicate if *fate == Fate::Unsure => {}
+                DocumentError::Duplicate => duplicates.push(error.index),
+                DocumentError::Other(cause) => {
+                    self.place(collection, error.index, cause, || (reason(error), answer(error)));
                 }
             }
         }
         duplicates
+    }
+
+    /// Puts down what an error says of one document; `told` is the server's words, and the same as
+    /// an error of its collection or of the server.
+    pub(super) fn place(
+        &mut self,
+        collection: LogCollection,
+        index: usize,
+        cause: Cause,
+        told: impl FnOnce() -> (String, StoreError),
+    ) {
+        let Some(fate) = self.fates.get_mut(index) else { return };
+        let (reason, error) = told();
+        *fate = match cause {
+            Cause::Document(kind) => Fate::Refused(Refusal { kind, reason }),
+            Cause::Unclear => {
+                Fate::Suspected(collection, Refusal { kind: classify::SERVER_REFUSED, reason })
+            }
+            Cause::Collection => {
+                self.condition.get_or_insert(Condition::Collection(error));
+                Fate::Blocked(collection)
+            }
+            Cause::Server => {
+                self.condition.get_or_insert(Condition::Server(error));
+                Fate::Unsure
+            }
+        };
     }
 
     /// A duplicate whose own id is in the collection was stored before. One whose id is not was
@@ -148,7 +180,7 @@ impl Outcome {
                 continue;
             };
             *fate = if unsure.is_some() {
-                Fate::Retry
+                Fate::Unsure
             } else if present.contains(&document.id) {
                 Fate::Duplicate
             } else {
@@ -158,15 +190,57 @@ impl Outcome {
                 })
             };
         }
-        self.failure = self.failure.take().or(unsure);
+        self.condition = self.condition.take().or(unsure.map(Condition::Server));
+    }
+
+    /// How many documents were refused each by itself for what may be its own fault or not.
+    pub(super) fn suspected(&self) -> usize {
+        self.fates.iter().filter(|fate| matches!(fate, Fate::Suspected(..))).count()
+    }
+
+    /// Whether the collection took one that was not there before.
+    pub(super) fn stored(&self) -> bool {
+        self.fates.contains(&Fate::Stored)
+    }
+
+    /// Whether the collection took one, or has had one all the time.
+    pub(super) fn taken(&self) -> bool {
+        self.fates.iter().any(|fate| matches!(fate, Fate::Stored | Fate::Duplicate))
     }
 }
 
-fn whole(error: &Error) -> Whole {
-    match classify::poisoned(error) {
-        Some(kind) => Whole::Poisoned(Refusal { kind, reason: shortened(error.kind.to_string()) }),
-        None => Whole::Failed(classify::of_call(error)),
+fn answer(error: &IndexedWriteError) -> StoreError {
+    StoreError::of_answer(Answer {
+        code: error.code,
+        name: error.code_name.clone().unwrap_or_default(),
+        message: "documents were not taken".into(),
+    })
+}
+
+impl NotDone {
+    pub(super) fn of(cause: Cause, reason: String, error: StoreError) -> Self {
+        let kind = match cause {
+            Cause::Document(kind) => kind,
+            Cause::Unclear => classify::SERVER_REFUSED,
+            Cause::Collection => return NotDone::Condition(Condition::Collection(error)),
+            Cause::Server => return NotDone::Condition(Condition::Server(error)),
+        };
+        NotDone::Suspect(Refusal { kind, reason: shortened(reason) }, error)
     }
+}
+
+fn not_done(error: &Error) -> NotDone {
+    NotDone::of(classify::of_whole(error), error.kind.to_string(), classify::of_call(error))
+}
+
+/// A call without an answer. One that panicked may have met a document that the driver cannot
+/// write.
+fn not_answered(error: StoreError) -> NotDone {
+    let cause = match error {
+        StoreError::Driver(_) => Cause::Unclear,
+        _ => Cause::Server,
+    };
+    NotDone::of(cause, error.to_string(), error)
 }
 
 /// The server's words, and a validator's account of which rule was broken.

@@ -1,124 +1,137 @@
 //! Inserting records: split by collection, and each record's fate gathered from its documents'.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gatelog_record::Decoded;
 use mongodb::bson::RawDocumentBuf;
 
-use super::attempt::{Document, Whole};
+use super::attempt::{Condition, Document, NotDone};
 use super::document::{self, DocumentError};
+use super::fate::{Fate, Refusal};
+use super::halving::Halving;
+use super::report::{InsertReport, Reception, report};
 use crate::store::{LogCollection, Retention, Store, StoreError};
-
-/// What became of records, by their position in what was given. Every position stands in exactly
-/// one list.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct InsertReport {
-    /// All their documents are in the database, at least one of them since this call.
-    pub stored: Vec<usize>,
-    /// All their documents were there before.
-    pub duplicate: Vec<usize>,
-    /// The database will never take at least one of their documents.
-    pub refused: Vec<(usize, Refusal)>,
-    /// To be given again: whether they are stored is not known.
-    pub retry: Vec<usize>,
-    /// Why some are to be given again: the first cause met.
-    pub failure: Option<StoreError>,
-}
-
-/// Why a document was refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The kind that dead letters are filed by.
-    pub kind: &'static str,
-    /// The reason, in the server's own words where it gave any. They may quote the record.
-    pub reason: String,
-}
-
-/// What became of one document. Of a record's documents, the later in this order decides.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    Duplicate,
-    Stored,
-    Refused(Refusal),
-    Retry,
-}
-
-impl Fate {
-    const fn rank(&self) -> u8 {
-        match self {
-            Fate::Duplicate => 0,
-            Fate::Stored => 1,
-            Fate::Refused(_) => 2,
-            Fate::Retry => 3,
-        }
-    }
-
-    fn and(self, other: Self) -> Self {
-        if other.rank() > self.rank() { other } else { self }
-    }
-}
 
 impl Store {
     /// Inserts records, and tells what became of each. Every collection's documents go in one
     /// unordered insert, all collections at once; safe to repeat as often as needed.
     pub async fn insert(&self, records: &[Decoded]) -> InsertReport {
-        let (batches, mut fates) = split(records, &self.inner.retention);
-        let mut failure = None;
-        let mut tasks = tokio::task::JoinSet::new();
-        for (collection, documents) in batches {
-            let store = self.clone();
-            tasks.spawn(async move { store.insert_into(collection, documents.into()).await });
-        }
-        while let Some(joined) = tasks.join_next().await {
-            let Ok((documents, told, cause)) = joined else { continue };
-            failure = failure.or(cause);
-            for (document, fate) in documents.iter().zip(told) {
-                if let Some(known) = fates.get_mut(document.owner) {
-                    *known = Some(known.take().map_or(fate.clone(), |known| known.and(fate)));
-                }
-            }
-        }
-        report(fates, failure)
+        self.insert_where_open(records, &BTreeSet::new(), None).await.0
     }
 
-    /// Inserts one collection's documents. When one of them makes the whole call fail, halves
-    /// them until it stands alone.
+    /// As [`insert`](Self::insert), but nothing is sent to the collections that are shut: what
+    /// would go there is blocked. Tells also how each of the others received its part. Of one that
+    /// is known to take documents every single one is tried, however many are refused.
+    pub(crate) async fn insert_where_open(
+        &self,
+        records: &[Decoded],
+        shut: &BTreeSet<LogCollection>,
+        known_open: Option<LogCollection>,
+    ) -> (InsertReport, Vec<Reception>) {
+        let (batches, mut fates) = split(records, &self.inner.retention);
+        let mut tasks = Vec::with_capacity(batches.len());
+        for (collection, documents) in batches {
+            let documents: Arc<[Document]> = documents.into();
+            if shut.contains(&collection) {
+                let told = vec![Fate::Blocked(collection); documents.len()];
+                gather(&mut fates, &documents, told);
+                continue;
+            }
+            let (store, shared) = (self.clone(), Arc::clone(&documents));
+            let task = {
+                let patient = known_open == Some(collection);
+                tokio::spawn(async move { store.insert_into(collection, &shared, patient).await })
+            };
+            tasks.push((collection, documents, task));
+        }
+        let mut receptions = Vec::with_capacity(tasks.len());
+        for (collection, documents, task) in tasks {
+            // A task that panicked has told nothing: all of its documents are to be sent again.
+            let (told, reception) =
+                task.await.unwrap_or_else(|_| panicked(collection, documents.len()));
+            gather(&mut fates, &documents, told);
+            receptions.push(reception);
+        }
+        (report(fates, &receptions), receptions)
+    }
+
+    /// Inserts one collection's documents. When one of them may be what makes the whole call fail,
+    /// halves them until it stands alone.
     async fn insert_into(
         &self,
         collection: LogCollection,
-        documents: Arc<[Document]>,
-    ) -> (Arc<[Document]>, Vec<Fate>, Option<StoreError>) {
-        let mut fates = vec![Fate::Retry; documents.len()];
-        let mut failure = None;
-        let mut work: Vec<Range<usize>> = Vec::new();
-        work.push(0..documents.len());
-        while let Some(range) = work.pop() {
-            match self.attempt(collection, &documents, range.clone()).await {
-                Ok(outcome) => {
-                    failure = failure.or(outcome.failure);
-                    let slots = fates.iter_mut().skip(range.start);
-                    slots.zip(outcome.fates).for_each(|(slot, fate)| *slot = fate);
+        documents: &Arc<[Document]>,
+        patient: bool,
+    ) -> (Vec<Fate>, Reception) {
+        let mut fates = vec![Fate::Unsure; documents.len()];
+        let mut reception = Reception { collection, stored: false, taken: false, condition: None };
+        let mut halving = Halving::new(documents.len());
+        // What was not sent in the end.
+        let mut left = Fate::Unsure;
+        while let Some(part) = halving.next() {
+            match self.attempt(collection, documents, part.clone()).await {
+                Ok(done) => {
+                    halving.answered(done.suspected(), done.taken());
+                    reception.stored |= done.stored();
+                    reception.taken |= done.taken();
+                    reception.condition = reception.condition.or(done.condition);
+                    let slots = fates.iter_mut().skip(part.start);
+                    slots.zip(done.fates).for_each(|(slot, fate)| *slot = fate);
                 }
-                Err(Whole::Poisoned(_)) if range.len() > 1 => {
-                    let middle = range.start.midpoint(range.end);
-                    work.extend([middle..range.end, range.start..middle]);
-                }
-                Err(Whole::Poisoned(refusal)) => {
-                    if let Some(slot) = fates.get_mut(range.start) {
-                        *slot = Fate::Refused(refusal);
+                Err(NotDone::Suspect(refusal, error)) => {
+                    if halving.refused(part.clone())
+                        && let Some(slot) = fates.get_mut(part.start)
+                    {
+                        *slot = Fate::Suspected(collection, refusal);
+                    }
+                    if halving.hopeless() && !patient {
+                        reception.condition = Some(Condition::Collection(error));
+                        left = Fate::Blocked(collection);
+                        break;
                     }
                 }
-                Err(Whole::Failed(error)) => {
+                Err(NotDone::Condition(condition)) => {
                     // What is left would most likely meet the same, and slowly.
-                    failure = failure.or(Some(error));
+                    if matches!(condition, Condition::Collection(_)) {
+                        left = Fate::Blocked(collection);
+                    }
+                    reception.condition = Some(condition);
+                    for slot in fates.iter_mut().skip(part.start).take(part.len()) {
+                        *slot = left.clone();
+                    }
                     break;
                 }
             }
         }
-        (documents, fates, failure)
+        while let Some(part) = halving.next() {
+            for slot in fates.iter_mut().skip(part.start).take(part.len()) {
+                *slot = left.clone();
+            }
+        }
+        (fates, reception)
     }
+}
+
+/// Adds to the records' fates what became of one collection's documents.
+fn gather(fates: &mut [Option<Fate>], documents: &[Document], told: Vec<Fate>) {
+    for (document, fate) in documents.iter().zip(told) {
+        if let Some(known) = fates.get_mut(document.owner) {
+            *known = Some(match known.take() {
+                Some(known) => known.and(fate),
+                None => fate,
+            });
+        }
+    }
+}
+
+fn panicked(collection: LogCollection, documents: usize) -> (Vec<Fate>, Reception) {
+    let error = StoreError::Driver("an insert panicked".into());
+    let condition = Some(Condition::Server(error));
+    (
+        vec![Fate::Unsure; documents],
+        Reception { collection, stored: false, taken: false, condition },
+    )
 }
 
 /// The documents that a record becomes, one for each collection it goes to.
@@ -171,55 +184,28 @@ fn unmade(error: &DocumentError) -> Refusal {
     Refusal { kind, reason: error.to_string() }
 }
 
-fn report(fates: Vec<Option<Fate>>, failure: Option<StoreError>) -> InsertReport {
-    let mut report = InsertReport { failure, ..InsertReport::default() };
-    for (position, fate) in fates.into_iter().enumerate() {
-        match fate {
-            Some(Fate::Stored) => report.stored.push(position),
-            Some(Fate::Duplicate) => report.duplicate.push(position),
-            Some(Fate::Refused(refusal)) => report.refused.push((position, refusal)),
-            Some(Fate::Retry) | None => report.retry.push(position),
-        }
-    }
-    report
-}
-
 #[cfg(test)]
 mod tests {
     use gatelog_record::{DecodeLimits, Uuid, decode_record};
 
     use super::*;
 
+    /// Its records once counted as stored, by what the other collections said.
     #[test]
-    fn of_a_record_s_documents_the_gravest_fate_decides() {
-        let refused = || Fate::Refused(Refusal { kind: "validator", reason: String::new() });
-        let ascending = [Fate::Duplicate, Fate::Stored, refused(), Fate::Retry];
-        for (index, less) in ascending.iter().enumerate() {
-            for more in ascending.iter().skip(index) {
-                assert_eq!(&less.clone().and(more.clone()), more);
-                assert_eq!(&more.clone().and(less.clone()), more);
-            }
+    fn a_record_is_sent_again_when_one_of_its_inserts_panicked() {
+        let line = br#"{"timestamp":"2026-01-26T02:11:57Z","level":"INFO","message":"m",
+                        "context":{"correlation_id":"c"}}"#;
+        let record = decode_record(line, &DecodeLimits::default(), Uuid::nil()).unwrap();
+        let (batches, mut fates) = split(&[record], &Retention::default());
+        assert_eq!(batches.len(), 2);
+        for (collection, documents) in batches {
+            let told = match collection {
+                LogCollection::Trace => panicked(collection, documents.len()).0,
+                _ => vec![Fate::Stored; documents.len()],
+            };
+            gather(&mut fates, &documents, told);
         }
-    }
-
-    #[test]
-    fn every_record_stands_in_exactly_one_list() {
-        let refusal = Refusal { kind: "validator", reason: String::new() };
-        let fates = vec![
-            Some(Fate::Retry),
-            Some(Fate::Stored),
-            Some(Fate::Refused(refusal.clone())),
-            Some(Fate::Duplicate),
-            None,
-        ];
-        let expected = InsertReport {
-            stored: vec![1],
-            duplicate: vec![3],
-            refused: vec![(2, refusal)],
-            retry: vec![0, 4],
-            failure: None,
-        };
-        assert_eq!(report(fates, None), expected);
+        assert_eq!(report(fates, &[]).retry, [0]);
     }
 
     #[test]

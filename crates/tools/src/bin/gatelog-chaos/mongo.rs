@@ -30,6 +30,8 @@ pub(crate) struct Mongo {
     pub(crate) network: FaultProxy,
     server: DatabaseServer,
     authenticates: bool,
+    /// What stands before it and refuses inserts.
+    refusals: Option<InsertRefusals>,
     // After the server, which writes there.
     /// What its data lies on, if that is a disk of its own.
     pub(crate) disk: Option<Disk>,
@@ -53,7 +55,7 @@ impl Mongo {
         }
         let server = launch(&storage, &data, authenticates).await?;
         let network = FaultProxy::start(address(&server)?).await?;
-        Ok(Self { network, server, authenticates, disk, storage })
+        Ok(Self { network, server, authenticates, refusals: None, disk, storage })
     }
 
     /// Starts it again on its data, after its end.
@@ -109,7 +111,7 @@ impl Mongo {
         self.network.lead_to(proxy.address());
         for refusal in refusals {
             let met = proxy.refused();
-            proxy.refuse(Some(refusal));
+            proxy.refuse(Some(refusal.clone()));
             grows(&format!("an insert meets {refusal:?}"), met, || proxy.refused()).await?;
             let passed = proxy.passed();
             proxy.refuse(None);
@@ -117,6 +119,25 @@ impl Mongo {
                 .await?;
         }
         self.network.lead_to(address(&self.server)?);
+        Ok(())
+    }
+}
+
+impl Mongo {
+    /// From now on inserts are refused so, until [`end_refusals`](Self::end_refusals).
+    pub(crate) async fn refuse(&mut self, refusal: Refusal) -> Result<()> {
+        let proxy = InsertRefusals::start(address(&self.server)?).await?;
+        proxy.refuse(Some(refusal));
+        self.network.lead_to(proxy.address());
+        self.refusals = Some(proxy);
+        Ok(())
+    }
+
+    /// They are refused no more; some were.
+    pub(crate) fn end_refusals(&mut self) -> Result<()> {
+        let proxy = self.refusals.take().context("no inserts are refused")?;
+        self.network.lead_to(address(&self.server)?);
+        ensure!(proxy.refused() > 0, "no insert was refused");
         Ok(())
     }
 }

@@ -62,6 +62,19 @@ pub(crate) enum Step {
     /// MongoDB refuses each document of inserts with each of these codes in turn.
     RefuseDocuments(Vec<i32>),
 
+    /// MongoDB refuses inserts into one collection with a code; if a text is given, only those of
+    /// which a document holds it.
+    RefuseInto {
+        /// The collection.
+        collection: String,
+        /// The text.
+        holding: Option<String>,
+        /// The code.
+        code: i32,
+    },
+    /// It refuses them no more.
+    EndRefusals,
+
     /// The filter's configuration is replaced, so many times.
     Reconfigure(u64),
     /// A request that makes the filter's VM trap (a module built for this).

@@ -74,6 +74,17 @@ impl System {
                 self.mongo.refuse_in_turn(refusals).await?;
             }
 
+            Step::RefuseInto { collection, holding, code } => {
+                let (collection, code) = (collection.clone(), *code);
+                self.mongo
+                    .refuse(match holding.clone() {
+                        Some(text) => Refusal::Holding { collection, text, code },
+                        None => Refusal::Into(collection, code),
+                    })
+                    .await?;
+            }
+            Step::EndRefusals => self.mongo.end_refusals()?,
+
             Step::Reconfigure(times) => self.reconfigure(*times).await?,
             Step::Trap => self.trap().await?,
             Step::Drain => self.drain().await?,

@@ -1,0 +1,130 @@
+//! In tests: a server that refuses by rules of the test's own, in place of a real one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::attempt::{Document, Done, NotDone};
+use super::fate::Fate;
+use crate::store::classify::{self, Cause, DocumentError};
+use crate::store::error::{Answer, StoreError};
+use crate::store::{LogCollection, Retention, Store, StoreOptions};
+
+/// What the server says to an insert.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Reply {
+    /// It takes all.
+    #[default]
+    Taken,
+    /// The call as a whole fails with this code.
+    Whole(i32),
+    /// These of the documents, by position, fail with a code each.
+    Documents(Vec<(usize, i32)>),
+    /// Nothing in time; what was sent is stored or not.
+    Silence {
+        /// Whether it is.
+        stored: bool,
+    },
+    /// The task that makes the call panics.
+    Panic,
+}
+
+type Rule = dyn Fn(LogCollection, &[Uuid]) -> Reply + Send + Sync;
+
+/// The server.
+pub(crate) struct ModelServer {
+    rule: Box<Rule>,
+    /// Whether it gives a sign of life.
+    pub(crate) alive: AtomicBool,
+    stored: Mutex<BTreeMap<LogCollection, BTreeSet<Uuid>>>,
+}
+
+impl fmt::Debug for ModelServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModelServer").finish_non_exhaustive()
+    }
+}
+
+impl ModelServer {
+    pub(crate) fn new(
+        rule: impl Fn(LogCollection, &[Uuid]) -> Reply + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let (alive, stored) = (AtomicBool::new(true), Mutex::default());
+        Arc::new(Self { rule: Box::new(rule), alive, stored })
+    }
+
+    /// A store on it.
+    pub(crate) async fn store(self: &Arc<Self>) -> Store {
+        let options = StoreOptions {
+            retention: Retention::default(),
+            server_selection_timeout: Duration::from_millis(1),
+            ..StoreOptions::new("mongodb://127.0.0.1:1/", "logs")
+        };
+        let mut store = Store::connect(&options).await.unwrap();
+        Arc::get_mut(&mut store.inner).unwrap().model = Some(Arc::clone(self));
+        store
+    }
+
+    /// The ids that a collection holds.
+    pub(crate) fn ids(&self, collection: LogCollection) -> BTreeSet<Uuid> {
+        let stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        stored.get(&collection).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn ping(&self) -> Result<(), StoreError> {
+        if self.alive.load(Ordering::SeqCst) {
+            Ok(())
+        } else {
+            Err(StoreError::Away("a test's own".into()))
+        }
+    }
+
+    pub(super) fn attempt(
+        &self,
+        collection: LogCollection,
+        documents: &[Document],
+    ) -> Result<Done, NotDone> {
+        let ids: Vec<_> = documents.iter().map(|document| document.id).collect();
+        match (self.rule)(collection, &ids) {
+            Reply::Taken => Ok(self.take(collection, &ids, &[])),
+            Reply::Documents(errors) => Ok(self.take(collection, &ids, &errors)),
+            Reply::Whole(code) => {
+                let error = told(code);
+                Err(NotDone::of(classify::cause(code), error.to_string(), error))
+            }
+            Reply::Silence { stored } => {
+                if stored {
+                    self.take(collection, &ids, &[]);
+                }
+                let error = StoreError::Timeout { after: Duration::from_secs(1) };
+                Err(NotDone::of(Cause::Server, String::new(), error))
+            }
+            Reply::Panic => panic!("a test's own"),
+        }
+    }
+
+    fn take(&self, collection: LogCollection, ids: &[Uuid], errors: &[(usize, i32)]) -> Done {
+        let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = stored.entry(collection).or_default();
+        let mut done = Done { fates: vec![Fate::Stored; ids.len()], condition: None };
+        for (index, code) in errors {
+            if let DocumentError::Other(cause) = classify::of_document(*code) {
+                done.place(collection, *index, cause, || (told(*code).to_string(), told(*code)));
+            }
+        }
+        for (id, fate) in ids.iter().zip(&mut done.fates) {
+            if *fate == Fate::Stored && !held.insert(*id) {
+                *fate = Fate::Duplicate;
+            }
+        }
+        done
+    }
+}
+
+fn told(code: i32) -> StoreError {
+    StoreError::of_answer(Answer { code, name: String::new(), message: "refused".into() })
+}

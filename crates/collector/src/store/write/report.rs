@@ -1,0 +1,89 @@
+//! What an insert came to, record by record and collection by collection.
+
+use super::attempt::Condition;
+use super::fate::{Fate, Refusal};
+use crate::store::{LogCollection, StoreError};
+
+/// What became of records, by their position in what was given. Every position stands in exactly
+/// one list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InsertReport {
+    /// All their documents are in the database, at least one of them since this call.
+    pub stored: Vec<usize>,
+    /// All their documents were there before.
+    pub duplicate: Vec<usize>,
+    /// The database will never take at least one of their documents.
+    pub refused: Vec<(usize, Refusal)>,
+    /// A document was refused where it stood alone, with an error that may be its own fault or
+    /// not: to be given again after others, some times.
+    pub suspected: Vec<(usize, LogCollection, Refusal)>,
+    /// A document's collection takes nothing at the moment: to be given again when it does.
+    pub blocked: Vec<(usize, LogCollection)>,
+    /// To be given again: whether they are stored is not known.
+    pub retry: Vec<usize>,
+    /// Why some are to be given again: the first cause met.
+    pub failure: Option<StoreError>,
+}
+
+/// What one collection's part of an insert says of the collection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reception {
+    pub(crate) collection: LogCollection,
+    /// Whether it took a document that was not there before.
+    pub(crate) stored: bool,
+    /// Whether it took one, or told that it has it.
+    pub(crate) taken: bool,
+    /// Why it did not take all.
+    pub(crate) condition: Option<Condition>,
+}
+
+/// Of each record's fate, and of each collection's reception.
+pub(super) fn report(fates: Vec<Option<Fate>>, receptions: &[Reception]) -> InsertReport {
+    let failure = receptions.iter().find_map(|reception| match &reception.condition {
+        Some(Condition::Server(error) | Condition::Collection(error)) => Some(error.clone()),
+        None => None,
+    });
+    let mut report = InsertReport { failure, ..InsertReport::default() };
+    for (position, fate) in fates.into_iter().enumerate() {
+        match fate {
+            Some(Fate::Stored) => report.stored.push(position),
+            Some(Fate::Duplicate) => report.duplicate.push(position),
+            Some(Fate::Refused(refusal)) => report.refused.push((position, refusal)),
+            Some(Fate::Suspected(collection, refusal)) => {
+                report.suspected.push((position, collection, refusal));
+            }
+            Some(Fate::Blocked(collection)) => report.blocked.push((position, collection)),
+            Some(Fate::Unsure) | None => report.retry.push(position),
+        }
+    }
+    report
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_record_stands_in_exactly_one_list() {
+        let refusal = Refusal { kind: "validator", reason: String::new() };
+        let fates = vec![
+            Some(Fate::Unsure),
+            Some(Fate::Stored),
+            Some(Fate::Refused(refusal.clone())),
+            Some(Fate::Duplicate),
+            None,
+            Some(Fate::Suspected(LogCollection::Trace, refusal.clone())),
+            Some(Fate::Blocked(LogCollection::Audit)),
+        ];
+        let expected = InsertReport {
+            stored: vec![1],
+            duplicate: vec![3],
+            refused: vec![(2, refusal.clone())],
+            suspected: vec![(5, LogCollection::Trace, refusal)],
+            blocked: vec![(6, LogCollection::Audit)],
+            retry: vec![0, 4],
+            failure: None,
+        };
+        assert_eq!(report(fates, &[]), expected);
+    }
+}

@@ -1,0 +1,142 @@
+//! Rows taken from the spool, and what became of their records so far.
+
+use std::sync::Arc;
+
+use gatelog_record::{Decoded, OwnedSource, Uuid, decode_record};
+
+use super::Context;
+use super::chunk::Line;
+use crate::spool::{DeadLetter, Rest, Row, Rows, Settled, SettledRow};
+use crate::store::{InsertReport, LogCollection};
+
+/// The kind of a dead letter that is a whole damaged batch.
+const DAMAGED: &str = "spool_damaged";
+
+/// Rows, and what is to be settled of them.
+pub(super) struct Progress {
+    context: Arc<Context>,
+    pub(super) rows: Vec<Row>,
+    /// One for each row, in their order.
+    pub(super) settled: Settled,
+}
+
+impl Progress {
+    pub(super) fn new(context: Arc<Context>, read: Rows) -> Self {
+        let settled = Settled {
+            generation: read.generation,
+            rows: read.rows.iter().map(SettledRow::of).collect(),
+            ..Settled::default()
+        };
+        Self { context, rows: read.rows, settled }
+    }
+
+    pub(super) fn bury_damaged(&mut self) {
+        for (row, settled) in self.rows.iter().zip(&mut self.settled.rows) {
+            if row.intact {
+                continue;
+            }
+            tracing::error!(
+                row = row.id,
+                records = row.records,
+                "a batch in the spool is damaged: it becomes a dead letter"
+            );
+            settled.quarantined.merge(&row.seqs);
+            settled.letters.push(DeadLetter {
+                kind: DAMAGED.into(),
+                reason: format!("checksum of a batch of {} records is wrong", row.records),
+                line: row.body.clone(),
+            });
+            self.context.metrics.quarantined(DAMAGED);
+        }
+    }
+
+    /// Lines were decoded once before they were spooled. One that cannot be decoded any more (a
+    /// later version with tighter rules) becomes a dead letter like any other.
+    pub(super) fn decode(&mut self, lines: &[Line]) -> (Vec<Line>, Vec<Decoded>) {
+        let (mut good, mut records) =
+            (Vec::with_capacity(lines.len()), Vec::with_capacity(lines.len()));
+        for line in lines {
+            match decode_record(line.of(&self.rows), &self.context.record, Uuid::now_v7()) {
+                Ok(record) => {
+                    good.push(line.clone());
+                    records.push(record);
+                }
+                Err(error) => self.bury(line, None, error.kind(), error.to_string()),
+            }
+        }
+        (good, records)
+    }
+
+    /// Takes up what is stored, was stored before, or is refused for good. `tried`: how many of the
+    /// first records were sent before.
+    pub(super) fn take_up(
+        &mut self,
+        report: &InsertReport,
+        lines: &[Line],
+        records: &[Decoded],
+        tried: usize,
+    ) {
+        let source =
+            |position: usize| records.get(position).and_then(|record| record.source.as_ref());
+        for source in report.stored.iter().filter_map(|position| source(*position)) {
+            self.settled.stored.add(&source.gateway, source.boot, source.seq);
+        }
+        for position in &report.duplicate {
+            let Some(source) = source(*position) else { continue };
+            let row = lines.get(*position).and_then(|line| self.rows.get(line.row()));
+            let sent = *position < tried
+                || row.is_some_and(|row| self.context.spool.may_have_been_sent(row));
+            let seqs = if sent { &mut self.settled.again } else { &mut self.settled.elsewhere };
+            seqs.add(&source.gateway, source.boot, source.seq);
+        }
+        for (position, refusal) in &report.refused {
+            if let (Some(line), Some(record)) = (lines.get(*position), records.get(*position)) {
+                let source = record.source.as_ref();
+                self.bury(line, source, refusal.kind, refusal.reason.clone());
+            }
+        }
+    }
+
+    /// A record becomes a dead letter.
+    pub(super) fn bury(
+        &mut self,
+        line: &Line,
+        source: Option<&OwnedSource>,
+        kind: &str,
+        reason: String,
+    ) {
+        let text = line.of(&self.rows).to_vec();
+        if let Some(row) = self.settled.rows.get_mut(line.row()) {
+            if let Some(source) = source {
+                row.quarantined.add(&source.gateway, source.boot, source.seq);
+            }
+            row.letters.push(DeadLetter { kind: kind.to_owned(), reason, line: text });
+        }
+        self.context.metrics.quarantined(kind);
+    }
+
+    /// A record waits on for a collection, apart from the others of its row.
+    pub(super) fn park(
+        &mut self,
+        line: &Line,
+        source: Option<&OwnedSource>,
+        collection: LogCollection,
+    ) {
+        let text = line.of(&self.rows);
+        let Some(row) = self.settled.rows.get_mut(line.row()) else { return };
+        let name = collection.as_str();
+        let at = row.rests.iter().position(|rest| rest.collection == name);
+        let at = at.unwrap_or_else(|| {
+            row.rests.push(Rest { collection: name.to_owned(), ..Rest::default() });
+            row.rests.len().saturating_sub(1)
+        });
+        if let Some(rest) = row.rests.get_mut(at) {
+            rest.records = rest.records.saturating_add(1);
+            rest.body.extend_from_slice(text);
+            rest.body.push(b'\n');
+            if let Some(source) = source {
+                rest.seqs.add(&source.gateway, source.boot, source.seq);
+            }
+        }
+    }
+}
