@@ -120,7 +120,10 @@ async fn istio(plugin: &Value, phase: &Value, telemetry: &Value, choice: &Choice
         });
         std::fs::write(&file, json!({ "resources": [resource] }).to_string()).unwrap();
         *config.http_filter("gatelog").unwrap() = json!({ "name": name, "config_discovery": {
-            "config_source": { "path_config_source": { "path": file } },
+            // Istio's: Envoy waits for the filter before it listens.
+            "config_source": {
+                "path_config_source": { "path": file }, "initial_fetch_timeout": "0s"
+            },
             "type_urls": [WASM],
         } });
     };
@@ -182,7 +185,7 @@ async fn envoy_gateway(choice: &Choice) -> System {
 
 async fn istio_by(file: &str, choice: &Choice) -> System {
     let documents = yaml_documents(file).unwrap();
-    let telemetry = find(&documents, "Telemetry");
+    let telemetry = find(&yaml_documents("envoy/istio-gateway.yaml").unwrap(), "Telemetry");
     if file == "envoy/istio.yaml" {
         let spec = &find(&documents, "WasmPlugin")["spec"];
         istio(spec, spec, &telemetry, choice).await
