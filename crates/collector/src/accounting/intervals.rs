@@ -135,7 +135,9 @@ mod tests {
         fn what_is_subtracted_is_gone_and_no_more(one in ranges(), two in ranges()) {
             let set = |ranges: &[(u64, u64)]| {
                 let mut set = Intervals::default();
-                ranges.iter().for_each(|(start, more)| set.insert(*start..=start + more));
+                for (start, more) in ranges {
+                    set.insert(*start..=start + more);
+                }
                 set
             };
             let (mut left, two) = (set(&one), set(&two));
