@@ -1,7 +1,7 @@
 //! The proxy-wasm shell: translates callbacks to the core and the core's wishes to hostcalls.
 //!
 //! Contexts and their dispatch are the `proxy-wasm` SDK's. Two things are this module's own
-//! (`docs/decisions/0001-proxy-wasm-sdk.md` has the reasons):
+//! (`docs/decisions/0001-proxy-wasm-sdk-with-a-guard.md` has the reasons):
 //!
 //! - [`hostcalls`], which look at every status, where the SDK's panic on those they do not expect;
 //! - [`guard`], which stands in front of the SDK's dispatcher: a context or token that it does not
