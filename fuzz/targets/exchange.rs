@@ -22,7 +22,7 @@ const CONFIGURATION: &str = r#"{
     "sampling": {"rate": 0.5}
 }"#;
 
-const HEADERS: [&str; 12] = [
+const HEADERS: [&str; 14] = [
     ":method",
     ":path",
     ":authority",
@@ -35,6 +35,8 @@ const HEADERS: [&str; 12] = [
     "server-timing",
     "x-organization-id",
     "grpc-status",
+    "x-http-method-override",
+    "te",
 ];
 
 const PROPERTIES: [&str; 14] = [
@@ -107,11 +109,14 @@ impl Host for Made<'_> {
     fn header(&self, which: HeaderMap, name: &str) -> Option<Vec<u8>> {
         self.headers(which).get(name).map(<[u8]>::to_vec)
     }
-    fn set_header(&self, _: HeaderMap, _: &str, value: &[u8]) -> Result<(), Refused> {
+    fn set_header(&self, _: HeaderMap, name: &str, value: &[u8]) -> Result<(), Refused> {
+        assert!(["x-request-id", "x-correlation-id"].contains(&name), "{name} is not the filter's");
         assert!(value.iter().all(|byte| !byte.is_ascii_control()), "a header Envoy would refuse");
         Ok(())
     }
-    fn remove_header(&self, _: HeaderMap, _: &str) -> Result<(), Refused> {
+    fn remove_header(&self, _: HeaderMap, name: &str) -> Result<(), Refused> {
+        let own = ["x-request-id", "x-correlation-id", "x-organization-id", "x-user-id"];
+        assert!(own.contains(&name), "{name} is not the filter's to remove");
         Ok(())
     }
     fn property(&self, path: &str) -> Option<Vec<u8>> {
@@ -163,6 +168,10 @@ fuzz_target!(|input: Input<'_>| {
     }
     exchange.log(&mut worker, &host);
     worker.tick(&host);
+    let request = map(&input.request);
+    let method = request.get(":method").unwrap_or_default();
+    let change = ["POST", "PUT", "PATCH", "DELETE"].iter().any(|name| name.as_bytes() == method);
+    assert!(!change || !host.published.borrow().is_empty(), "a change without a record");
     for lines in host.published.borrow().iter() {
         for line in lines.split(|byte| *byte == b'\n') {
             decode_record(line, &DecodeLimits::default(), Uuid::nil())

@@ -5,7 +5,7 @@
 use arbitrary::Arbitrary;
 use gatelog_record::limits::{RECORD_BYTES_MAX, RECORD_BYTES_MIN, VALUE_BYTES_MIN};
 use gatelog_record::{
-    Context, DecodeLimits, Encoder, Http, Level, Outcome, Record, RecordLimits, Source, Status,
+    Context, DecodeLimits, Encoder, Http, Level, ErrorDetails, Record, RecordLimits, Source, Status,
     Timestamp, Trace, Uuid, decode_record,
 };
 use libfuzzer_sys::fuzz_target;
@@ -106,7 +106,7 @@ fuzz_target!(|input: Input<'_>| {
             response_headers: &input.headers,
         },
         error: input.error.as_ref().map(|(details, flags, transport_failure, grpc_status)| {
-            Outcome {
+            ErrorDetails {
                 details: *details,
                 flags,
                 transport_failure: *transport_failure,

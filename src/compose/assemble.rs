@@ -2,9 +2,7 @@
 
 use std::rc::Rc;
 
-use gatelog_record::{
-    Context, Http, Level, Outcome as ErrorObject, Record, Status, Timestamp, Trace,
-};
+use gatelog_record::{Context, ErrorDetails, Http, Level, Record, Status, Timestamp, Trace};
 
 use crate::compose::facts::{Facts, OwnedPairs, Request, all};
 use crate::compose::redaction::Redactor;
@@ -138,7 +136,7 @@ fn write(
             request_headers: &request_headers,
             response_headers: &response_headers,
         },
-        error: exchange.failed().then(|| ErrorObject {
+        error: exchange.failed().then(|| ErrorDetails {
             details: code_details.as_deref(),
             flags: &flags,
             transport_failure: facts.transport_failure.as_deref(),

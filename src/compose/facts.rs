@@ -9,7 +9,7 @@ use crate::compose::redaction::Redactor;
 use crate::compose::server_timing;
 use crate::compose::tenancy::{Evidence, Field};
 use crate::config::Config;
-use crate::decision::rules::Verdict;
+use crate::decision::rules::Overrides;
 use crate::envoy::attributes::{Attribute, Attributes};
 use crate::envoy::claims;
 use crate::envoy::headers::{Headers, lossy};
@@ -145,7 +145,7 @@ impl<'a> Facts<'a> {
     pub fn read(
         exchange: &'a Finished,
         request: &'a Request<'_>,
-        verdict: &Verdict<'_>,
+        overrides: &Overrides<'_>,
         attributes: &Attributes<'a>,
         claims: &claims::Reader,
         config: &Config,
@@ -167,7 +167,7 @@ impl<'a> Facts<'a> {
         };
         let header = |value: &[u8]| redactor.words_of(value);
         let evidence = Evidence { headers, path: &told.path, claim: &claim, header: &header };
-        let tenant = Field::ALL.map(|field| match verdict.tenant(field) {
+        let tenant = Field::ALL.map(|field| match overrides.tenant(field) {
             Some(fixed) => Some(fixed.to_owned()),
             None => config.tenancy.resolve(field, &evidence).map(Cow::into_owned),
         });

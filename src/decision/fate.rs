@@ -5,7 +5,7 @@ use gatelog_record::Level;
 
 use crate::config::Config;
 use crate::decision::outcome::Outcome;
-use crate::decision::rules::{Subject, Verdict};
+use crate::decision::rules::{Overrides, Subject};
 use crate::decision::sampling::Sample;
 use crate::envoy::headers::Headers;
 
@@ -50,24 +50,24 @@ pub struct Case<'a> {
 
 /// Decides. A rule is the operator's word and comes first at each step; of what a client sends,
 /// nothing takes a record out of the audit trail.
-pub fn decide(config: &Config, verdict: &Verdict<'_>, case: &Case<'_>) -> Fate {
+pub fn decide(config: &Config, overrides: &Overrides<'_>, case: &Case<'_>) -> Fate {
     let Case { subject, headers, outcome, details, correlation_id } = *case;
     let slow = subject.duration_ns > config.record.slow_ns;
 
-    if verdict.drop == Some(true) {
+    if overrides.drop == Some(true) {
         return Fate::Excluded;
     }
-    let level = verdict.level.unwrap_or_else(|| raised(outcome.level(), slow, config));
-    let audit = verdict
+    let level = overrides.level.unwrap_or_else(|| raised(outcome.level(), slow, config));
+    let audit = overrides
         .audit
         .unwrap_or_else(|| config.audit.covers(subject.method, headers, subject.status));
     let health_check = outcome.level() < Level::Warning
-        && verdict.drop.is_none()
+        && overrides.drop.is_none()
         && config.health_checks.covers(subject.path, details);
     if !audit && (health_check || level < config.level) {
         return Fate::Excluded;
     }
-    let rate = verdict.sample.unwrap_or(config.sampling.rate);
+    let rate = overrides.sample.unwrap_or(config.sampling.rate);
     let sample = if audit {
         Sample::Kept
     } else {
@@ -97,7 +97,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::decision::rules::judge;
+    use crate::decision::rules::overrides;
 
     /// The fate of a GET of a path, or of what differs from it.
     fn fate(config: &Value, method: &str, path: &str, status: u16) -> Fate {
@@ -112,7 +112,7 @@ mod tests {
             details: None,
             correlation_id: "flow",
         };
-        decide(&config, &judge(&config.rules, &subject), &case)
+        decide(&config, &overrides(&config.rules, &subject), &case)
     }
 
     /// Level, and whether it is audited, of a record that is made.

@@ -58,7 +58,7 @@ pub struct Subject<'a> {
 
 /// What the rules say of one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Verdict<'r> {
+pub struct Overrides<'r> {
     /// Whether no record is made; `false` keeps even a health check's.
     pub drop: Option<bool>,
     /// The record's level.
@@ -70,7 +70,7 @@ pub struct Verdict<'r> {
     tenant: [Option<&'r str>; 3],
 }
 
-impl<'r> Verdict<'r> {
+impl<'r> Overrides<'r> {
     /// The fixed value of a tenant field.
     pub fn tenant(&self, field: Field) -> Option<&'r str> {
         self.tenant.get(field as usize).copied().flatten()
@@ -78,18 +78,18 @@ impl<'r> Verdict<'r> {
 }
 
 /// What the rules say of a request.
-pub fn judge<'r>(rules: &'r [Rule], subject: &Subject<'_>) -> Verdict<'r> {
-    let mut verdict = Verdict::default();
+pub fn overrides<'r>(rules: &'r [Rule], subject: &Subject<'_>) -> Overrides<'r> {
+    let mut overrides = Overrides::default();
     for rule in rules.iter().filter(|rule| rule.matches.covers(subject)) {
-        verdict.drop = verdict.drop.or(rule.drop);
-        verdict.level = verdict.level.or(rule.level);
-        verdict.audit = verdict.audit.or(rule.audit);
-        verdict.sample = verdict.sample.or(rule.sample);
-        for (own, value) in verdict.tenant.iter_mut().zip(&rule.tenant) {
+        overrides.drop = overrides.drop.or(rule.drop);
+        overrides.level = overrides.level.or(rule.level);
+        overrides.audit = overrides.audit.or(rule.audit);
+        overrides.sample = overrides.sample.or(rule.sample);
+        for (own, value) in overrides.tenant.iter_mut().zip(&rule.tenant) {
             *own = own.or(value.as_deref());
         }
     }
-    verdict
+    overrides
 }
 
 impl Match {
@@ -190,13 +190,13 @@ mod tests {
                 ..Rule::default()
             },
         ];
-        let verdict = judge(&rules, &subject());
-        assert_eq!(verdict.drop, None);
-        assert_eq!(verdict.audit, Some(false));
-        assert_eq!(verdict.level, Some(Level::Debug));
-        assert_eq!(verdict.sample, Some(0.5));
-        assert_eq!(verdict.tenant(Field::Organization), Some("a"));
-        assert_eq!(verdict.tenant(Field::User), Some("u"));
-        assert_eq!(verdict.tenant(Field::Conversation), None);
+        let overrides = overrides(&rules, &subject());
+        assert_eq!(overrides.drop, None);
+        assert_eq!(overrides.audit, Some(false));
+        assert_eq!(overrides.level, Some(Level::Debug));
+        assert_eq!(overrides.sample, Some(0.5));
+        assert_eq!(overrides.tenant(Field::Organization), Some("a"));
+        assert_eq!(overrides.tenant(Field::User), Some("u"));
+        assert_eq!(overrides.tenant(Field::Conversation), None);
     }
 }

@@ -47,7 +47,7 @@ struct InFlight {
 
 /// What an answer means for its batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+enum Disposition {
     Accepted,
     TooLarge,
     Rejected,
@@ -194,15 +194,15 @@ impl Outbox {
             host.header(HeaderMap::Callout, ":status").and_then(|value| parse_number(&value));
         let milliseconds = now_ns.saturating_sub(batch.sent_ns) / 1_000_000;
         metrics.record(host, Metric::CalloutMs, milliseconds);
-        match judge(status) {
-            Verdict::Accepted => self.accepted(host, &batch, metrics),
-            Verdict::TooLarge => {
+        match disposition(status) {
+            Disposition::Accepted => self.accepted(host, &batch, metrics),
+            Disposition::TooLarge => {
                 // The halves wait for the tick: a collector that finds everything too large must
                 // not be met by a storm of ever smaller batches.
                 return self.too_large(host, batch, now_ns, metrics);
             }
-            Verdict::Rejected => self.rejected(host, &batch, status, now_ns, metrics),
-            Verdict::Retry => {
+            Disposition::Rejected => self.rejected(host, &batch, status, now_ns, metrics),
+            Disposition::Retry => {
                 let seconds = host
                     .header(HeaderMap::Callout, "retry-after")
                     .and_then(|value| parse_number(&value));
@@ -422,13 +422,13 @@ impl Outbox {
 
 /// What a status means. Only an answer that speaks of the batch itself is final: a credential, a
 /// path or a load that is wrong now says nothing about the records.
-fn judge(status: Option<u64>) -> Verdict {
+fn disposition(status: Option<u64>) -> Disposition {
     match status {
-        Some(200..=299) => Verdict::Accepted,
-        Some(413) => Verdict::TooLarge,
-        Some(401 | 403 | 404 | 407 | 408 | 421 | 425 | 429) => Verdict::Retry,
-        Some(400..=499) => Verdict::Rejected,
-        _ => Verdict::Retry,
+        Some(200..=299) => Disposition::Accepted,
+        Some(413) => Disposition::TooLarge,
+        Some(401 | 403 | 404 | 407 | 408 | 421 | 425 | 429) => Disposition::Retry,
+        Some(400..=499) => Disposition::Rejected,
+        _ => Disposition::Retry,
     }
 }
 

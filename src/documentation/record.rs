@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use gatelog_record::limits::{PAIRS, RECORD_BYTES, TIGHT_VALUE_BYTES, VALUE_BYTES};
 use gatelog_record::{
-    BatchHeader, Context, DecodeLimits, Encoder, Fault, Http, Level, Outcome, Record, Source,
-    Status, Timestamp, Trace, Uuid, decode_record,
+    BatchHeader, Context, DecodeErrorKind, DecodeLimits, Encoder, ErrorDetails, Http, Level,
+    Record, Source, Status, Timestamp, Trace, Uuid, decode_record,
 };
 use serde_json::{Map, Value, json};
 
@@ -113,7 +113,7 @@ fn most<'a>() -> Record<'a> {
             request_headers: &[("a", "b")],
             response_headers: &[("a", "b")],
         },
-        error: Some(Outcome {
+        error: Some(ErrorDetails {
             details: text,
             flags: &["UF"],
             transport_failure: text,
@@ -182,7 +182,11 @@ fn the_fields_of_applications_are_those_of_the_decoder() {
         let kept =
             name.split('.').fold(&Value::Object(decoded.body), |object, key| &object[key]).clone();
         assert_eq!(kept, shown, "{name}");
-        assert_eq!(decode(name, json!({})).unwrap_err().fault, Fault::WrongShape, "{name}");
+        assert_eq!(
+            decode(name, json!({})).unwrap_err().kind,
+            DecodeErrorKind::WrongShape,
+            "{name}"
+        );
     }
 }
 

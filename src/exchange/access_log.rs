@@ -10,7 +10,7 @@ use crate::compose::redaction::Redactor;
 use crate::decision::fate::{Case, Fate, decide};
 use crate::decision::grpc::{self, Answer, Protocol};
 use crate::decision::outcome::{Ending, Outcome, final_status};
-use crate::decision::rules::{Subject, judge};
+use crate::decision::rules::{Subject, overrides};
 use crate::envoy::attributes::{Attribute, Attributes};
 use crate::envoy::headers::Headers;
 use crate::envoy::property;
@@ -144,7 +144,7 @@ fn record(
         status: exchange.outcome.status,
         duration_ns: exchange.duration_ns,
     };
-    let verdict = judge(&config.rules, &subject);
+    let overrides = overrides(&config.rules, &subject);
     let case = Case {
         subject,
         headers: &exchange.received,
@@ -152,7 +152,7 @@ fn record(
         details: exchange.details.as_deref(),
         correlation_id: &exchange.ids.correlation_id,
     };
-    let decided = match decide(config, &verdict, &case) {
+    let decided = match decide(config, &overrides, &case) {
         Fate::Made(decided) => decided,
         Fate::Excluded => return worker.metrics.count(Metric::Excluded, 1),
         Fate::SampledOut => return worker.sampled_out(),
@@ -160,7 +160,7 @@ fn record(
     let redactor = Redactor::new(&config.redaction, config.record.limits);
     let claims = &worker.claims;
     let facts =
-        Facts::read(exchange, &request, &verdict, attributes, claims, config, &redactor, host);
+        Facts::read(exchange, &request, &overrides, attributes, claims, config, &redactor, host);
     worker.metrics.count(Metric::ValuesCut, redactor.values_cut());
     assemble::record(exchange, &request, &facts, &decided, worker, host, lines);
     if config.level == Level::Debug {

@@ -82,7 +82,7 @@ pub struct OwnedSource {
 
 /// What is wrong with a line: the kinds that dead letters are filed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Fault {
+pub enum DecodeErrorKind {
     /// Longer than the bound, or of more values.
     TooLarge,
     /// Not JSON, or not UTF-8.
@@ -97,26 +97,26 @@ pub enum Fault {
     NumberRange,
 }
 
-impl Fault {
+impl DecodeErrorKind {
     /// All kinds.
-    pub const ALL: [Fault; 6] = [
-        Fault::TooLarge,
-        Fault::NotJson,
-        Fault::WrongShape,
-        Fault::TooDeep,
-        Fault::NulInKey,
-        Fault::NumberRange,
+    pub const ALL: [DecodeErrorKind; 6] = [
+        DecodeErrorKind::TooLarge,
+        DecodeErrorKind::NotJson,
+        DecodeErrorKind::WrongShape,
+        DecodeErrorKind::TooDeep,
+        DecodeErrorKind::NulInKey,
+        DecodeErrorKind::NumberRange,
     ];
 
     /// The name in dead letters and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Fault::TooLarge => "too_large",
-            Fault::NotJson => "not_json",
-            Fault::WrongShape => "wrong_shape",
-            Fault::TooDeep => "too_deep",
-            Fault::NulInKey => "nul_in_key",
-            Fault::NumberRange => "number_range",
+            DecodeErrorKind::TooLarge => "too_large",
+            DecodeErrorKind::NotJson => "not_json",
+            DecodeErrorKind::WrongShape => "wrong_shape",
+            DecodeErrorKind::TooDeep => "too_deep",
+            DecodeErrorKind::NulInKey => "nul_in_key",
+            DecodeErrorKind::NumberRange => "number_range",
         }
     }
 }
@@ -126,18 +126,18 @@ impl Fault {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecodeError {
     /// What is wrong.
-    pub fault: Fault,
+    pub kind: DecodeErrorKind,
     text: String,
 }
 
 impl DecodeError {
-    fn new(fault: Fault, text: impl Into<String>) -> Self {
-        Self { fault, text: text.into() }
+    fn new(kind: DecodeErrorKind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into() }
     }
 
     /// The name of the fault in dead letters and metrics.
-    pub const fn kind(&self) -> &'static str {
-        self.fault.as_str()
+    pub const fn kind_name(&self) -> &'static str {
+        self.kind.as_str()
     }
 }
 
@@ -158,7 +158,7 @@ impl std::error::Error for DecodeError {}
 /// ([`DecodeError`]'s `fault`) and as text.
 ///
 /// ```
-/// use gatelog_record::{DecodeLimits, Fault, Level, Uuid, decode_record};
+/// use gatelog_record::{DecodeLimits, DecodeErrorKind, Level, Uuid, decode_record};
 ///
 /// let limits = DecodeLimits::default();
 /// let line = br#"{"timestamp":"2026-01-26T02:11:57.469652+00:00","level":"ERROR",
@@ -167,7 +167,7 @@ impl std::error::Error for DecodeError {}
 /// assert_eq!((decoded.level, decoded.id), (Level::Error, Uuid::from_u128(7)));
 ///
 /// let error = decode_record(b"{\"level\":", &limits, Uuid::nil()).unwrap_err();
-/// assert_eq!(error.fault, Fault::NotJson);
+/// assert_eq!(error.kind, DecodeErrorKind::NotJson);
 /// # Ok::<(), gatelog_record::DecodeError>(())
 /// ```
 pub fn decode_record(
@@ -177,14 +177,14 @@ pub fn decode_record(
 ) -> Result<Decoded, DecodeError> {
     if line.len() > limits.record_bytes {
         return Err(DecodeError::new(
-            Fault::TooLarge,
+            DecodeErrorKind::TooLarge,
             format!("record of {} bytes: limit is {}", line.len(), limits.record_bytes),
         ));
     }
     let line = scan::scan(line, limits)?;
     let Plain(value) = serde_json::from_slice(&line).map_err(|error| {
         // Syntax errors only, as any JSON is a `Value`: their texts quote nothing.
-        DecodeError::new(Fault::NotJson, format!("not JSON: {error}"))
+        DecodeError::new(DecodeErrorKind::NotJson, format!("not JSON: {error}"))
     })?;
     shape::check(value, id_if_absent)
 }

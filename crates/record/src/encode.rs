@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::json::Json;
 use crate::limits::{PAIRS, RecordLimits, TIGHT_VALUE_BYTES};
-use crate::record::{Context, Http, Outcome, Pairs, Record, Source, Status, Trace};
+use crate::record::{Context, ErrorDetails, Http, Pairs, Record, Source, Status, Trace};
 
 /// Encodes records within bounds; holds no state between them. The crate's first page has an
 /// example.
@@ -213,7 +213,7 @@ fn write_http(json: &mut Json<'_>, http: &Http<'_>, short: bool) {
     json.close();
 }
 
-fn write_error(json: &mut Json<'_>, error: &Outcome<'_>) {
+fn write_error(json: &mut Json<'_>, error: &ErrorDetails<'_>) {
     json.key("error");
     json.open();
     write_text(json, "details", error.details);
@@ -362,7 +362,7 @@ mod tests {
         full.trace.metrics = &[("db", 12.5)];
         full.trace.phases = &[("request_ms", 1_000)];
         full.http.request_headers = &[("x-region", "eu")];
-        full.error = Some(Outcome {
+        full.error = Some(ErrorDetails {
             details: Some("via_upstream"),
             flags: &["UF", "URX"],
             transport_failure: Some("refused"),
@@ -443,7 +443,7 @@ mod tests {
             request_headers: &[("x-a", "b")],
             response_headers: &[("x-a", "b")],
         };
-        full.error = Some(Outcome {
+        full.error = Some(ErrorDetails {
             details: text,
             flags: &["UF"],
             transport_failure: text,
@@ -521,7 +521,7 @@ mod tests {
             request_headers: &pairs,
             response_headers: &pairs,
         };
-        huge.error = Some(Outcome {
+        huge.error = Some(ErrorDetails {
             details: text,
             flags: &flags,
             transport_failure: text,

@@ -79,12 +79,13 @@ pub mod units;
 
 pub use batch::{BATCH_VERSION, BatchHeader, DropReason, Dropped, HeaderError};
 pub use decode::{
-    Checked, DecodeError, DecodeLimits, Decoded, Fault, OwnedSource, check_record, decode_record,
+    Checked, DecodeError, DecodeErrorKind, DecodeLimits, Decoded, OwnedSource, check_record,
+    decode_record,
 };
 pub use encode::{EncodeError, Encoded, Encoder};
 pub use json::acts_on_display;
 pub use level::{Level, ParseLevelError};
 pub use limits::RecordLimits;
-pub use record::{Context, Http, Outcome, Pairs, Record, Source, Status, Trace};
+pub use record::{Context, ErrorDetails, Http, Pairs, Record, Source, Status, Trace};
 pub use timestamp::{ParseTimestampError, Timestamp};
 pub use uuid::Uuid;

@@ -29,7 +29,7 @@ pub struct Record<'a> {
     /// What was asked and answered.
     pub http: Http<'a>,
     /// What went wrong, when something did.
-    pub error: Option<Outcome<'a>>,
+    pub error: Option<ErrorDetails<'a>>,
     /// Whether the record also belongs to the audit trail.
     pub audit: bool,
     /// How many requests this record stands for, when it was sampled.
@@ -132,7 +132,7 @@ pub struct Http<'a> {
 
 /// What went wrong, in Envoy's own words.
 #[derive(Clone, Debug, Default)]
-pub struct Outcome<'a> {
+pub struct ErrorDetails<'a> {
     /// Envoy's response code details.
     pub details: Option<&'a str>,
     /// Short names of Envoy's response flags, such as `UF`.

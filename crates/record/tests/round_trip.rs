@@ -3,8 +3,8 @@
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a strategy of tests only")]
 
 use gatelog_record::{
-    Context, DecodeLimits, Encoder, Http, Level, Outcome, Record, RecordLimits, Source, Status,
-    Timestamp, Trace, Uuid, decode_record,
+    Context, DecodeLimits, Encoder, ErrorDetails, Http, Level, Record, RecordLimits, Source,
+    Status, Timestamp, Trace, Uuid, decode_record,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -85,7 +85,7 @@ prop_compose! {
                 request_headers: &pairs,
                 response_headers: &pairs,
             },
-            error: any_error.then_some(Outcome {
+            error: any_error.then_some(ErrorDetails {
                 details: t(1),
                 flags: &flags,
                 transport_failure: t(2),

@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use gatelog_record::{
-    Context, Encoder, Http, Level, Outcome, Record, RecordLimits, Source, Status, Timestamp, Trace,
-    Uuid,
+    Context, Encoder, ErrorDetails, Http, Level, Record, RecordLimits, Source, Status, Timestamp,
+    Trace, Uuid,
 };
 
 /// Below this many bytes a record has only what is always there.
@@ -151,10 +151,10 @@ impl SampleRecords {
                 request_headers,
                 ..Http::default()
             },
-            error: (status >= 500).then_some(Outcome {
+            error: (status >= 500).then_some(ErrorDetails {
                 details: Some("upstream_reset_before_response_started{connection_failure}"),
                 flags: &["UF"],
-                ..Outcome::default()
+                ..ErrorDetails::default()
             }),
             audit: method == "POST",
             weight: None,

@@ -177,7 +177,7 @@ fn add(batch: &mut Append, line: &[u8], limits: &DecodeLimits) {
                 batch.quarantined.add(&key.gateway, key.boot, seq);
             }
             batch.letters.push(DeadLetter {
-                kind: error.kind().to_owned(),
+                kind: error.kind_name().to_owned(),
                 reason: error.to_string(),
                 line: line.to_vec(),
             });

@@ -61,7 +61,7 @@ impl Progress {
                     good.push(line.clone());
                     records.push(record);
                 }
-                Err(error) => self.bury(line, None, error.kind(), error.to_string()),
+                Err(error) => self.bury(line, None, error.kind_name(), error.to_string()),
             }
         }
         (good, records)

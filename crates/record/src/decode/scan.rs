@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{DecodeError, DecodeLimits, Fault};
+use super::{DecodeError, DecodeErrorKind, DecodeLimits};
 
 /// Digits that fit 64 signed bits whatever they are.
 const SAFE_DIGITS: usize = 18;
@@ -23,7 +23,7 @@ pub(super) fn scan<'a>(
                 depth = depth.saturating_add(1);
                 if depth > limits.depth {
                     return Err(DecodeError::new(
-                        Fault::TooDeep,
+                        DecodeErrorKind::TooDeep,
                         format!("nested deeper than {} levels", limits.depth),
                     ));
                 }
@@ -60,7 +60,7 @@ fn count(values: &mut usize, limits: &DecodeLimits) -> Result<(), DecodeError> {
     *values = values.saturating_add(1);
     if *values > limits.values {
         return Err(DecodeError::new(
-            Fault::TooLarge,
+            DecodeErrorKind::TooLarge,
             format!("record of more than {} values", limits.values),
         ));
     }
@@ -98,16 +98,17 @@ fn check_number(number: &[u8]) -> Result<(), DecodeError> {
     };
     if float {
         match text.parse::<f64>() {
-            Ok(value) if value.is_infinite() => {
-                Err(DecodeError::new(Fault::NumberRange, "a number exceeds the range of a double"))
-            }
+            Ok(value) if value.is_infinite() => Err(DecodeError::new(
+                DecodeErrorKind::NumberRange,
+                "a number exceeds the range of a double",
+            )),
             _ => Ok(()),
         }
     } else {
         match text.parse::<i64>().map_err(|error| *error.kind()) {
             Err(std::num::IntErrorKind::PosOverflow | std::num::IntErrorKind::NegOverflow) => {
                 Err(DecodeError::new(
-                    Fault::NumberRange,
+                    DecodeErrorKind::NumberRange,
                     format!("a whole number is outside {} to {}", i64::MIN, i64::MAX),
                 ))
             }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{DecodeError, Decoded, Fault, OwnedSource};
+use super::{DecodeError, DecodeErrorKind, Decoded, OwnedSource};
 use crate::fields::{CONTEXT, ERROR, Field, HTTP, Kind, RECORD, SAMPLING, SOURCE, TRACE};
 use crate::limits::GATEWAY_BYTES;
 use crate::{Level, Timestamp};
@@ -75,7 +75,7 @@ fn check_keys(object: &Map<String, Value>) -> Result<(), DecodeError> {
     }
     if object.keys().any(|key| key.contains('\0')) {
         return Err(DecodeError::new(
-            Fault::NulInKey,
+            DecodeErrorKind::NulInKey,
             "a key contains U+0000, which BSON cannot hold",
         ));
     }
@@ -91,11 +91,14 @@ fn wrong(place: &str, expected: &str, found: &Value) -> DecodeError {
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",
     };
-    DecodeError::new(Fault::WrongShape, format!("{place}: must be {expected}, found {found}"))
+    DecodeError::new(
+        DecodeErrorKind::WrongShape,
+        format!("{place}: must be {expected}, found {found}"),
+    )
 }
 
 fn impossible(place: &str, rule: impl std::fmt::Display) -> DecodeError {
-    DecodeError::new(Fault::WrongShape, format!("{place}: {rule}"))
+    DecodeError::new(DecodeErrorKind::WrongShape, format!("{place}: {rule}"))
 }
 
 /// A part that may be missing or null.
