@@ -107,6 +107,10 @@ fn settle(generation: u64, rows: &[Row], fates: &[Fate]) -> (Settled, Vec<(u64, 
     let mut places = Vec::new();
     for row in rows {
         let mut done = SettledRow::of(row);
+        if !row.intact {
+            settled.rows.push(done);
+            continue;
+        }
         for line in lines_of(&row.body) {
             let number = number_of(line);
             let place = match fates.next().unwrap() {
