@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
     let [records, body @ ..] = data else { return };
     let row = |intact| {
         let body = body.to_vec();
-        Row { id: 1, received: 0, records: 0, seqs: Seqs::default(), intact, body }
+        Row { id: 1, parked: None, received: 0, records: 0, seqs: Seqs::default(), intact, body }
     };
     let rows = [row(true), row(false)];
     let lines = chunk::lines(&rows);

@@ -256,7 +256,9 @@ impl Spool {
         })
     }
 
-    /// Makes a batch durable. When this returns `Ok`, it is on disk.
+    /// Makes a batch durable. When this returns `Ok`, it is on disk. To be awaited to its end: its
+    /// place and its bytes are given back when it is dropped, though the batch may still wait for
+    /// the disk. So what a client may cancel belongs in a task of its own.
     ///
     /// # Errors
     ///
