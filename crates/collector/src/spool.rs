@@ -47,6 +47,7 @@
 //! | the file is damaged | what cannot be read: the file is moved aside and named in the log, everything that is still readable and has the right checksum is copied into a new one, the rest becomes `missing` in the accounts, and the service goes on. The new file is built under another name; once it is complete, what is left to do is done again after a crash |
 
 mod accounts;
+mod batch;
 mod change;
 mod committer;
 mod database;
@@ -58,6 +59,7 @@ mod room;
 mod rows;
 mod schema;
 mod shared;
+mod waiting;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
@@ -69,14 +71,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLockReadGuard};
 use gatelog_record::Uuid;
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::accounting::{BootKey, Edit, Ledger, Seqs, Totals};
+use crate::accounting::{Edit, Ledger};
 use crate::metrics::Metrics;
 use committer::{Committer, Job};
 use room::Room;
 use rows::{RowReader, Source, Wanted};
 use shared::Shared;
 
-pub use database::{Parked, Waiting};
+pub use batch::{Append, Rest, Row, Rows, Settled, SettledRow};
 pub use error::{Fault, SpoolError};
 pub use letters::{
     DAMAGED, DeadLetter, LETTER_LINE_BYTES, LetterCount, LetterFilter, StoredLetter,
@@ -84,8 +86,8 @@ pub use letters::{
 pub use offline::{LetterBox, Retried};
 pub use recovery::{FILE, Moved};
 pub use room::{RESERVE, RESERVE_BYTES};
-pub use rows::Row;
 pub use shared::Health;
+pub use waiting::{Parked, Waiting};
 
 /// Most batches that wait for the disk at once; the next one is answered 503.
 pub const MAX_JOBS: usize = 1_024;
@@ -104,86 +106,6 @@ pub struct SpoolOptions {
     pub dead_letters_max_bytes: u64,
     /// Bytes of the disk that batches may not take: [`RESERVE_BYTES`] and two of the largest batches.
     pub keep_free_bytes: u64,
-}
-
-/// A batch to be made durable.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Append {
-    /// Records that can be decoded and have an id, one a line.
-    pub body: Vec<u8>,
-    /// How many lines the body has.
-    pub records: u64,
-    /// Their sequence numbers.
-    pub seqs: Seqs,
-    /// Lines that are no records.
-    pub letters: Vec<DeadLetter>,
-    /// Sequence numbers of those, as far as they could be read.
-    pub quarantined: Seqs,
-    /// The sender's own totals.
-    pub totals: Option<(BootKey, Totals)>,
-}
-
-/// A row that is done with, but for its rests.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SettledRow {
-    /// The batch's number.
-    pub id: i64,
-    /// The collection that the row was parked for; none for a whole batch.
-    pub parked: Option<String>,
-    /// Whether its body was not what had been written. Then its numbers are missing from now on,
-    /// whatever else is said of it: its letter is to be looked at, and a replay brings its records.
-    pub damaged: bool,
-    /// Records that the database refused for good.
-    pub letters: Vec<DeadLetter>,
-    /// Their sequence numbers. What is neither here, nor stored, nor in a rest is missing from now on.
-    pub quarantined: Seqs,
-    /// Records that wait on, at most one rest for each collection. With the row's deletion each
-    /// becomes a row of its own that is [read](Spool::read_parked) by its collection.
-    pub rests: Vec<Rest>,
-}
-
-impl SettledRow {
-    /// The row, with nothing refused and nothing left.
-    pub fn of(row: &Row) -> Self {
-        Self { id: row.id, parked: row.parked.clone(), damaged: !row.intact, ..Self::default() }
-    }
-}
-
-/// What is left of a row: records whose collection does not take them for now.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rest {
-    /// The collection's name.
-    pub collection: String,
-    /// How many records.
-    pub records: u64,
-    /// Their sequence numbers.
-    pub seqs: Seqs,
-    /// Their lines as the row had them, one a line.
-    pub body: Vec<u8>,
-}
-
-/// What became of some rows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settled {
-    /// The file that they were read from.
-    pub generation: u64,
-    /// The rows: every record of theirs is in the database, among its letters or in its rests.
-    pub rows: Vec<SettledRow>,
-    /// Sequence numbers of what the database has since.
-    pub stored: Seqs,
-    /// Of what it had already, and this collector may have sent before.
-    pub again: Seqs,
-    /// Of what it had already, from another collector.
-    pub elsewhere: Seqs,
-}
-
-/// Rows as read, and the file that they are from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rows {
-    /// To be given back when they are settled.
-    pub generation: u64,
-    /// The rows, in order.
-    pub rows: Vec<Row>,
 }
 
 /// The spool of a serving process. Cheap to clone.

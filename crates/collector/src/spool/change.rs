@@ -3,11 +3,12 @@
 use rusqlite::Transaction;
 
 use super::accounts;
-use super::database::{self, Parked, Taken, Waiting};
+use super::batch::{Append, Rest, Settled, SettledRow};
+use super::database::{self, Taken};
 use super::error::SpoolError;
 use super::letters::{self, DeadLetter, LetterCount};
 use super::rows::{self, Source};
-use super::{Append, Rest, Settled, SettledRow};
+use super::waiting::{Parked, Waiting};
 use crate::accounting::{Account, Edit, Ledger, Seqs, Told, Totals};
 
 /// One transaction's effect on what is kept in memory; thrown away when it fails.

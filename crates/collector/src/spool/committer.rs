@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
+use super::batch::{Append, Settled};
 use super::change::Change;
+use super::database::{self, LOG_BYTES};
 use super::error::{Fault, SpoolError};
 use super::letters::{self, DeadLetter};
 use super::room::Room;
 use super::shared::{Health, Shared};
-use super::{Append, Settled, accounts, database, recovery};
+use super::{accounts, recovery};
 use crate::accounting::{Edit, Ledger, LedgerBounds};
 use crate::clock::now_millis;
 
@@ -22,9 +24,6 @@ use crate::clock::now_millis;
 const GROUP_BYTES: u64 = 4 << 20;
 /// Most jobs in one transaction.
 const GROUP_JOBS: usize = 512;
-/// The log is copied into the file when it has this much: it is no longer than this, and one
-/// transaction more.
-pub(super) const LOG_BYTES: u64 = 8 << 20;
 /// What a page takes in the log.
 const LOG_PAGE_BYTES: u64 = 4_096 + 24;
 /// How often an idle or refusing spool is looked after.

@@ -1,6 +1,5 @@
 //! The spool's SQLite file: statements, and nothing that decides.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,64 +10,22 @@ use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 
-use super::committer::LOG_BYTES;
+use super::batch::Rest;
 use super::error::SpoolError;
 use super::letters::unsigned;
-use super::{Rest, schema};
+use super::schema;
+use super::waiting::{Counted, Parked, Waiting};
 use crate::accounting::Seqs;
 
 /// How long to wait for another process that holds the write lock (a `dead-letters` command).
 const BUSY: Duration = Duration::from_secs(5);
 
+/// The log is copied into the file when it has this much: it is no longer than this, and one
+/// transaction more.
+pub(super) const LOG_BYTES: u64 = 8 << 20;
+
 /// What a row costs beside its body, counted against the bound: keys, header, page overhead.
 pub(super) const ROW_BYTES: u64 = 64;
-
-/// What waits in the spool.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Waiting {
-    /// Rows.
-    pub rows: u64,
-    /// Records in them.
-    pub records: u64,
-    /// Bytes that count against the bound.
-    pub bytes: u64,
-    /// When the oldest row was accepted, in milliseconds since the epoch.
-    pub oldest: Option<i64>,
-}
-
-/// What is parked, by the collection that it waits for.
-pub type Parked = BTreeMap<String, Waiting>;
-
-impl Waiting {
-    pub(super) fn add(&mut self, row: Counted) {
-        self.rows = self.rows.saturating_add(1);
-        self.records = self.records.saturating_add(row.records);
-        self.bytes = self.bytes.saturating_add(row.bytes);
-    }
-
-    pub(super) fn remove(&mut self, row: Counted) {
-        self.rows = self.rows.saturating_sub(1);
-        self.records = self.records.saturating_sub(row.records);
-        self.bytes = self.bytes.saturating_sub(row.bytes);
-    }
-
-    /// With what waits elsewhere.
-    pub(super) fn and(self, other: &Self) -> Self {
-        Self {
-            rows: self.rows.saturating_add(other.rows),
-            records: self.records.saturating_add(other.records),
-            bytes: self.bytes.saturating_add(other.bytes),
-            oldest: self.oldest.into_iter().chain(other.oldest).min(),
-        }
-    }
-}
-
-/// What one row adds to what waits.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Counted {
-    pub(super) records: u64,
-    pub(super) bytes: u64,
-}
 
 /// What a row with this body and these numbers counts against the bound.
 pub(super) fn row_bytes(body: &[u8], seqs: &Seqs) -> u64 {

@@ -1,10 +1,10 @@
 //! Why the spool did not take or give something, and what follows from it.
 
 use std::fmt;
+use std::io::ErrorKind;
 
 use rusqlite::{ErrorCode, ffi};
 
-use super::room;
 use gatelog_record::units::show_size;
 
 /// What a failure means for the spool.
@@ -152,7 +152,13 @@ impl From<rusqlite::Error> for SpoolError {
 
 impl From<std::io::Error> for SpoolError {
     fn from(error: std::io::Error) -> Self {
-        let fault = if room::full(error.kind()) { Fault::Full } else { Fault::Passing };
+        let fault = if full(error.kind()) { Fault::Full } else { Fault::Passing };
         SpoolError::Disk { fault, text: error.to_string() }
     }
+}
+
+/// Whether an error says that the disk, or what this user may have of it, is full.
+pub(super) fn full(kind: ErrorKind) -> bool {
+    use ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(kind, StorageFull | QuotaExceeded | FileTooLarge)
 }

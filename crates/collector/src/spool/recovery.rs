@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction};
 
-use super::Rest;
 use super::accounts;
+use super::batch::{Rest, Row};
 use super::database;
 use super::error::{Fault, SpoolError};
 use super::letters;
-use super::rows::{Row, RowReader, Source, Wanted};
+use super::rows::{RowReader, Source, Wanted};
 use crate::accounting::{Intervals, Seqs};
 use crate::clock::now_millis;
 

@@ -7,20 +7,20 @@
 //! batches are taken again once it could be made anew.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, StatVfs, fallocate, statvfs};
 use rustix::io::Errno;
 
-use super::error::SpoolError;
+use super::error::{SpoolError, full};
 
 /// The reserve's name in the spool's directory.
 pub const RESERVE: &str = "spool.reserve";
 
 /// What the reserve holds beside room for two of the largest batches: a full log
-/// ([`LOG_BYTES`](super::committer::LOG_BYTES)), a group of batches that was committed on top of
+/// ([`LOG_BYTES`](super::database::LOG_BYTES)), a group of batches that was committed on top of
 /// it, and the pages of accounts.
 pub const RESERVE_BYTES: u64 = 16 << 20;
 
@@ -110,12 +110,6 @@ impl Room {
     fn path(&self) -> PathBuf {
         self.dir.join(RESERVE)
     }
-}
-
-/// Whether an error says that the disk, or what this user may have of it, is full.
-pub(super) fn full(kind: ErrorKind) -> bool {
-    use ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-    matches!(kind, StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 /// For file systems that cannot set room aside: takes it.

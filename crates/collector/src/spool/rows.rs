@@ -4,29 +4,11 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::batch::Row;
 use super::database;
 use super::error::{Fault, SpoolError};
 use super::letters::unsigned;
 use crate::accounting::Seqs;
-
-/// One accepted batch as it lies in the spool, or what is left of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// The batch's number: rows are read in this order, and a number is never used twice.
-    pub id: i64,
-    /// The collection that these records wait for, when the batch's other records are settled.
-    pub parked: Option<String>,
-    /// When it was accepted, in milliseconds since the epoch.
-    pub received: i64,
-    /// How many lines its body has.
-    pub records: u64,
-    /// Which records of which boots these are, as far as they are numbered.
-    pub seqs: Seqs,
-    /// Whether the body is what was written.
-    pub intact: bool,
-    /// Records, one a line.
-    pub body: Vec<u8>,
-}
 
 /// What is read, and in which order.
 #[derive(Clone, Copy, Debug)]

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use tokio::sync::Notify;
 
-use super::database::{Parked, Waiting};
 use super::letters::LetterCount;
+use super::waiting::{Parked, Waiting};
 use crate::accounting::{Edit, Ledger};
 use crate::metrics::Metrics;
 

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::accounting::{BootKey, Seqs, Totals};
 
 mod disk;
 mod model;

@@ -1,0 +1,103 @@
+//! Batches on their way through the spool: accepted, waiting as rows, settled or parked.
+
+use super::letters::DeadLetter;
+use crate::accounting::{BootKey, Seqs, Totals};
+
+/// One accepted batch as it lies in the spool, or what is left of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The batch's number: rows are read in this order, and a number is never used twice.
+    pub id: i64,
+    /// The collection that these records wait for, when the batch's other records are settled.
+    pub parked: Option<String>,
+    /// When it was accepted, in milliseconds since the epoch.
+    pub received: i64,
+    /// How many lines its body has.
+    pub records: u64,
+    /// Which records of which boots these are, as far as they are numbered.
+    pub seqs: Seqs,
+    /// Whether the body is what was written.
+    pub intact: bool,
+    /// Records, one a line.
+    pub body: Vec<u8>,
+}
+
+/// A batch to be made durable.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Append {
+    /// Records that can be decoded and have an id, one a line.
+    pub body: Vec<u8>,
+    /// How many lines the body has.
+    pub records: u64,
+    /// Their sequence numbers.
+    pub seqs: Seqs,
+    /// Lines that are no records.
+    pub letters: Vec<DeadLetter>,
+    /// Sequence numbers of those, as far as they could be read.
+    pub quarantined: Seqs,
+    /// The sender's own totals.
+    pub totals: Option<(BootKey, Totals)>,
+}
+
+/// A row that is done with, but for its rests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SettledRow {
+    /// The batch's number.
+    pub id: i64,
+    /// The collection that the row was parked for; none for a whole batch.
+    pub parked: Option<String>,
+    /// Whether its body was not what had been written. Then its numbers are missing from now on,
+    /// whatever else is said of it: its letter is to be looked at, and a replay brings its records.
+    pub damaged: bool,
+    /// Records that the database refused for good.
+    pub letters: Vec<DeadLetter>,
+    /// Their sequence numbers. What is neither here, nor stored, nor in a rest is missing from now on.
+    pub quarantined: Seqs,
+    /// Records that wait on, at most one rest for each collection. With the row's deletion each
+    /// becomes a row of its own that is [read](Spool::read_parked) by its collection.
+    pub rests: Vec<Rest>,
+}
+
+impl SettledRow {
+    /// The row, with nothing refused and nothing left.
+    pub fn of(row: &Row) -> Self {
+        Self { id: row.id, parked: row.parked.clone(), damaged: !row.intact, ..Self::default() }
+    }
+}
+
+/// What is left of a row: records whose collection does not take them for now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rest {
+    /// The collection's name.
+    pub collection: String,
+    /// How many records.
+    pub records: u64,
+    /// Their sequence numbers.
+    pub seqs: Seqs,
+    /// Their lines as the row had them, one a line.
+    pub body: Vec<u8>,
+}
+
+/// What became of some rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// The file that they were read from.
+    pub generation: u64,
+    /// The rows: every record of theirs is in the database, among its letters or in its rests.
+    pub rows: Vec<SettledRow>,
+    /// Sequence numbers of what the database has since.
+    pub stored: Seqs,
+    /// Of what it had already, and this collector may have sent before.
+    pub again: Seqs,
+    /// Of what it had already, from another collector.
+    pub elsewhere: Seqs,
+}
+
+/// Rows as read, and the file that they are from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rows {
+    /// To be given back when they are settled.
+    pub generation: u64,
+    /// The rows, in order.
+    pub rows: Vec<Row>,
+}
