@@ -44,6 +44,7 @@ pub(crate) fn all(address: SocketAddr, rounds: usize) -> Vec<Sender> {
         senders.push(Box::pin(posts(address, rounds, zipped, true)));
     }
     senders.push(Box::pin(posts(address, rounds, bomb(), true)));
+    senders.push(Box::pin(floods(address, rounds)));
     senders.push(Box::pin(silent(address, rounds)));
     senders.push(Box::pin(crowded(address, rounds)));
     senders.push(Box::pin(cancelled(address, rounds)));
@@ -155,6 +156,28 @@ async fn posts(address: SocketAddr, rounds: usize, body: Vec<u8>, zipped: bool) 
             tasks.spawn(async move {
                 // Taken or refused, or closed for having been quiet when others came.
                 let _ = client.send(address, Method::POST, "/v1/records", &headers, body).await;
+            });
+        }
+        tasks.join_all().await;
+    }
+}
+
+/// A hundred megabytes whose length is not told, written until the collector has had enough.
+async fn floods(address: SocketAddr, rounds: usize) {
+    let head = b"POST /v1/records HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    let chunk = [&b"10000\r\n"[..], &vec![b'['; 64 << 10], b"\r\n"].concat();
+    for _ in 0..rounds {
+        let mut tasks = JoinSet::new();
+        for _ in 0..12 {
+            let chunk = chunk.clone();
+            tasks.spawn(async move {
+                let Ok(mut stream) = TcpStream::connect(address).await else { return };
+                let _ = stream.write_all(head).await;
+                for _ in 0..1_600 {
+                    if !matches!(timeout(HELD, stream.write_all(&chunk)).await, Ok(Ok(()))) {
+                        return;
+                    }
+                }
             });
         }
         tasks.join_all().await;

@@ -1,15 +1,12 @@
 //! Connections: their limits, HTTP/2, TLS, tokens that change.
 
 use std::fs;
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use gatelog_record::Uuid;
 use gatelog_testkit::{
     Client, Collector, CollectorOptions, Database, Signal, eventually, raw_exchange,
@@ -93,69 +90,6 @@ async fn what_is_no_http_gets_no_record_and_harms_nobody() {
     // The collector may close while this is still being written.
     let _ = raw_exchange(collector.address(), &long, Duration::from_secs(5)).await;
     assert_eq!(collector.get("/healthz").await.unwrap().status, 200);
-}
-
-/// A hundred megabytes whose length is not told, written until the collector has had enough.
-async fn flood(address: SocketAddr) -> Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(address).await?;
-    let head = b"POST /v1/records HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
-    stream.write_all(head).await?;
-    let chunk = [&b"10000\r\n"[..], &vec![b'['; 64 << 10], b"\r\n"].concat();
-    for _ in 0..1_600 {
-        if stream.write_all(&chunk).await.is_err() {
-            break;
-        }
-    }
-    let mut answer = vec![0; 64];
-    let read = stream.read(&mut answer).await.unwrap_or(0);
-    answer.truncate(read);
-    Ok(answer)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn memory_stays_flat_under_huge_bodies_bombs_and_damaged_batches() {
-    let mut collector = start(&[]).await;
-    let address = collector.address();
-    let mut bomb = GzEncoder::new(Vec::new(), Compression::best());
-    for _ in 0..100 {
-        bomb.write_all(&vec![b' '; 1 << 20]).unwrap();
-    }
-    let bomb = bomb.finish().unwrap();
-    // Of two bytes each, and of many times that in memory.
-    let values = |count: usize| {
-        let zeros = "0,".repeat(count);
-        let start = r#"{"timestamp":"2026-01-26T02:11:57Z","level":"INFO","message":"m""#;
-        format!("{start},\"extra\":{{\"x\":[{zeros}0]}}}}\n")
-    };
-    let junk = ["nonsense\n".repeat(9_000), values(500_000), values(16_000).repeat(30)].concat();
-    let mut most = 0;
-    for _ in 0..3 {
-        let mut tasks = tokio::task::JoinSet::new();
-        for _ in 0..12 {
-            tasks.spawn(async move { flood(address).await.map(drop) });
-            let (bomb, junk) = (bomb.clone(), junk.clone());
-            tasks.spawn(async move {
-                let headers: [(&str, &[u8]); 2] =
-                    [("content-type", b"application/x-ndjson"), ("content-encoding", b"gzip")];
-                let post = axum::http::Method::POST;
-                let client = Client::default();
-                let reply = client.send(address, post, "/v1/records", &headers, bomb).await?;
-                ensure!([413, 503].contains(&reply.status.as_u16()), "{}", reply.text());
-                let reply = crate::load::post(&client, address, junk).await?;
-                ensure!([202, 503].contains(&reply.status.as_u16()), "{}", reply.text());
-                Ok(())
-            });
-        }
-        while let Some(done) = tasks.join_next().await {
-            done.unwrap().unwrap();
-            most = most.max(collector.process().resident_bytes().unwrap());
-        }
-    }
-    println!("at most {most} bytes resident");
-    // Half of what docs/operations.md calls a safe limit.
-    assert!(most < 128 << 20, "{most} bytes resident");
-    let reply = post(&Client::default(), address, batch(Uuid::new_v4(), 1..=3, 3)).await.unwrap();
-    assert_eq!(reply.status, 202);
 }
 
 /// A metric's value.
