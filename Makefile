@@ -62,7 +62,7 @@ demo: runtime wasm ## See the whole work, until Ctrl-C; ONCE=1 checks it and end
 # --- The quick loop ---
 
 .PHONY: check
-check: fmt-check shellcheck lint lint-wasm doc deny unit ## Formatting, lints, docs, licences, unit tests
+check: fmt-check shellcheck circles lint lint-wasm doc deny unit ## Formatting, lints, docs, licences, unit tests
 
 .PHONY: fmt
 fmt: ## Format all code
@@ -77,6 +77,10 @@ fmt-check:
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo fmt --manifest-path tests/conformance/Cargo.toml --check
 	cargo fmt --manifest-path tests/plain/Cargo.toml --check
+
+.PHONY: circles
+circles: ## Import circles between source files
+	@scripts/import-circles.py src crates/*/src crates/tools/src/bin/*
 
 .PHONY: shellcheck
 shellcheck: ## Lints of the shell scripts

@@ -23,29 +23,27 @@ struct Details {
     phases: Vec<(&'static str, u64)>,
 }
 
+/// What a record is made of.
+#[derive(Clone, Copy)]
+pub struct Parts<'a> {
+    /// The exchange.
+    pub exchange: &'a Finished,
+    /// What was asked.
+    pub request: &'a Request<'a>,
+    /// What else is known.
+    pub facts: &'a Facts<'a>,
+    /// What was decided about the record.
+    pub decided: Decided,
+}
+
 /// Makes the record of an exchange and appends its line to `lines`.
-pub fn record(
-    exchange: &Finished,
-    request: &Request<'_>,
-    facts: &Facts<'_>,
-    decided: &Decided,
-    worker: &mut Worker,
-    host: &dyn Host,
-    lines: &mut Vec<u8>,
-) {
-    write(exchange, request, facts, decided, None, worker, host, lines);
+pub fn record(parts: &Parts<'_>, worker: &mut Worker, host: &dyn Host, lines: &mut Vec<u8>) {
+    write(parts, None, worker, host, lines);
 }
 
 /// Makes the second record, at level DEBUG: all headers, redacted, and the phases of time.
-pub fn debug_record(
-    exchange: &Finished,
-    request: &Request<'_>,
-    facts: &Facts<'_>,
-    decided: &Decided,
-    worker: &mut Worker,
-    host: &dyn Host,
-    lines: &mut Vec<u8>,
-) {
+pub fn debug_record(parts: &Parts<'_>, worker: &mut Worker, host: &dyn Host, lines: &mut Vec<u8>) {
+    let exchange = parts.exchange;
     let settings = Rc::clone(&worker.settings);
     let redactor = Redactor::new(&settings.config.redaction, settings.config.record.limits);
     let whole_us = exchange.duration_ns / 1_000;
@@ -59,21 +57,18 @@ pub fn debug_record(
         phases: phases.unwrap_or_default(),
     };
     worker.metrics.count(Metric::ValuesCut, redactor.values_cut());
-    let decided = Decided { level: Level::Debug, audit: false, ..*decided };
-    write(exchange, request, facts, &decided, Some(&details), worker, host, lines);
+    let decided = Decided { level: Level::Debug, audit: false, ..parts.decided };
+    write(&Parts { decided, ..*parts }, Some(&details), worker, host, lines);
 }
 
-#[expect(clippy::too_many_arguments, reason = "what a record is made of, each of another kind")]
 fn write(
-    exchange: &Finished,
-    request: &Request<'_>,
-    facts: &Facts<'_>,
-    decided: &Decided,
+    parts: &Parts<'_>,
     details: Option<&Details>,
     worker: &mut Worker,
     host: &dyn Host,
     lines: &mut Vec<u8>,
 ) {
+    let Parts { exchange, request, facts, decided } = parts;
     let settings = Rc::clone(&worker.settings);
     let config = &settings.config;
     let (outcome, ids) = (&exchange.outcome, &exchange.ids);

@@ -139,19 +139,29 @@ pub struct Facts<'a> {
     pub response_headers: OwnedPairs,
 }
 
+/// What facts are read from, beside the host.
+pub struct Sources<'s, 'a> {
+    /// The exchange.
+    pub exchange: &'a Finished,
+    /// What was asked.
+    pub request: &'a Request<'a>,
+    /// What the rules say.
+    pub overrides: &'s Overrides<'s>,
+    /// Envoy's attributes.
+    pub attributes: &'s Attributes<'a>,
+    /// The claims that the configuration names.
+    pub claims: &'s claims::Reader,
+    /// The configuration.
+    pub config: &'s Config,
+    /// Takes secrets out.
+    pub redactor: &'s Redactor<'s>,
+}
+
 impl<'a> Facts<'a> {
     /// Reads them.
-    #[expect(clippy::too_many_arguments, reason = "what facts are read from, each of another kind")]
-    pub fn read(
-        exchange: &'a Finished,
-        request: &'a Request<'_>,
-        overrides: &Overrides<'_>,
-        attributes: &Attributes<'a>,
-        claims: &claims::Reader,
-        config: &Config,
-        redactor: &Redactor<'_>,
-        host: &dyn Host,
-    ) -> Self {
+    pub fn read<'s>(sources: &Sources<'s, 'a>, host: &dyn Host) -> Self {
+        let Sources { exchange, request, overrides, attributes, claims, config, redactor } =
+            *sources;
         let property = |path: &str| host.property(path).filter(|bytes| !bytes.is_empty());
         let transport_failure = || property(property::UPSTREAM_TRANSPORT_FAILURE);
         let current = exchange.current();

@@ -45,6 +45,13 @@ struct InFlight {
     reported: Totals,
 }
 
+/// When something is sent, and what jitters the wait after a failure.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    now_ns: u64,
+    random: u32,
+}
+
 /// What an answer means for its batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Disposition {
@@ -163,7 +170,7 @@ impl Outbox {
     ) {
         self.give_up_on_lost_answers(host, now_ns, random, metrics);
         let at_most = if all { self.policy.max_in_flight } else { 1 };
-        self.send(host, now_ns, random, 1, at_most, metrics);
+        self.send(host, Moment { now_ns, random }, 1, at_most, metrics);
         if self.report_is_due(now_ns) {
             self.send_batch(Vec::new(), host, now_ns, random, metrics);
         }
@@ -216,19 +223,19 @@ impl Outbox {
             }
         }
         // A backlog does not wait for the next tick.
-        self.send(host, now_ns, random, self.batch_bytes, 1, metrics);
+        self.send(host, Moment { now_ns, random }, self.batch_bytes, 1, metrics);
     }
 
     /// Sends up to `at_most` batches while the bounds allow it and `at_least` bytes wait.
     fn send(
         &mut self,
         host: &dyn Host,
-        now_ns: u64,
-        random: u32,
+        moment: Moment,
         at_least: usize,
         at_most: usize,
         metrics: &mut Metrics,
     ) {
+        let Moment { now_ns, random } = moment;
         let mut left = at_most;
         while left > 0
             && self.backoff.ready(now_ns)

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use gatelog_record::Level;
 
-use crate::compose::assemble;
-use crate::compose::facts::{Facts, Request};
+use crate::compose::assemble::{self, Parts};
+use crate::compose::facts::{Facts, Request, Sources};
 use crate::compose::redaction::Redactor;
 use crate::decision::fate::{Case, Fate, decide};
 use crate::decision::grpc::{self, Answer, Protocol};
@@ -159,11 +159,20 @@ fn record(
     };
     let redactor = Redactor::new(&config.redaction, config.record.limits);
     let claims = &worker.claims;
-    let facts =
-        Facts::read(exchange, &request, &overrides, attributes, claims, config, &redactor, host);
+    let sources = Sources {
+        exchange,
+        request: &request,
+        overrides: &overrides,
+        attributes,
+        claims,
+        config,
+        redactor: &redactor,
+    };
+    let facts = Facts::read(&sources, host);
     worker.metrics.count(Metric::ValuesCut, redactor.values_cut());
-    assemble::record(exchange, &request, &facts, &decided, worker, host, lines);
+    let parts = Parts { exchange, request: &request, facts: &facts, decided };
+    assemble::record(&parts, worker, host, lines);
     if config.level == Level::Debug {
-        assemble::debug_record(exchange, &request, &facts, &decided, worker, host, lines);
+        assemble::debug_record(&parts, worker, host, lines);
     }
 }

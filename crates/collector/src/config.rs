@@ -109,6 +109,8 @@ impl ServeArgs {
             batch,
             silent_after: gap_after,
         };
+        let shutdown_timeout =
+            read.time("GATELOG_SHUTDOWN_TIMEOUT", &self.shutdown_timeout, 100..=600_000);
         let config = Config {
             listen: read.addresses("GATELOG_LISTEN", &self.listen),
             address_file: given(self.address_file.as_ref()),
@@ -124,15 +126,16 @@ impl ServeArgs {
                 &self.header_timeout,
                 1_000..=3_600_000,
             ),
-            shutdown_timeout: read.time(
-                "GATELOG_SHUTDOWN_TIMEOUT",
-                &self.shutdown_timeout,
-                100..=600_000,
-            ),
+            shutdown_timeout,
             ingest,
             spool,
             store,
-            writer: WriterOptions { jobs: writers, records: per_insert, record: spooled },
+            writer: WriterOptions {
+                jobs: writers,
+                records: per_insert,
+                record: spooled,
+                stop_time: shutdown_timeout,
+            },
             gap_after,
             log_level,
         };

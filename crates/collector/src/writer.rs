@@ -55,6 +55,8 @@ pub struct WriterOptions {
     pub records: usize,
     /// The bounds of a line in the spool.
     pub record: DecodeLimits,
+    /// How long jobs under way may take to settle their rows once the writer stops.
+    pub stop_time: Duration,
 }
 
 /// What all jobs share.
@@ -127,7 +129,7 @@ impl Context {
 }
 
 /// Writes what is in the spool to the database until `stop` becomes true; then takes no more
-/// rows, and gives the jobs under way `stop_time` to settle theirs.
+/// rows, and gives the jobs under way [`stop_time`](WriterOptions::stop_time) to settle theirs.
 pub async fn run(
     spool: Spool,
     store: Store,
@@ -135,7 +137,6 @@ pub async fn run(
     metrics: Metrics,
     outage: Outage,
     mut stop: watch::Receiver<bool>,
-    stop_time: Duration,
 ) {
     let context = Arc::new(Context {
         spool,
@@ -175,7 +176,7 @@ pub async fn run(
         while jobs.join_next().await.is_some() {}
         let _ = parked.await;
     };
-    if tokio::time::timeout(stop_time, finish).await.is_err() {
+    if tokio::time::timeout(options.stop_time, finish).await.is_err() {
         tracing::warn!("some inserts did not finish in time: their batches stay in the spool");
     }
 }

@@ -259,8 +259,7 @@ async fn write(
     let accounting =
         account(sharing, spool.clone(), state.peers().clone(), config.gap_after, accounts_stop);
     let accounts = watched(&state, "accounting", accounting);
-    let stop_time = config.shutdown_timeout;
-    writer::run(spool, store, config.writer, metrics, outage, stop, stop_time).await;
+    writer::run(spool, store, config.writer, metrics, outage, stop).await;
     let _ = stop_accounts.send(true);
     let _ = tokio::time::timeout(config.shutdown_timeout, accounts).await;
 }

@@ -128,11 +128,15 @@ async fn write(
     metrics: &Metrics,
 ) -> (watch::Sender<bool>, JoinHandle<()>) {
     let (stop, stopped) = watch::channel(false);
-    let options = WriterOptions { jobs: 2, records: 100, record: DecodeLimits::default() };
+    let options = WriterOptions {
+        jobs: 2,
+        records: 100,
+        record: DecodeLimits::default(),
+        stop_time: Duration::from_hours(1),
+    };
     let store = model.store().await;
-    let limit = Duration::from_hours(1);
     let outage = Outage::new(metrics.clone());
-    let writer = run(spool.clone(), store, options, metrics.clone(), outage, stopped, limit);
+    let writer = run(spool.clone(), store, options, metrics.clone(), outage, stopped);
     (stop, tokio::spawn(writer))
 }
 

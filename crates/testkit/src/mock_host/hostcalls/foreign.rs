@@ -13,6 +13,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<(), LinkerError> {
     Ok(())
 }
 
+#[expect(clippy::too_many_arguments, reason = "the ABI's arguments")]
 fn call(
     caller: Caller<'_, State>,
     name_at: u32,
