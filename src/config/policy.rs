@@ -44,7 +44,7 @@ fn id_policy(section: &Section<'_>, header: &str) -> IdPolicy {
     if own.as_deref().is_some_and(is_meaningful) {
         section.fault(
             "header",
-            "has a meaning of its own: must be a header that is only an id, such as \"x-request-id\"",
+            "serves another purpose: must be a header used only for an id, for example \"x-request-id\"",
         );
     }
     IdPolicy {
@@ -57,7 +57,7 @@ fn id_policy(section: &Section<'_>, header: &str) -> IdPolicy {
 
 fn trust(section: &Section<'_>) -> Trust {
     const REMEDY: &str =
-        "must be \"always\", \"never\" or a list of networks such as [\"10.0.0.0/8\"]";
+        "must be \"always\", \"never\" or a list of networks, for example [\"10.0.0.0/8\"]";
     match section.get("trust") {
         None => Trust::Always,
         Some(Value::String(_)) => match section.string("trust").as_deref() {
@@ -74,7 +74,7 @@ fn trust(section: &Section<'_>) -> Trust {
                 Ok(network) => Some(network),
                 Err(_) => {
                     let text = section.quoted("trust", text);
-                    section.fault("trust", format!("{text} is no network: {REMEDY}"));
+                    section.fault("trust", format!("{text} is not a network: {REMEDY}"));
                     None
                 }
             });
@@ -94,11 +94,11 @@ pub(super) fn tenancy(section: &Section<'_>, ids: &Identity) -> Tenancy {
     };
     let stripped = || tenancy.headers().filter(|_| tenancy.strip_untrusted);
     if let Some(name) = stripped().find(|name| is_meaningful(name)) {
-        let remedy = format!("must not remove {}: it has a meaning of its own", quoted(name));
+        let remedy = format!("must not remove {}: it serves another purpose", quoted(name));
         section.fault("strip_untrusted", remedy);
     }
     if let Some(name) = stripped().find(|name| ids.is_id(name)) {
-        let remedy = format!("must not remove {}: it has an id", quoted(name));
+        let remedy = format!("must not remove {}: it carries an id", quoted(name));
         section.fault("strip_untrusted", remedy);
     }
     section.refuse_unknown();
@@ -137,7 +137,10 @@ fn jwt_claim(section: &Section<'_>) -> Option<Claim> {
     };
     let named = |step: &String| !step.is_empty() && !step.contains('\0');
     if !((1..=CLAIM_STEPS_MAX).contains(&steps.len()) && steps.iter().all(named)) {
-        section.fault("jwt_claim", "must be a claim's name such as \"sub\" or \"realm.org_id\"");
+        section.fault(
+            "jwt_claim",
+            "must be the name of a claim, for example \"sub\" or \"realm.org_id\"",
+        );
         return None;
     }
     Some(Claim::new(&payload, &steps))
@@ -163,7 +166,7 @@ pub(super) fn redaction(section: &Section<'_>) -> Redaction {
     let headers = treatments.into_iter().filter_map(|(name, treatment)| {
         if !is_header_name(&name) {
             // Passed over, it would leave in clear what it was meant to hide.
-            section.fault("headers", format!("{} is no header name", quoted(&name)));
+            section.fault("headers", format!("{} is not a valid header name", quoted(&name)));
             return None;
         }
         let treatment = match treatment.as_str() {
@@ -189,7 +192,7 @@ pub(super) fn redaction(section: &Section<'_>) -> Redaction {
                 section.fault(
                     "path",
                     format!(
-                        "{} must have a secret segment such as \"/reset/{{secret}}\"",
+                        "{} must have a secret segment, for example \"/reset/{{secret}}\"",
                         section.quoted("path", &text)
                     ),
                 );
@@ -225,7 +228,7 @@ pub(super) fn audit(section: &Section<'_>) -> AuditPolicy {
         let read = section.list("statuses", LIST_MAX).filter_map(|(name, value)| {
             let status = value.as_u64().and_then(status);
             if status.is_none() {
-                section.fault("statuses", format!("{name} must be a status such as 401"));
+                section.fault("statuses", format!("{name} must be a status, for example 401"));
             }
             status
         });
@@ -271,7 +274,10 @@ fn matches(section: &Section<'_>) -> Match {
     let statuses = section.list("status", LIST_MAX).filter_map(|(name, value)| {
         let range = status_range(value);
         if range.is_none() {
-            section.fault("status", format!("{name} must be such as 404, \"5xx\" or \"500-503\""));
+            section.fault(
+                "status",
+                format!("{name} must be a status, for example 404, \"5xx\" or \"500-503\""),
+            );
         }
         range
     });
@@ -317,7 +323,7 @@ fn status(number: u64) -> Option<u16> {
 pub(super) fn header_names(section: &Section<'_>, key: &'static str) -> Vec<String> {
     let names = section.strings(key, PAIRS);
     if let Some(bad) = names.iter().find(|name| !is_header_name(name)) {
-        section.fault(key, format!("{} is no header name", section.quoted(key, bad)));
+        section.fault(key, format!("{} is not a valid header name", section.quoted(key, bad)));
     }
     names.iter().map(|name| name.to_ascii_lowercase()).collect()
 }
@@ -326,7 +332,7 @@ pub(super) fn header_names(section: &Section<'_>, key: &'static str) -> Vec<Stri
 fn header_name(section: &Section<'_>, key: &'static str) -> Option<String> {
     let name = section.string(key)?.to_ascii_lowercase();
     if !is_header_name(&name) {
-        section.fault(key, "must be a header name such as \"x-request-id\"");
+        section.fault(key, "must be a valid header name, for example \"x-request-id\"");
         return None;
     }
     if SENSITIVE_HEADERS.contains(&name.as_str()) {

@@ -1,4 +1,4 @@
-//! Typed reading of a JSON object: asks for each key once, reports what is wrong or unknown.
+//! Typed reading of a JSON object: reads each key once and reports invalid values and unknown keys.
 
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
@@ -9,10 +9,10 @@ use serde_json::{Map, Value};
 
 use super::fault::{Faults, quoted};
 
-/// Gives the value of an environment variable.
+/// Returns the value of an environment variable.
 pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 
-/// One object of the configuration, by its dotted name.
+/// One object of the configuration, with its dotted name.
 pub struct Section<'a> {
     name: String,
     object: Option<&'a Map<String, Value>>,
@@ -65,24 +65,24 @@ impl<'a> Section<'a> {
         self.list(key, max).map(|(name, value)| self.child(name, Some(value))).collect()
     }
 
-    /// The dotted name of a key here.
+    /// The dotted name of a key of this section.
     pub fn path(&self, key: &str) -> String {
         if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
     }
 
-    /// Whether the configuration has the key, with another value than null.
+    /// Whether the configuration has the key with a value other than null.
     pub fn has(&self, key: &'static str) -> bool {
         self.get(key).is_some()
     }
 
-    /// Reports a fault of a key here.
+    /// Reports a fault in a key of this section.
     pub fn fault(&self, key: &str, remedy: impl Into<String>) {
         let value = self.object.and_then(|object| object.get(key));
         self.faults.report(&self.path(key), value.unwrap_or(&Value::Null), remedy);
     }
 
-    /// An element of a list here as an error may quote it: what stands in the configuration,
-    /// never what came from the environment.
+    /// A list element as an error may quote it: the text written in the configuration,
+    /// never one that came from the environment.
     pub fn quoted(&self, key: &str, text: &str) -> String {
         let listed = self.object.and_then(|object| object.get(key)).and_then(Value::as_array);
         if listed.is_some_and(|elements| elements.iter().any(|own| own == text)) {
@@ -92,22 +92,22 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Reports a fault of a key here without its value.
+    /// Reports a fault in a key of this section, without its value.
     pub fn fault_hidden(&self, key: &str, remedy: impl Into<String>) {
         self.faults.report_hidden(&self.path(key), remedy);
     }
 
-    /// Reports a fault of the whole object.
+    /// Reports a fault in the whole object.
     pub fn fault_here(&self, remedy: impl Into<String>) {
         self.faults.report_hidden(&self.name, remedy);
     }
 
-    /// Reports a fault of an environment variable.
+    /// Reports a fault in an environment variable.
     pub fn report_environment(&self, variable: &str, remedy: &str) {
         self.faults.report_hidden(&format!("environment variable {variable}"), remedy);
     }
 
-    /// Reports every key that was not asked for. Call it last.
+    /// Reports every key that was not read. Call it last.
     pub fn refuse_unknown(&self) {
         let known = self.known.borrow();
         for key in self.object.into_iter().flat_map(Map::keys) {
@@ -164,12 +164,12 @@ impl<'a> Section<'a> {
 
     /// A whole number within a range.
     pub fn uint(&self, key: &'static str, default: u64, range: RangeInclusive<u64>) -> u64 {
-        self.in_range(key, default, &range, Value::as_u64, u64::to_string)
+        self.in_range(key, "a whole number", default, &range, Value::as_u64, u64::to_string)
     }
 
     /// A number within a range.
     pub fn float(&self, key: &'static str, default: f64, range: RangeInclusive<f64>) -> f64 {
-        self.in_range(key, default, &range, Value::as_f64, f64::to_string)
+        self.in_range(key, "a number", default, &range, Value::as_f64, f64::to_string)
     }
 
     /// Nanoseconds of a duration with a unit, within a range.
@@ -179,7 +179,7 @@ impl<'a> Section<'a> {
             u64::try_from(units::parse_duration(&text).ok()?.as_nanos()).ok()
         };
         let show = |nanos: &u64| units::show_duration(Duration::from_nanos(*nanos));
-        self.in_range(key, default, &range, read, show)
+        self.in_range(key, "a duration with a unit", default, &range, read, show)
     }
 
     /// Bytes of a size, a number or with a unit, within a range.
@@ -188,12 +188,13 @@ impl<'a> Section<'a> {
             Value::String(text) => units::parse_size(&self.expand(&self.path(key), text)?).ok(),
             other => other.as_u64(),
         };
-        self.in_range(key, default, &range, read, |bytes| format!("{bytes} bytes"))
+        self.in_range(key, "a size", default, &range, read, |bytes| format!("{bytes} bytes"))
     }
 
     fn in_range<T: PartialOrd + Copy>(
         &self,
         key: &'static str,
+        kind: &str,
         default: T,
         range: &RangeInclusive<T>,
         read: impl Fn(&Value) -> Option<T>,
@@ -221,20 +222,20 @@ impl<'a> Section<'a> {
                 default
             }
             None => {
-                let remedy = format!("must be such as {}", example(&show(&default)));
+                let remedy = format!("must be {kind}, for example {}", example(&show(&default)));
                 self.faults.report(&self.path(key), value, remedy);
                 default
             }
         }
     }
 
-    /// A text, its `${NAME}` replaced from the environment.
+    /// A text with each `${NAME}` replaced from the environment.
     pub fn string(&self, key: &'static str) -> Option<String> {
         let value = self.get(key)?;
         self.text(&self.path(key), value)
     }
 
-    /// A text that must not be empty nor longer than `max` bytes.
+    /// A text of 1 to `max` bytes.
     pub fn bounded(&self, key: &'static str, max: usize) -> Option<String> {
         let text = self.string(key)?;
         if (1..=max).contains(&text.len()) {
@@ -264,7 +265,7 @@ impl<'a> Section<'a> {
     pub fn level(&self, key: &'static str) -> Option<Level> {
         let level = self.string(key)?.parse().ok();
         if level.is_none() {
-            // Not the error's own text: it quotes what the environment gave.
+            // Not the error's own text, which may quote a value from the environment.
             self.fault(key, ParseLevelError::REMEDY);
         }
         level
@@ -309,7 +310,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The text with each `${NAME}` replaced; `$${` stands for `${` itself.
+    /// The text with each `${NAME}` replaced; `$${` is a literal `${`.
     fn expand(&self, name: &str, text: &str) -> Option<String> {
         let mut expanded = String::with_capacity(text.len());
         let mut rest = text;
@@ -325,7 +326,7 @@ impl<'a> Section<'a> {
             };
             let Some(value) = (self.environment)(variable) else {
                 let remedy = format!(
-                    "environment variable {} is not set: give it in vm_config.environment_variables",
+                    "environment variable {} is not set: set it in vm_config.environment_variables",
                     quoted(variable)
                 );
                 self.faults.report_hidden(name, remedy);

@@ -104,23 +104,23 @@ fn every_fault_is_reported_in_one_go_with_name_value_and_remedy() {
         "level = \"LOUD\": must be DEBUG, INFO, WARNING, ERROR or CRITICAL",
         "servce: unknown key: must be one of level, service, ",
         "stdout = \"yes\": must be true or false",
-        "request_id.header = \"bad name\": must be a header name such as \"x-request-id\"",
+        "request_id.header = \"bad name\": must be a valid header name, for example \"x-request-id\"",
         "request_id.trust = \"sometimes\": must be \"always\", \"never\" or a list of networks",
-        "correlation_id.trust = [\"10.0.0.0/99\"]: \"10.0.0.0/99\" is no network",
+        "correlation_id.trust = [\"10.0.0.0/99\"]: \"10.0.0.0/99\" is not a network",
         "tenant.user_id[0].path = \"/users/{id}\": must have a segment \"{user_id}\"",
         "tenant.user_id[1]: must have one of header, jwt_claim, path, value",
         "tenant.user_id[2]: must have one of header, jwt_claim, path, value",
-        "record.slow_ms = -1: must be such as 1000",
+        "record.slow_ms = -1: must be a whole number, for example 1000",
         "record.max_bytes = \"1KiB\": must be at least 8192 bytes",
         "record.fields.a: environment variable \"MISSING\" is not set",
         "redact.headers = {\"cookie\":\"burn\"}: \"cookie\" must be \"remove\", \"mask\", \"hash\" or \"keep\"",
         "redact.path = [\"/plain\",\"nope\"]: \"/plain\" must have a secret segment",
         "redact.path = [\"/plain\",\"nope\"]: \"nope\" must begin with \"/\"",
-        "rules[0].match.status = [\"teapot\"]: rules[0].match.status[0] must be such as 404, \"5xx\" or \"500-503\"",
+        "rules[0].match.status = [\"teapot\"]: rules[0].match.status[0] must be a status, for example 404, \"5xx\" or \"500-503\"",
         "rules[0].match.color: unknown key: must be one of status, path_prefix, ",
         "rules[0].sample = 2: must be at most 1",
-        "sampling.rate = \"half\": must be such as 1",
-        "sampling.always_slower_than = \"soon\": must be such as \"1s\"",
+        "sampling.rate = \"half\": must be a number, for example 1",
+        "sampling.always_slower_than = \"soon\": must be a duration with a unit, for example \"1s\"",
         "delivery.flush_interval = \"0s\": must be at least 50ms",
         "delivery.queue_max_bytes = null: must be at least delivery.batch_max_bytes",
         "delivery.token: must be printable ASCII without spaces",
@@ -194,7 +194,7 @@ fn no_header_that_frames_routes_or_steers_is_written_or_removed() {
         for section in ["request_id", "correlation_id"] {
             let text = format!(r#"{{"{section}": {{"header": "{name}"}}}}"#);
             let faults = parse(&text).unwrap_err();
-            assert!(faults[0].contains("has a meaning of its own"), "{faults:?}");
+            assert!(faults[0].contains("serves another purpose"), "{faults:?}");
         }
         let text = format!(r#"{{"tenant": {{"user_id": [{{"header": "{name}"}}]}}}}"#);
         assert!(parse(&text).is_ok(), "reading it harms nothing");
@@ -204,11 +204,11 @@ fn no_header_that_frames_routes_or_steers_is_written_or_removed() {
     }
     for name in [":authority", ":path", ":method", ":status"] {
         let text = format!(r#"{{"request_id": {{"header": "{name}"}}}}"#);
-        assert!(parse(&text).unwrap_err()[0].contains("must be a header name"));
+        assert!(parse(&text).unwrap_err()[0].contains("must be a valid header name"));
     }
     let stripped =
         r#"{"tenant": {"strip_untrusted": true, "user_id": [{"header": "x-request-id"}]}}"#;
-    assert!(parse(stripped).unwrap_err()[0].contains("it has an id"));
+    assert!(parse(stripped).unwrap_err()[0].contains("it carries an id"));
 }
 
 #[test]
@@ -281,7 +281,7 @@ fn what_would_harm_later_is_refused_at_once() {
         ),
         (
             r#"{"redact": {"headers": {"x ssn": "mask"}}}"#,
-            "redact.headers = {\"x ssn\":\"mask\"}: \"x ssn\" is no header name",
+            "redact.headers = {\"x ssn\":\"mask\"}: \"x ssn\" is not a valid header name",
         ),
         (
             r#"{"record": {"fields": {"a.b": "x"}}}"#,
@@ -293,11 +293,11 @@ fn what_would_harm_later_is_refused_at_once() {
         ),
         (
             r#"{"audit": {"statuses": [99]}}"#,
-            "audit.statuses = [99]: audit.statuses[0] must be a status such as 401",
+            "audit.statuses = [99]: audit.statuses[0] must be a status, for example 401",
         ),
         (
             r#"{"rules": [{"match": {"status": ["0-999"]}}]}"#,
-            "rules[0].match.status = [\"0-999\"]: rules[0].match.status[0] must be such as 404",
+            "rules[0].match.status = [\"0-999\"]: rules[0].match.status[0] must be a status, for example 404",
         ),
         (
             r#"{"delivery": {"authority": "a\r\nb"}}"#,

@@ -52,9 +52,9 @@ impl fmt::Display for TemplateError {
             TemplateError::NotAbsolute => f.write_str("must begin with \"/\""),
             TemplateError::Empty => f.write_str("must have at least one segment"),
             TemplateError::TooLong => write!(f, "must have at most {SEGMENTS_MAX} segments"),
-            TemplateError::Braces => f.write_str(
-                "a segment with braces must be a whole \"{name}\", such as \"/users/{user_id}\"",
-            ),
+            TemplateError::Braces => {
+                f.write_str("braces must enclose a whole segment, for example \"/users/{user_id}\"")
+            }
             TemplateError::Anywhere => {
                 f.write_str("\"**\" may only be the first segment, with others after it")
             }
