@@ -17,7 +17,7 @@ use crate::worker::Worker;
 
 /// What is kept of an exchange between its callbacks.
 ///
-/// A stream may be logged that never began here: refused by an earlier filter, or malformed.
+/// A stream that never reached this filter may still be logged: one rejected by an earlier filter, or malformed.
 #[derive(Debug, Default)]
 pub struct Exchange {
     begun: Option<Begun>,
@@ -26,7 +26,7 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// The request's headers are in: gives it its ids.
+    /// Handles the request's headers: assigns the ids.
     pub fn request_headers(&mut self, worker: &mut Worker, host: &dyn Host) {
         let start_unix_ns = host.unix_nanos();
         let headers = host.headers(HeaderMap::Request);
@@ -69,7 +69,7 @@ impl Exchange {
         self.begun = Some(Begun { start_unix_ns, start_ns, headers, ids: resolved.ids });
     }
 
-    /// The response's headers are in: gives them the ids.
+    /// Handles the response's headers: adds the ids.
     pub fn response_headers(&mut self, worker: &mut Worker, host: &dyn Host) {
         let Some(begun) = &self.begun else {
             return;
@@ -96,17 +96,17 @@ impl Exchange {
         }
     }
 
-    /// The exchange is over: makes its record.
+    /// Handles the end of the exchange: makes its record.
     pub fn log(&mut self, worker: &mut Worker, host: &dyn Host) {
         access_log::log(self.begun.take(), self.responded_ns, worker, host);
     }
 }
 
-/// Writes an id to the request, in place of whatever it had.
+/// Writes an id to the request, replacing any values of the header.
 fn replace(host: &dyn Host, headers: &Headers, policy: &IdPolicy, id: &str) -> u64 {
     let mut refused = 0_u64;
     if headers.values(&policy.header).nth(1).is_some() {
-        // Envoy's replacement of a repeated header leaves its other values.
+        // When Envoy replaces a repeated header, its other values stay.
         refused =
             refused.saturating_add(flag(host.remove_header(HeaderMap::Request, &policy.header)));
     }
@@ -139,7 +139,7 @@ fn flag(result: Result<(), Refused>) -> u64 {
     u64::from(result.is_err())
 }
 
-/// The client's address, as Envoy takes it.
+/// The client's address as Envoy determines it.
 pub fn peer(host: &dyn Host) -> Option<IpAddr> {
     property::ip(&host.property(property::SOURCE_ADDRESS)?)
 }

@@ -1,8 +1,8 @@
-//! What the filter asks of its host, in types of the filter's own.
+//! The host interface that the filter needs, in the filter's own types.
 //!
 //! The core knows the proxy only through [`Host`]. The shell implements it over proxy-wasm; tests
-//! implement it over plain data. No call may fail in a way that could harm the request: what the
-//! host cannot give is empty or absent.
+//! implement it over plain data. No call may fail in a way that could harm the request: a value that the
+//! host cannot provide is empty or absent.
 
 use crate::envoy::headers::Headers;
 
@@ -19,18 +19,18 @@ pub enum HeaderMap {
     Callout,
 }
 
-/// Why a header could not be changed or a callout not be made: the host's status.
+/// Why the host refused to change a header or to make a callout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refused {
-    /// The host found an argument wrong: an unknown cluster, a map that the callback lacks.
+    /// Invalid argument: an unknown cluster, or a map that is not available in this callback.
     BadArgument,
-    /// The host could not do it now: no endpoint, no stream.
+    /// Not possible at the moment: no endpoint, no stream.
     Unavailable,
     /// A status that this filter has no name for.
     Other(u32),
 }
 
-/// One HTTP request of the filter's own.
+/// An HTTP request that the filter itself makes.
 #[derive(Clone, Copy, Debug)]
 pub struct Callout<'a> {
     /// The upstream cluster.
@@ -43,10 +43,10 @@ pub struct Callout<'a> {
     pub timeout_ms: u64,
 }
 
-/// How a metric is kept.
+/// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MetricKind {
-    /// Only grows.
+    /// Only increases.
     Counter,
     /// Goes up and down.
     Gauge,
@@ -54,12 +54,12 @@ pub enum MetricKind {
     Histogram,
 }
 
-/// How loud a line of the filter's own is.
+/// Log severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Severity {
-    /// For whoever follows along.
+    /// Information for someone who follows the log.
     Info,
-    /// Something was wrong and the filter recovered.
+    /// Something went wrong and the filter recovered.
     Warn,
     /// Something is wrong and an operator must act.
     Error,
@@ -76,13 +76,13 @@ pub trait Host {
     /// Fills `bytes` from a cryptographically secure source.
     fn random(&self, bytes: &mut [u8]);
 
-    /// All headers of a map; none where the map cannot be read now.
+    /// All headers of a map; empty if the map cannot be read now.
     fn headers(&self, map: HeaderMap) -> Headers;
 
     /// The first value of one header.
     fn header(&self, map: HeaderMap, name: &str) -> Option<Vec<u8>>;
 
-    /// Sets a header to one value, whatever it had.
+    /// Sets a header to one value, replacing any it had.
     fn set_header(&self, map: HeaderMap, name: &str, value: &[u8]) -> Result<(), Refused>;
 
     /// Removes all values of a header.
@@ -91,26 +91,26 @@ pub trait Host {
     /// A property of the exchange or the proxy. Path segments are joined by NUL.
     fn property(&self, path: &str) -> Option<Vec<u8>>;
 
-    /// Compiles an expression over properties, for [`Host::evaluate`]; none where the host knows no
+    /// Compiles an expression over properties, for [`Host::evaluate`]; `None` if the host does not support
     /// expressions. It lives as long as the root context.
     fn compile(&self, _expression: &str) -> Option<u32> {
         None
     }
 
-    /// The elements of the list that a compiled expression gives for this exchange, as the names of
-    /// a map; none where it has no value.
+    /// The elements of the list that a compiled expression evaluates to for this exchange, as the names of
+    /// a map; `None` if it has no value.
     fn evaluate(&self, _expression: u32) -> Option<Headers> {
         None
     }
 
-    /// Keeps a value with the exchange, for the proxy's own access loggers.
+    /// Stores a value in the exchange's filter state, for the proxy's own access loggers.
     fn set_filter_state(&self, name: &str, value: &[u8]) -> Result<(), Refused>;
 
-    /// Starts a callout and gives its token. Only from the root context: a callout made from a
+    /// Starts a callout and returns its token. Only from the root context: a callout made from a
     /// stream's context dies with the stream.
     fn dispatch(&self, callout: &Callout<'_>) -> Result<u32, Refused>;
 
-    /// Defines a metric and gives its handle.
+    /// Defines a metric and returns its handle.
     fn define_metric(&self, kind: MetricKind, name: &str) -> Option<u32>;
 
     /// Adds to a counter or a gauge.
@@ -122,6 +122,6 @@ pub trait Host {
     /// Writes one line to the proxy's own log.
     fn log(&self, severity: Severity, line: &str);
 
-    /// Asks for a tick every so many milliseconds.
+    /// Sets the tick period, in milliseconds.
     fn set_tick(&self, period_ms: u32);
 }

@@ -1,6 +1,6 @@
-//! The filter's own stats in Envoy: defined at start, counted in the VM, handed over at ticks.
+//! The filter's own stats in Envoy: defined at startup, counted in the VM, reported at ticks.
 //!
-//! Envoy puts `wasmcustom.` before each name in `/stats`, and takes it away again in
+//! Envoy prefixes each name with `wasmcustom.` in `/stats`, and strips the prefix in
 //! `/stats/prometheus`:
 //!
 //! ```text
@@ -62,9 +62,9 @@ pub fn definitions() -> impl Iterator<Item = (MetricKind, &'static str)> {
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
     handle: Option<u32>,
-    /// Counted since it was handed over last; for a gauge, its value.
+    /// The count since the last report; for a gauge, its value.
     pending: u64,
-    /// A gauge's value as it was handed over last.
+    /// A gauge's value at the last report.
     handed_over: u64,
 }
 
@@ -106,7 +106,7 @@ impl Metrics {
         }
     }
 
-    /// Hands over what has changed. Workers share each gauge, so each adds its own difference.
+    /// Reports the stats that changed. Workers share each gauge, so each adds its own difference.
     pub fn hand_over(&mut self, host: &dyn Host) {
         for (slot, (_, kind, _)) in self.slots.iter_mut().zip(DEFINITIONS) {
             let Some(handle) = slot.handle else { continue };

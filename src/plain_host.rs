@@ -15,7 +15,7 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    /// The lines behind the batch's header.
+    /// The lines after the batch's header.
     pub(crate) fn records(&self) -> Vec<serde_json::Value> {
         self.body.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect()
     }
@@ -44,10 +44,10 @@ pub(crate) struct PlainHost {
     pub(crate) log: RefCell<Vec<String>>,
     /// What `jwt_authn` verified, by the property's path.
     claims: RefCell<HashMap<String, serde_json::Value>>,
-    /// A host that compiles no expressions.
+    /// Whether the host supports no expressions.
     pub(crate) no_expressions: Cell<bool>,
     compiled: RefCell<Vec<String>>,
-    /// How many were evaluated.
+    /// Number of expressions evaluated.
     pub(crate) expressions: Cell<usize>,
     random: Cell<u64>,
     tokens: Cell<u32>,

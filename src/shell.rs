@@ -1,15 +1,15 @@
-//! The proxy-wasm shell: translates callbacks to the core and the core's wishes to hostcalls.
+//! The proxy-wasm shell: translates callbacks into calls of the core, and the core's requests into hostcalls.
 //!
-//! Contexts and their dispatch are the `proxy-wasm` SDK's. Two things are this module's own
+//! The `proxy-wasm` SDK provides contexts and dispatch. This module replaces two parts of it
 //! (`docs/decisions/0001-proxy-wasm-sdk-with-a-guard.md` has the reasons):
 //!
-//! - [`hostcalls`], which look at every status, where the SDK's panic on those they do not expect;
-//! - [`guard`], which stands in front of the SDK's dispatcher: a context or token that it does not
-//!   know is passed over, where the SDK panics, which costs the VM and its queue.
+//! - [`hostcalls`] check every status; the SDK's panic on unexpected ones;
+//! - [`guard`] sits in front of the SDK's dispatcher and ignores a context or token that the
+//!   dispatcher does not know; the SDK would panic and lose the VM with its queue.
 //!
 //! After linking, `gatelog-postlink` exports the guard in the dispatcher's place, drops every other
-//! callback (Envoy enters the VM for each one that is exported, body chunks included), and cuts off
-//! the hostcalls that the filter must never make, such as an answer in a service's place.
+//! callback (Envoy enters the VM for each one that is exported, body chunks included), and removes
+//! the hostcalls that the filter must never make, for example sending a local response.
 
 mod contexts;
 mod guard;
@@ -21,7 +21,7 @@ proxy_wasm::main! {{
     proxy_wasm::set_root_context(root);
 }}
 
-/// Creates a root context, whose worker the guard hands the answers of callouts to.
+/// Creates a root context; the guard passes the answers of callouts to its worker.
 fn root(id: u32) -> Box<dyn RootContext> {
     let root = contexts::Root::default();
     guard::register(id, root.worker());

@@ -16,21 +16,21 @@ use crate::identity::ids::Ids;
 use crate::identity::uuids::Uuids;
 use crate::metrics::{Metric, Metrics};
 
-/// Where the record stands in filter state: Envoy calls it `wasm.gatelog`.
+/// The record's key in filter state; Envoy exposes it as `wasm.gatelog`.
 pub const FILTER_STATE: &str = "gatelog";
 
-/// Marks an exchange that this filter has judged and left without a record, so that the same
+/// Marks an exchange for which this filter decided to make no record, so that the same
 /// module as an access logger does not record it after all.
 pub const FILTER_STATE_SEEN: &str = "gatelog_seen";
 
-/// What does not change in the life of a root context.
+/// The constants of a root context.
 #[derive(Debug)]
 pub struct Settings {
     /// The compiled configuration.
     pub config: Config,
     /// The gateway's name, in every record's `source`.
     pub gateway: String,
-    /// This life of the root context.
+    /// The boot: one lifetime of the root context.
     pub boot: Uuid,
 }
 
@@ -44,7 +44,7 @@ impl Settings {
 /// The state of one root context.
 #[derive(Debug)]
 pub struct Worker {
-    /// What does not change.
+    /// The constants.
     pub settings: Rc<Settings>,
     /// The filter's stats.
     pub metrics: Metrics,
@@ -52,15 +52,15 @@ pub struct Worker {
     pub attributes: Reader,
     /// Reads the claims of its token.
     pub claims: claims::Reader,
-    /// Makes ids.
+    /// Generates ids.
     pub uuids: Uuids,
-    /// Ids of the exchange that an internal redirect has just ended: Envoy's next one, if it carries
+    /// Ids of the exchange that an internal redirect has just ended: Envoy's next exchange, if it carries
     /// them. No client can have them yet, as it has had no answer.
     pub redirected: Option<Ids>,
     encoder: Encoder,
     outbox: Option<Outbox>,
     inherited: Vec<Inherited>,
-    /// Whether the time to drain is over, and what was left is counted as abandoned.
+    /// Whether the drain timeout has passed and the remaining records are counted as abandoned.
     gave_up: bool,
     /// Counts records when there is no outbox.
     assigned: u64,
@@ -79,7 +79,7 @@ impl Worker {
         let named = candidates.into_iter().flatten().find(|name| !name.is_empty());
         let gateway = gateway_name(named.as_deref().unwrap_or("envoy"));
         if config.redaction.salt.is_empty() {
-            // Hashes then compare only within this life of this worker.
+            // Hashes are then comparable only within this worker's lifetime.
             let mut salt = vec![0; 32];
             host.random(&mut salt);
             config.redaction.salt = salt;
@@ -109,7 +109,7 @@ impl Worker {
         }
     }
 
-    /// The next record's place in this boot.
+    /// The next record's `source`.
     pub fn assign(&mut self) -> u64 {
         match &mut self.outbox {
             Some(outbox) => outbox.assign(),
@@ -120,7 +120,7 @@ impl Worker {
         }
     }
 
-    /// Takes note of a record that sampling left out. It gets no `seq`: numbers have holes only
+    /// Counts a record that sampling left out. It gets no `seq`: numbers have holes only
     /// where a record was lost.
     pub fn sampled_out(&mut self) {
         self.metrics.count(Metric::DroppedSampled, 1);
@@ -158,7 +158,7 @@ impl Worker {
         }
     }
 
-    /// Sends what waits and hands over the stats. While draining, gives true once all is done.
+    /// Sends waiting records and reports the stats. While draining, returns true once nothing is left.
     pub fn tick(&mut self, host: &dyn Host) -> bool {
         let now = host.monotonic_nanos();
         let random = self.uuids.bits(host);
@@ -174,7 +174,7 @@ impl Worker {
         drained
     }
 
-    /// Takes the answer to a callout. While draining, gives true once all is done.
+    /// Handles the answer to a callout. While draining, returns true once nothing is left.
     pub fn answered(&mut self, host: &dyn Host, token: u32) -> bool {
         let now = host.monotonic_nanos();
         let random = self.uuids.bits(host);
@@ -185,7 +185,7 @@ impl Worker {
         self.drain_until_ns.is_some() && self.tick(host)
     }
 
-    /// Begins to drain: this configuration was replaced. Gives true where nothing is left to do.
+    /// Starts draining because this configuration was replaced. Returns true when nothing is left to send.
     pub fn drain(&mut self, host: &dyn Host) -> bool {
         let patience =
             self.settings.config.delivery.as_ref().map_or(0, |delivery| delivery.drain_timeout_ns);
@@ -194,8 +194,8 @@ impl Worker {
         self.tick(host)
     }
 
-    /// Takes over what a replaced configuration of the same VM has not sent, which then is done. One
-    /// that is still in force keeps what it has.
+    /// Takes over the queue of a replaced configuration of the same VM, which is then done. A configuration
+    /// that is still in force keeps its queue.
     pub fn inherit(&mut self, from: &mut Worker, host: &dyn Host) {
         let Some(until_ns) = from.drain_until_ns else { return };
         if from.gave_up {
@@ -220,7 +220,7 @@ impl Worker {
         self.report(host);
     }
 
-    /// Hands over the stats.
+    /// Reports the stats to the host.
     fn report(&mut self, host: &dyn Host) {
         let inherited = self.inherited.iter().map(|inherited| &inherited.outbox);
         let (mut bytes, mut records) = (0_usize, 0_usize);
@@ -234,7 +234,7 @@ impl Worker {
         self.metrics.hand_over(host);
     }
 
-    /// Gives up what has had its time. While draining, gives true once nothing is left.
+    /// Discards queues past their deadline. While draining, returns true once nothing is left.
     fn drained(&mut self, host: &dyn Host, now_ns: u64) -> bool {
         self.inherited.retain(|inherited| !inherited.outbox.is_empty());
         while let Some(place) = self.inherited.iter().position(|one| now_ns >= one.until_ns) {
@@ -252,7 +252,7 @@ impl Worker {
         (sent || self.gave_up) && self.inherited.is_empty()
     }
 
-    /// Counts and names records of a replaced configuration that could not be sent.
+    /// Counts and logs records of a replaced configuration that could not be sent.
     fn abandon(&mut self, host: &dyn Host, left: usize) {
         self.metrics.count(Metric::Abandoned, left as u64);
         let line = format!(
@@ -263,7 +263,7 @@ impl Worker {
     }
 }
 
-/// The name with `_` in place of what JSON escapes or a terminal obeys, cut at its bound.
+/// The name, cut at its bound, with `_` for characters that JSON escapes or a terminal interprets.
 fn gateway_name(name: &str) -> String {
     let mut gateway = String::new();
     for character in name.chars() {

@@ -38,7 +38,7 @@ pub struct Decided {
 pub struct Case<'a> {
     /// The request and its answer, as rules see them.
     pub subject: Subject<'a>,
-    /// The request's headers as they came in.
+    /// The request's headers as received.
     pub headers: &'a Headers,
     /// How the exchange ended.
     pub outcome: &'a Outcome,

@@ -10,7 +10,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// No wait yet; the first failure waits up to `initial_ns`, no wait passes `max_ns`.
+    /// No delay yet; the first failure waits up to `initial_ns`, no delay exceeds `max_ns`.
     pub const fn new(initial_ns: u64, max_ns: u64) -> Self {
         Self { initial_ns, max_ns, failures: 0, until_ns: 0 }
     }
@@ -25,9 +25,9 @@ impl Backoff {
         self.failures
     }
 
-    /// Counts a failure. Those of batches that were under way together count once. `at_least_ns`
-    /// is what the answer asked for; `random` decides within the upper half of the wait, so that
-    /// workers do not come back all at once.
+    /// Counts a failure. Failures of batches that were in flight together count once. `at_least_ns`
+    /// is the delay that the answer asked for; `random` picks from the upper half of the delay, so that
+    /// workers do not all retry at once.
     pub fn failed(&mut self, now_ns: u64, at_least_ns: u64, random: u32) {
         let at_least = now_ns.saturating_add(at_least_ns.min(self.max_ns));
         if self.ready(now_ns) {
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_under_way_together_count_once() {
+    fn failures_in_flight_together_count_once() {
         let mut backoff = Backoff::new(200, 1_000);
         for _ in 0..4 {
             backoff.failed(0, 0, u32::MAX);

@@ -1,21 +1,21 @@
-//! What a replaced configuration has not sent yet, in the care of another root context.
+//! The queue of a replaced configuration, taken over by another root context.
 //!
-//! A replaced root context sends what it has by itself, until its drain timeout. A host may end it
-//! earlier without a word: Envoy keeps one such context for each configuration, and a second one of
-//! the same configuration takes its place. So whoever is configured later in the same VM takes over what
-//! those before it still hold.
+//! A replaced root context keeps sending its queue until its drain timeout. A host may destroy it
+//! earlier without notice: Envoy keeps one such context for each configuration, and a second one of
+//! the same configuration replaces it. So the next root context configured in the same VM takes over
+//! the queues of those before it.
 
 use crate::delivery::outbox::Outbox;
 
-/// Most queues taken over. Each is bounded by its own `delivery.queue_max_bytes`; the one whose time ends
-/// first makes room for one more, and what it has is abandoned, and counted.
+/// Maximum number of queues taken over. Each is bounded by its own `delivery.queue_max_bytes`; the one with the
+/// earliest deadline makes room for one more, and its records are counted as abandoned.
 pub const INHERITED_MAX: usize = 8;
 
-/// A queue that was taken over, and until when its records are tried to be sent.
+/// A queue that was taken over, and its deadline for sending.
 #[derive(Debug)]
 pub struct Inherited {
-    /// The queue, and its way to the collector.
+    /// The queue and its connection to the collector.
     pub outbox: Outbox,
-    /// When it is given up, on the monotonic clock.
+    /// The deadline, monotonic clock.
     pub until_ns: u64,
 }

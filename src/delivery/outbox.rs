@@ -1,10 +1,10 @@
-//! Sends what waits to the collector, until it is acknowledged.
+//! Sends queued records to the collector until they are acknowledged.
 //!
 //! - A batch leaves the queue only when the collector has answered 2xx.
-//! - What says nothing about the records (no answer, 5xx, 429, a refused credential, a wrong
-//!   path) is tried again, with backoff; after a failure one batch at a time until one succeeds.
-//! - 413 halves the batch; a single record that is too large is dropped, as is a batch that is
-//!   refused for good. Both are counted.
+//! - After an answer that says nothing about the records (none, 5xx, 429, a rejected credential, a wrong
+//!   path) the batch is retried with backoff; after a failure one batch at a time until one succeeds.
+//! - 413 halves the batch. A single record that is too large is dropped, and so is a batch that was
+//!   permanently rejected. Both are counted.
 //! - Nothing is sent from a stream's context, and nothing here can delay a request.
 
 use gatelog_record::{BatchHeader, DropReason, Dropped, Uuid};
@@ -15,25 +15,25 @@ use crate::delivery::queue::{Entry, Queue};
 use crate::host::{Callout, HeaderMap, Host, Refused, Severity};
 use crate::metrics::{Metric, Metrics};
 
-/// How much longer than its timeout an answer is waited for, should the proxy never give one.
+/// How long to wait past the timeout in case the proxy never reports an answer.
 const ANSWER_GRACE_NS: u64 = 30_000_000_000;
 
-/// How often totals are reported while no record waits, once they have changed.
+/// How often changed totals are reported while no record waits.
 const REPORT_INTERVAL_NS: u64 = 10_000_000_000;
 
-/// How often the same trouble is written to the proxy's log.
+/// Minimum interval between log lines about delivery problems.
 const WARNING_INTERVAL_NS: u64 = 60_000_000_000;
 
-/// Who sends.
+/// The identity of the sender.
 #[derive(Clone, Debug)]
 pub struct Sender {
     /// The gateway's name.
     pub gateway: String,
-    /// This life of the root context.
+    /// The boot: one lifetime of the root context.
     pub boot: Uuid,
 }
 
-/// What a header reports and only grows: `assigned`, all that was dropped, `sampled`.
+/// The counters of a header: `assigned`, everything dropped, `sampled`.
 type Totals = (u64, u64, u64);
 
 #[derive(Debug)]
@@ -41,7 +41,7 @@ struct InFlight {
     token: u32,
     sent_ns: u64,
     entries: Vec<Entry>,
-    /// The totals it reported.
+    /// The totals that it reported.
     reported: Totals,
 }
 
@@ -61,7 +61,7 @@ enum Disposition {
     Retry,
 }
 
-/// The queue of one worker and its way to the collector.
+/// The queue of one worker and its delivery to the collector.
 #[derive(Debug)]
 pub struct Outbox {
     policy: Delivery,
@@ -69,10 +69,10 @@ pub struct Outbox {
     bearer: Option<String>,
     queue: Queue,
     in_flight: Vec<InFlight>,
-    /// Slow start: one batch at a time after a failure, doubled by each success.
+    /// Slow start: one batch at a time after a failure, doubling with each success.
     allowed_in_flight: usize,
-    /// Halved by each 413, an eighth more with each success: a collector whose limit stands is not
-    /// asked for twice of it again and again.
+    /// Halved by each 413, raised by an eighth with each success: a collector with a fixed limit is not
+    /// sent twice that limit over and over.
     batch_bytes: usize,
     batch_records: usize,
     backoff: Backoff,
@@ -110,18 +110,18 @@ impl Outbox {
         }
     }
 
-    /// Takes note that a record was made; gives its `seq`.
+    /// Counts a record and returns its `seq`.
     pub fn assign(&mut self) -> u64 {
         self.assigned = self.assigned.saturating_add(1);
         self.assigned
     }
 
-    /// Takes note of a request that sampling left out.
+    /// Counts a request that sampling left out.
     pub fn note_sampled(&mut self) {
         self.sampled = self.sampled.saturating_add(1);
     }
 
-    /// Takes note that records were let go.
+    /// Counts dropped records.
     pub fn note_dropped(&mut self, reason: DropReason, records: u64, metrics: &mut Metrics) {
         if records > 0 {
             self.dropped.add(reason, records);
@@ -129,18 +129,18 @@ impl Outbox {
         }
     }
 
-    /// Queues a record. At the bound something is shed, and counted.
+    /// Queues a record. At the bound, records are dropped and counted.
     pub fn push(&mut self, entry: Entry, metrics: &mut Metrics) {
         let shed = self.queue.push(entry);
         self.note_dropped(DropReason::QueueFull, shed, metrics);
     }
 
-    /// Whether nothing waits and nothing is under way.
+    /// Whether nothing waits and nothing is in flight.
     pub fn is_empty(&self) -> bool {
         self.queue.records() == 0 && self.in_flight.is_empty()
     }
 
-    /// Records that wait or are under way.
+    /// Records that wait or are in flight.
     pub fn records(&self) -> usize {
         self.queue.records()
     }
@@ -150,16 +150,16 @@ impl Outbox {
         self.assigned
     }
 
-    /// Bytes of the records that wait or are under way.
+    /// Bytes of the records that wait or are in flight.
     pub fn bytes(&self) -> usize {
         self.queue.bytes()
     }
 
-    /// Sends one batch of what waits, or `all` that may be sent now. Called by the root context's
+    /// Sends one batch of waiting records, or `all` that may be sent now. Called by the root context's
     /// tick.
     ///
-    /// Batches made one after the other would keep the worker's requests waiting: each is some
-    /// 200 µs. A backlog goes on with each answer, and by one more batch at once with each tick.
+    /// Building several batches in a row would delay the worker's requests: each takes about
+    /// 200 µs. A backlog drains with the answers, plus one more batch in flight per tick.
     pub fn flush(
         &mut self,
         host: &dyn Host,
@@ -176,15 +176,15 @@ impl Outbox {
         }
     }
 
-    /// Takes back what is under way: no answer will come any more. What was taken all the same is
-    /// sent twice, and stored once.
+    /// Requeues everything in flight: no answers will come any more. Records that did arrive are
+    /// sent twice and stored once.
     pub fn recall(&mut self) {
         for batch in std::mem::take(&mut self.in_flight) {
             self.queue.give_back(batch.entries);
         }
     }
 
-    /// Takes the answer to a callout, by its token; one that is not known is passed over.
+    /// Handles the answer to a callout by its token; an unknown token is ignored.
     pub fn answered(
         &mut self,
         host: &dyn Host,
@@ -204,8 +204,8 @@ impl Outbox {
         match disposition(status) {
             Disposition::Accepted => self.accepted(host, &batch, metrics),
             Disposition::TooLarge => {
-                // The halves wait for the tick: a collector that finds everything too large must
-                // not be met by a storm of ever smaller batches.
+                // The halves wait for the tick: a collector that answers 413 to everything must
+                // not be flooded with ever smaller batches.
                 return self.too_large(host, batch, now_ns, metrics);
             }
             Disposition::Rejected => self.rejected(host, &batch, status, now_ns, metrics),
@@ -274,7 +274,7 @@ impl Outbox {
             self.body.push(b'\n');
         }
         let sent = self.dispatch(host);
-        // One batch's worth is kept for the next; a larger one is given back to the allocator.
+        // Keep one batch's worth of buffer for the next batch; free a larger one.
         self.body.shrink_to(self.policy.batch_max_bytes);
         let reported = self.totals();
         self.reported_ns = now_ns;
@@ -377,7 +377,7 @@ impl Outbox {
         self.warn(host, now_ns, &what);
     }
 
-    /// Puts a batch's records back and waits.
+    /// Requeues a batch's records and backs off.
     fn retry(&mut self, batch: InFlight, now_ns: u64, at_least_ns: u64, random: u32) {
         self.queue.give_back(batch.entries);
         self.backoff.failed(now_ns, at_least_ns, random);
@@ -427,8 +427,8 @@ impl Outbox {
     }
 }
 
-/// What a status means. Only an answer that speaks of the batch itself is final: a credential, a
-/// path or a load that is wrong now says nothing about the records.
+/// What a status means. Only an answer about the batch itself is final: a wrong credential,
+/// path or load says nothing about the records.
 fn disposition(status: Option<u64>) -> Disposition {
     match status {
         Some(200..=299) => Disposition::Accepted,

@@ -1,23 +1,23 @@
 //! The records that wait in one worker, bounded in bytes.
 //!
-//! Records leave in the order they were made. At the bound the lowest level goes first, and of a
-//! level the oldest. A record goes itself, and nothing else for its sake, where all that waits and is
-//! not above it would not make room enough: what is above it, or in flight, stays.
+//! Records leave in the order they were made. At the bound, records of the lowest level are dropped
+//! first, the oldest of them first. A new record is dropped alone if dropping everything that waits
+//! at or below its level would not make enough room: records above it, or in flight, stay.
 
 use std::collections::VecDeque;
 
 use gatelog_record::Level;
 
-/// What one waiting record costs next to its line, in bytes: its place in the queue and the
-/// allocator's own.
+/// What one waiting record costs in addition to its line, in bytes: its place in the queue and the
+/// allocator's overhead.
 pub const ENTRY_OVERHEAD: usize = 64;
 
 /// One encoded record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The how-many-th record of this boot.
+    /// Sequence number within the boot, from 1.
     pub seq: u64,
-    /// Its level: low ones are shed first.
+    /// Its level: the lowest is dropped first.
     pub level: Level,
     /// Its line, without a line feed.
     pub line: Box<[u8]>,
@@ -32,7 +32,7 @@ impl Entry {
 /// The waiting records of one worker.
 #[derive(Debug)]
 pub struct Queue {
-    /// One lane a level, each in order of `seq`.
+    /// One lane per level, each in order of `seq`.
     lanes: [VecDeque<Entry>; 5],
     /// What each lane's records cost.
     lane_bytes: [usize; 5],
@@ -42,7 +42,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// An empty queue that holds at most so many bytes, those in flight included.
+    /// An empty queue that holds at most `max_bytes`, records in flight included.
     pub fn new(max_bytes: usize) -> Self {
         Self {
             lanes: Default::default(),
@@ -73,7 +73,7 @@ impl Queue {
         self.lane_bytes.iter().copied().fold(0, usize::saturating_add)
     }
 
-    /// Adds a record; gives how many had to go, itself perhaps.
+    /// Adds a record; returns how many were dropped, possibly itself.
     pub fn push(&mut self, entry: Entry) -> u64 {
         let cost = entry.cost();
         let missing = self.bytes().saturating_add(cost).saturating_sub(self.max_bytes);
@@ -92,8 +92,8 @@ impl Queue {
         shed
     }
 
-    /// Takes the oldest records, in order, up to both bounds; one at least where one waits. They
-    /// count as in flight until they are settled or given back.
+    /// Takes the oldest records, in order, up to both bounds, but at least one if any waits. They
+    /// count as in flight until they are settled or requeued.
     pub fn take(&mut self, max_bytes: usize, max_records: usize) -> Vec<Entry> {
         let mut taken = Vec::new();
         let mut bytes = 0_usize;
@@ -113,7 +113,7 @@ impl Queue {
         taken
     }
 
-    /// Lets taken records go for good: they were delivered, or dropped.
+    /// Releases taken records: they were delivered or dropped.
     pub fn settle(&mut self, entries: &[Entry]) {
         self.in_flight_bytes = self.in_flight_bytes.saturating_sub(cost_of(entries));
         self.in_flight_records = self.in_flight_records.saturating_sub(entries.len());
@@ -131,7 +131,7 @@ impl Queue {
         }
     }
 
-    /// Sheds the oldest record of the lowest level.
+    /// Drops the oldest record of the lowest level.
     fn shed_lowest(&mut self) -> Option<Entry> {
         let lowest = self.lanes.iter().position(|lane| !lane.is_empty())?;
         self.pop(lowest)
@@ -179,7 +179,7 @@ mod tests {
         Entry { seq, level, line: vec![b'x'; 36].into_boxed_slice() }
     }
 
-    /// Room for so many of the entries above.
+    /// The bytes that this many of the entries above take.
     fn queue(records: usize) -> Queue {
         Queue::new(records * (36 + ENTRY_OVERHEAD))
     }
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn at_the_bound_the_lowest_level_goes_first_and_the_oldest_of_it() {
+    fn at_the_bound_the_oldest_record_of_the_lowest_level_is_dropped_first() {
         let mut queue = queue(4);
         for (seq, level) in
             [(1, Level::Info), (2, Level::Debug), (3, Level::Info), (4, Level::Error)]
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_lower_than_all_that_waits_goes_itself() {
+    fn a_record_below_every_queued_level_is_dropped_when_full() {
         let mut queue = queue(2);
         queue.push(entry(1, Level::Error));
         queue.push(entry(2, Level::Critical));
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_larger_than_the_whole_queue_pushes_nothing_out() {
+    fn a_record_larger_than_the_whole_queue_displaces_nothing() {
         let mut queue = queue(2);
         queue.push(entry(1, Level::Info));
         let line = vec![b'x'; 500].into_boxed_slice();
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_shed_where_it_would_not_make_room_enough() {
+    fn nothing_is_dropped_if_that_would_not_make_enough_room() {
         let mut queue = queue(4);
         for seq in 1..=3 {
             queue.push(entry(seq, Level::Error));
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_flight_counts_and_is_never_shed() {
+    fn records_in_flight_count_and_are_never_dropped() {
         let mut queue = queue(2);
         queue.push(entry(1, Level::Info));
         queue.push(entry(2, Level::Info));
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn batches_given_back_in_any_order_are_in_order_again() {
+    fn batches_requeued_in_any_order_are_sorted_again() {
         let mut queue = queue(6);
         for seq in 1..=6 {
             queue.push(entry(seq, if seq % 2 == 0 { Level::Info } else { Level::Error }));
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_keeps_its_bounds_but_has_one_record_at_least() {
+    fn a_batch_keeps_its_bounds_but_has_at_least_one_record() {
         let mut queue = queue(6);
         for seq in 1..=6 {
             queue.push(entry(seq, Level::Info));
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn no_course_of_events_passes_the_bound_or_loses_count() {
+    fn no_sequence_of_events_exceeds_the_bound_or_miscounts() {
         let mut queue = queue(20);
         let mut in_flight: Vec<Vec<Entry>> = Vec::new();
         let (mut made, mut shed, mut delivered) = (0, 0, 0);

@@ -1,4 +1,4 @@
-//! Turns a finished exchange into its record, or into the reason why it has none.
+//! Turns a finished exchange into its record, or decides that it has none.
 
 use std::rc::Rc;
 
@@ -25,7 +25,7 @@ use crate::worker::{FILTER_STATE, FILTER_STATE_SEEN, Worker};
 /// `envoy/stream_info/stream_info.h`.
 const REDIRECTED: &[u8] = b"internal_redirect";
 
-/// Makes the record of an exchange, and gives it to queue and journal.
+/// Makes the record of an exchange, queues it and publishes it to the journal.
 pub fn log(begun: Option<Begun>, responded_ns: Option<u64>, worker: &mut Worker, host: &dyn Host) {
     let lines = observe(begun, responded_ns, worker, host);
     let published = if lines.is_empty() || !worker.settings.config.stdout {
@@ -38,8 +38,8 @@ pub fn log(begun: Option<Begun>, responded_ns: Option<u64>, worker: &mut Worker,
     }
 }
 
-/// Makes the record of an exchange, and gives it to the queue. What an access logger may do: the
-/// proxy takes no filter state from one. Gives the record's lines.
+/// Makes the record of an exchange and queues it. This is all that an access logger may do: the
+/// proxy accepts no filter state from one. Returns the record's lines.
 pub fn observe(
     begun: Option<Begun>,
     responded_ns: Option<u64>,
@@ -102,7 +102,7 @@ fn gather(
     }
 }
 
-/// What a gRPC client takes the answer for. One that was broken off has no status but the one that it
+/// The gRPC status as the client sees it. An aborted response has only the status that it
 /// states.
 fn grpc_status(
     outcome: &Outcome,
@@ -126,7 +126,7 @@ fn grpc_status(
     answer.code(stated)
 }
 
-/// Decides upon the record, and makes it.
+/// Decides about the record, and makes it.
 fn record(
     exchange: &Finished,
     attributes: &Attributes<'_>,

@@ -6,19 +6,19 @@ use crate::decision::outcome::Outcome;
 use crate::envoy::headers::Headers;
 use crate::identity::ids::Ids;
 
-/// What is known of an exchange before its record is decided upon.
+/// What is known about an exchange before the decision about its record.
 pub struct Finished {
     /// The ids.
     pub ids: Ids,
-    /// Whether the filter saw its request come in.
+    /// Whether the filter saw the request's headers.
     pub begun: bool,
-    /// When it started, on the wall clock.
+    /// Start time, wall clock.
     pub start_unix_ns: u64,
     /// How long it took.
     pub duration_ns: u64,
-    /// The request's headers as they came in.
+    /// The request's headers as received.
     pub received: Headers,
-    /// The request's headers as they are now; none where they are the same.
+    /// The request's current headers; `None` if unchanged.
     pub current: Option<Headers>,
     /// How long the response's headers took to come; only at level DEBUG.
     pub responded_ns: Option<u64>,
@@ -34,7 +34,7 @@ impl Finished {
         self.outcome.level() >= Level::Warning || self.outcome.aborted()
     }
 
-    /// The request's headers as they are now.
+    /// The request's current headers.
     pub fn current(&self) -> &Headers {
         self.current.as_ref().unwrap_or(&self.received)
     }

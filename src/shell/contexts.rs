@@ -1,4 +1,4 @@
-//! What the SDK dispatches to: root contexts, one for a configuration, and their streams.
+//! The SDK's contexts: root contexts, one per configuration, and their streams.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,10 +13,10 @@ use crate::exchange::access_log;
 use crate::host::{Host, Severity};
 use crate::worker::{FILTER_STATE, FILTER_STATE_SEEN, Worker};
 
-/// A worker's state, shared by its root context and its streams; none until it is configured.
+/// A worker's state, shared by its root context and its streams; `None` until it is configured.
 pub(super) type Shared = Rc<RefCell<Option<Worker>>>;
 
-/// Runs `act` on the worker, where there is one and no other callback is in it.
+/// Runs `act` on the worker, if there is one and no other callback is using it.
 fn with<T>(worker: &Shared, act: impl FnOnce(&mut Worker) -> T) -> Option<T> {
     worker.try_borrow_mut().ok()?.as_mut().map(act)
 }
@@ -29,12 +29,12 @@ pub(super) fn answered(worker: &Shared, token: u32) {
     }
 }
 
-/// A worker takes over what another one, whose configuration was replaced, has not sent.
+/// Makes a worker take over the queue of another one whose configuration was replaced.
 pub(super) fn inherit(heir: &Shared, from: &Shared) {
     with(heir, |heir| with(from, |from| heir.inherit(from, &Proxy)));
 }
 
-/// A root context: one life of a configuration.
+/// A root context: one lifetime of a configuration.
 #[derive(Default)]
 pub(super) struct Root {
     worker: Shared,
@@ -48,14 +48,14 @@ impl Root {
 }
 
 impl Context for Root {
-    /// A replaced configuration, or shutdown: says whether nothing is left to send.
+    /// The configuration was replaced, or Envoy shuts down: returns whether nothing is left to send.
     fn on_done(&mut self) -> bool {
         with(&self.worker, |worker| worker.drain(&Proxy)).unwrap_or(true)
     }
 }
 
 impl RootContext for Root {
-    /// Takes a configuration, or says what is wrong with it and keeps the one it has.
+    /// Applies a configuration, or logs what is wrong with it and keeps the current one.
     fn on_configure(&mut self, size: usize) -> bool {
         let bytes = Proxy::plugin_configuration(size);
         let environment = |name: &str| std::env::var(name).ok();

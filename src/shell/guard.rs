@@ -1,10 +1,10 @@
-//! What stands in front of the SDK's dispatcher.
+//! A guard in front of the SDK's dispatcher.
 //!
-//! The dispatcher panics when it is asked for a context it does not know, or for one twice; on
+//! The dispatcher panics on an unknown context, and when a context is created twice; on
 //! Envoy both have happened (proxy-wasm-rust-sdk#304), and a panic costs the VM with its queue. It
 //! also panics on the answer to a callout that it did not make, and all callouts are made by
-//! [`super::hostcalls`]. So each callback is entered here: what makes no sense is passed over, the
-//! answers go to their worker, and all else goes on to the SDK.
+//! [`super::hostcalls`]. So every callback enters here first: invalid calls are ignored, the
+//! answers go to their worker, and everything else goes on to the SDK.
 //!
 //! `gatelog-postlink` exports each `gatelog_on_…` as `proxy_on_…`. Source of the callbacks:
 //! proxy-wasm/spec, `abi-versions/v0.2.1`.
@@ -16,23 +16,23 @@ use std::collections::BTreeMap;
 
 use super::contexts::{self, Shared, answered};
 
-/// The answer to headers that have come: never anything else, so that no request waits.
+/// The return value of the header callbacks. It is never anything else, so that no request waits.
 const CONTINUE: u32 = 0;
 
-/// What the host has one id for.
+/// What a context id refers to.
 enum Known {
     Root(Shared),
     Stream,
 }
 
 thread_local! {
-    /// Every context that exists, by its id: as many as the host has streams, and its roots.
+/// Every existing context by id: the roots and the open streams.
     static KNOWN: RefCell<BTreeMap<u32, Known>> = const { RefCell::new(BTreeMap::new()) };
-    /// Whether a callback is running. No host enters one within another; the dispatcher would panic.
+/// Whether a callback is running. No host nests callbacks; the dispatcher would panic.
     static ENTERED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The SDK's dispatcher, by the symbols that it exports.
+/// The SDK's dispatcher: the symbols that it exports.
 mod sdk {
     unsafe extern "C" {
         pub safe fn proxy_on_context_create(id: u32, parent: u32);
@@ -46,7 +46,7 @@ mod sdk {
     }
 }
 
-/// Runs a callback where none is running, and gives `otherwise` where one is.
+/// Runs a callback if none is running; otherwise returns `otherwise`.
 fn enter<T>(otherwise: T, callback: impl FnOnce() -> T) -> T {
     if ENTERED.replace(true) {
         return otherwise;
@@ -56,7 +56,7 @@ fn enter<T>(otherwise: T, callback: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Asks about a context, and gives none where there is no such context.
+/// Looks up a context; `None` if it does not exist.
 fn known<T>(id: u32, ask: impl FnOnce(&Known) -> T) -> Option<T> {
     KNOWN.with_borrow(|known| known.get(&id).map(ask))
 }
@@ -69,7 +69,7 @@ fn is_stream(id: u32) -> bool {
     known(id, |known| matches!(known, Known::Stream)).unwrap_or(false)
 }
 
-/// Has a root context take over what replaced ones have not sent.
+/// Makes a root context take over the queues of replaced ones.
 fn inherit(root: u32) {
     KNOWN.with_borrow(|known| {
         let Some(Known::Root(heir)) = known.get(&root) else { return };
@@ -83,12 +83,12 @@ fn inherit(root: u32) {
     });
 }
 
-/// Takes note of a root context that the SDK is creating.
+/// Registers a root context that the SDK is creating.
 pub(super) fn register(id: u32, worker: Shared) {
     KNOWN.with_borrow_mut(|known| known.insert(id, Known::Root(worker)));
 }
 
-/// A context begins to exist: a root where there is no parent, else a root's stream.
+/// A context is created: a root if it has no parent, otherwise a stream of that root.
 #[unsafe(no_mangle)]
 pub extern "C" fn gatelog_on_context_create(id: u32, parent: u32) {
     enter((), || {
@@ -102,7 +102,7 @@ pub extern "C" fn gatelog_on_context_create(id: u32, parent: u32) {
     });
 }
 
-/// A root context gets its configuration; whether it took it.
+/// A root context receives its configuration; returns whether it accepted it.
 #[unsafe(no_mangle)]
 pub extern "C" fn gatelog_on_configure(root: u32, size: usize) -> bool {
     enter(false, || {
@@ -124,7 +124,7 @@ pub extern "C" fn gatelog_on_tick(root: u32) {
     });
 }
 
-/// A callout of a root context has been answered. The SDK knows nothing of it.
+/// A callout of a root context has been answered. The SDK does not know about it.
 #[unsafe(no_mangle)]
 pub extern "C" fn gatelog_on_http_call_response(
     root: u32,
@@ -144,7 +144,7 @@ pub extern "C" fn gatelog_on_http_call_response(
     });
 }
 
-/// The request's headers have come.
+/// The request's headers have arrived.
 #[unsafe(no_mangle)]
 pub extern "C" fn gatelog_on_request_headers(stream: u32, headers: usize, end: u32) -> u32 {
     enter(CONTINUE, || {
@@ -155,7 +155,7 @@ pub extern "C" fn gatelog_on_request_headers(stream: u32, headers: usize, end: u
     })
 }
 
-/// The response's headers have come.
+/// The response's headers have arrived.
 #[unsafe(no_mangle)]
 pub extern "C" fn gatelog_on_response_headers(stream: u32, headers: usize, end: u32) -> u32 {
     enter(CONTINUE, || {
@@ -166,7 +166,7 @@ pub extern "C" fn gatelog_on_response_headers(stream: u32, headers: usize, end: 
     })
 }
 
-/// An exchange is to be logged: of a stream, or, as an access logger, on the root context.
+/// An exchange is to be logged: on its stream or, in an access logger, on the root context.
 #[unsafe(no_mangle)]
 pub extern "C" fn gatelog_on_log(id: u32) {
     enter((), || {
@@ -176,7 +176,7 @@ pub extern "C" fn gatelog_on_log(id: u32) {
     });
 }
 
-/// A context is about to end; whether nothing of it is left to do.
+/// A context is about to end; returns whether it is done.
 #[unsafe(no_mangle)]
 pub extern "C" fn gatelog_on_done(id: u32) -> bool {
     enter(true, || known(id, |_| ()).is_none() || sdk::proxy_on_done(id))

@@ -1,7 +1,7 @@
 //! The proxy as a [`Host`], over the raw hostcalls of proxy-wasm ABI 0.2.1.
 //!
-//! Every call takes and gives bytes and looks at every status; the SDK's own calls unwrap text and
-//! panic on statuses that they do not expect. Source: proxy-wasm/spec, `abi-versions/v0.2.1`.
+//! Every call works on bytes and checks every status; the SDK's own calls unwrap text and
+//! panic on unexpected statuses. Source: proxy-wasm/spec, `abi-versions/v0.2.1`.
 #![expect(unsafe_code, reason = "hostcalls are foreign functions over raw memory")]
 
 use std::ptr::{null_mut, slice_from_raw_parts_mut};
@@ -12,7 +12,7 @@ use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType, Status};
 use crate::envoy::headers::Headers;
 use crate::host::{Callout, HeaderMap, Host, MetricKind, Refused, Severity};
 
-// Statuses as numbers: one that the SDK does not list must never become its `Status`.
+// Statuses as numbers: a value that the SDK does not list must never become its `Status`.
 const OK: u32 = Status::Ok as u32;
 const BAD_ARGUMENT: u32 = Status::BadArgument as u32;
 const INTERNAL_FAILURE: u32 = Status::InternalFailure as u32;
@@ -105,9 +105,9 @@ impl Proxy {
         .unwrap_or_default()
     }
 
-    /// Tells that a context whose `on_done` said "not yet" is done now.
+    /// Tells the host that a context whose `on_done` returned false is now done.
     pub(super) fn done() {
-        // SAFETY: takes nothing. A status other than OK means that nobody waits any more.
+        // SAFETY: takes no arguments. A status other than OK means that the host no longer waits.
         let _ = unsafe { proxy_done() };
     }
 }
@@ -118,7 +118,7 @@ impl Host for Proxy {
         // SAFETY: the host writes one u64 where the pointer says.
         match unsafe { proxy_get_current_time_nanoseconds(&raw mut time) } {
             OK => time,
-            // WASI's clock asks the same host by another way.
+            // WASI's clock comes from the same host by another path.
             _ => SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)),
@@ -136,7 +136,7 @@ impl Host for Proxy {
 
     fn random(&self, bytes: &mut [u8]) {
         if getrandom::fill(bytes).is_err() {
-            // Never seen; ids then differ by time alone, which is said where it can be heard.
+            // Never seen. Ids then differ by time alone, so it is logged.
             self.log(Severity::Error, "gatelog: the host gives no random bytes");
         }
     }
@@ -231,7 +231,7 @@ impl Host for Proxy {
     }
 
     fn add_metric(&self, metric: u32, delta: i64) {
-        // SAFETY: takes numbers. A stat that the host does not take is no reason to stop.
+        // SAFETY: takes numbers. A stat that the host refuses is not worth failing for.
         let _ = unsafe { proxy_increment_metric(metric, delta) };
     }
 
@@ -246,7 +246,7 @@ impl Host for Proxy {
             Severity::Warn => LogLevel::Warn,
             Severity::Error => LogLevel::Error,
         };
-        // SAFETY: the line is read only. There is nowhere to say that it was not taken.
+        // SAFETY: the line is read only. A failure to log has nowhere to be reported.
         let _ = unsafe { proxy_log(level as u32, line.as_ptr(), line.len()) };
     }
 
@@ -258,8 +258,8 @@ impl Host for Proxy {
     }
 }
 
-/// Bytes that the host hands over: it allocates them by the module's own allocator
-/// (`proxy_on_memory_allocate`, a boxed slice of exactly `size`) and gives them away.
+/// Bytes received from the host: it allocates them with the module's own allocator
+/// (`proxy_on_memory_allocate`, a boxed slice of exactly `size`) and passes ownership.
 fn owned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8>> {
     let (mut data, mut size) = (null_mut(), 0);
     if call(&raw mut data, &raw mut size) != OK {
@@ -273,7 +273,7 @@ fn owned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8>> 
     Some(unsafe { Box::from_raw(slice_from_raw_parts_mut(data, size)) }.into_vec())
 }
 
-/// What one of the host's foreign functions gives for an argument.
+/// Calls one of the host's foreign functions and returns its result.
 fn foreign(name: &str, argument: &[u8]) -> Option<Vec<u8>> {
     // SAFETY: see `owned`; name and argument are read only.
     owned(|data, size| unsafe {
