@@ -1,5 +1,5 @@
-//! What becomes of an exchange: its outcome and level, the rules, health checks, the audit trail,
-//! sampling. [`fate::decide`] shows the order in which they have their say.
+//! The decisions about an exchange: its outcome and level, rules, health checks, the audit trail,
+//! sampling. [`fate::decide`] shows the order in which they apply.
 
 pub mod audit;
 pub mod fate;

@@ -1,4 +1,4 @@
-//! What Envoy says about an exchange: headers, properties, attributes, response flags.
+//! Envoy's view of an exchange: headers, properties, attributes, response flags.
 
 pub mod attributes;
 pub mod claims;

@@ -1,4 +1,4 @@
-//! Who a request is: its two ids, its trace context, and fresh UUIDs.
+//! The identity of a request: its two ids, its trace context, and new UUIDs.
 
 pub mod ids;
 pub mod traceparent;

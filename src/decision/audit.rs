@@ -1,13 +1,13 @@
-//! The audit trail: whose records are made whatever level and sampling say.
+//! The audit trail: records that are made regardless of level and sampling.
 
 use crate::envoy::headers::Headers;
 
-/// Headers by which a client asks a service to take the request for one with another method.
+/// Headers with which a client asks a service to treat the request as having another method.
 pub const METHOD_OVERRIDES: [&str; 3] =
     ["x-http-method-override", "x-method-override", "x-http-method"];
 
-/// Methods of which it is known what they do: those of RFC 9110 and RFC 5789, and the safe ones of
-/// IANA's registry of HTTP methods. What a service does with any other cannot be known.
+/// Methods with known semantics: those of RFC 9110 and RFC 5789, and the safe ones of
+/// IANA's registry of HTTP methods. The effect of any other method is unknown.
 const FAMILIAR: [&str; 14] = [
     "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PRI",
     "PROPFIND", "QUERY", "REPORT", "SEARCH",
@@ -18,12 +18,12 @@ const FAMILIAR: [&str; 14] = [
 pub struct AuditPolicy {
     /// Requests with one of these methods.
     pub methods: Vec<String>,
-    /// Answers with one of these statuses.
+    /// Responses with one of these statuses.
     pub statuses: Vec<u16>,
 }
 
 impl AuditPolicy {
-    /// Whether an exchange belongs to it: by its status, by its method, or by one that its headers
+    /// Whether an exchange belongs to it: by its status, its method, or a method that its headers
     /// ask for. What a client adds can bring a record into the audit trail, never out of it.
     pub fn covers(&self, method: &str, headers: &Headers, status: Option<u16>) -> bool {
         let overrides = METHOD_OVERRIDES.iter().flat_map(|name| headers.values(name));

@@ -1,4 +1,4 @@
-//! What becomes of the record of an exchange: one function, in the order in which the questions are
+//! Decides about the record of an exchange: one function, in the order in which the questions are
 //! asked.
 
 use gatelog_record::Level;
@@ -9,10 +9,10 @@ use crate::decision::rules::{Overrides, Subject};
 use crate::decision::sampling::Sample;
 use crate::envoy::headers::Headers;
 
-/// What is decided about a record.
+/// The decision about a record.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fate {
-    /// None is made: a rule drops it, it is a health check's, or its level is too low.
+    /// No record: a rule drops it, it is a health check, or its level is too low.
     Excluded,
     /// Sampling leaves it out.
     SampledOut,
@@ -33,10 +33,10 @@ pub struct Decided {
     pub weight: Option<f64>,
 }
 
-/// What is decided upon.
+/// The input of the decision.
 #[derive(Clone, Copy, Debug)]
 pub struct Case<'a> {
-    /// The request and its answer, as rules see them.
+    /// The request and its response, as rules see them.
     pub subject: Subject<'a>,
     /// The request's headers as received.
     pub headers: &'a Headers,
@@ -44,12 +44,12 @@ pub struct Case<'a> {
     pub outcome: &'a Outcome,
     /// Envoy's response code details.
     pub details: Option<&'a [u8]>,
-    /// What all hops of the flow share.
+    /// The correlation id, shared by all hops of the flow.
     pub correlation_id: &'a str,
 }
 
-/// Decides. A rule is the operator's word and comes first at each step; of what a client sends,
-/// nothing takes a record out of the audit trail.
+/// Decides. A rule is the operator's decision and comes first at each step; nothing that a client
+/// sends takes a record out of the audit trail.
 pub fn decide(config: &Config, overrides: &Overrides<'_>, case: &Case<'_>) -> Fate {
     let Case { subject, headers, outcome, details, correlation_id } = *case;
     let slow = subject.duration_ns > config.record.slow_ns;
@@ -81,7 +81,7 @@ pub fn decide(config: &Config, overrides: &Overrides<'_>, case: &Case<'_>) -> Fa
     Fate::Made(Decided { level, audit, slow, weight })
 }
 
-/// The level of an exchange that no rule has one for.
+/// The level of an exchange for which no rule sets one.
 fn raised(level: Level, slow: bool, config: &Config) -> Level {
     match config.record.slow_level {
         Some(slow_level) if slow => level.max(slow_level),
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
     use crate::decision::rules::overrides;
 
-    /// The fate of a GET of a path, or of what differs from it.
+    /// The fate of a GET of a path, with changes.
     fn fate(config: &Value, method: &str, path: &str, status: u16) -> Fate {
         let config = Config::parse(config.to_string().as_bytes(), &|_| None).unwrap();
         let outcome = Outcome { status: Some(status), ..Outcome::default() };

@@ -1,16 +1,16 @@
-//! What a gRPC client makes of an answer.
+//! The gRPC status as a gRPC client sees it.
 //!
 //! Source: grpc/grpc, `doc/PROTOCOL-HTTP2.md` and `doc/http-grpc-status-mapping.md`.
 
-/// A call that had no status that could be read.
+/// The status of a call without a readable status.
 const UNKNOWN: u32 = 2;
 
-/// Which protocol a content type names.
+/// The protocol that a content type names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// gRPC over HTTP/2: the status is a trailer, or a header of an answer that has only headers.
+    /// gRPC over HTTP/2: the status is a trailer, or a header if the response has only headers.
     Grpc,
-    /// gRPC-Web: the status may stand in the body, which is not read.
+    /// gRPC-Web: the status may be in the body, which is not read.
     GrpcWeb,
     /// Any other.
     Other,
@@ -27,23 +27,23 @@ impl Protocol {
     }
 }
 
-/// An answer that came in whole.
+/// A complete response.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// What the request said it was.
+    /// The protocol that the request claimed.
     pub request: Protocol,
-    /// What the answer is.
+    /// The protocol of the response.
     pub response: Protocol,
 }
 
 impl Answer {
-    /// The status that the client takes it for; `stated` is that of header or trailer. None where it
-    /// is no call.
+    /// The status that the client sees; `stated` is the one in a header or trailer. `None` if it
+    /// is not a gRPC call.
     ///
-    /// The answer decides: only a gRPC answer's `grpc-status` counts, whatever the request called
-    /// itself. A client that made a call and got something else goes by the HTTP status.
+    /// The response decides: only a gRPC response's `grpc-status` counts, whatever the request claimed
+    /// to be. A client that made a call and got something else maps the HTTP status.
     pub fn code(&self, stated: impl FnOnce() -> Option<u32>) -> Option<u32> {
         match (self.response, self.request) {
             (Protocol::Grpc, _) => stated().or_else(|| Some(of_http(self.status))),
@@ -54,7 +54,7 @@ impl Answer {
     }
 }
 
-/// The status of a call whose answer has none.
+/// The status of a call whose response has none.
 fn of_http(status: u16) -> u32 {
     match status {
         400 => 13,
@@ -75,7 +75,7 @@ pub fn is_server_fault(code: u32) -> bool {
     matches!(code, 2 | 4 | 12..=15) || code > 16
 }
 
-/// The status as header or trailer spells it.
+/// Parses the status of a header or trailer.
 pub fn parse_status(value: &[u8]) -> Option<u32> {
     str::from_utf8(value.trim_ascii()).ok()?.parse().ok()
 }

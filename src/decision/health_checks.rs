@@ -1,12 +1,12 @@
 //! Health checks: requests that leave no record while they succeed.
 //!
-//! One is known by what it asks for, or because Envoy's own filter answered it; never by what a
-//! client calls itself.
+//! A health check is recognized by its path, or because Envoy's own filter answered it, never by what the
+//! client claims to be.
 
-/// How the response code details of Envoy's `health_check` filter begin. A service cannot set them.
+/// Prefix of the response code details of Envoy's `health_check` filter. A service cannot set them.
 const ANSWERED_BY_ENVOY: &[u8] = b"health_check_";
 
-/// Which requests ask after a service's health.
+/// Which requests are health checks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthChecks {
     /// Exact paths.

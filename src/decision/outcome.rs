@@ -5,25 +5,25 @@ use gatelog_record::Level;
 use crate::decision::grpc;
 use crate::envoy::response_flags::ResponseFlags;
 
-/// What is known of an exchange's end.
+/// How an exchange ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// The response's status; none when there was no response.
     pub status: Option<u16>,
     /// Envoy's response flags.
     pub flags: ResponseFlags,
-    /// The gRPC status that a gRPC client takes the answer for; none for other traffic.
+    /// The gRPC status that a gRPC client sees; `None` for other traffic.
     pub grpc_status: Option<u32>,
     /// What Envoy's response code details say.
     pub ending: Ending,
-    /// Whether it is a tunnel once its status says so: its method is CONNECT.
+    /// Whether a successful status makes it a tunnel: its method is CONNECT.
     pub connect: bool,
 }
 
-/// An ending that no response flag tells of.
+/// An ending that no response flag reports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ending {
-    /// Nothing that the flags do not say.
+    /// Nothing beyond the flags.
     #[default]
     Ordinary,
     /// This filter, or another wasm filter, failed the request.
@@ -32,8 +32,8 @@ pub enum Ending {
     CutShort,
 }
 
-/// How response code details begin with which Envoy ends a stream that may have had the beginning of
-/// its response.
+/// Prefixes of the response code details with which Envoy ends a stream that may already have begun
+/// a response.
 ///
 /// Source: Envoy 1.40, `envoy/stream_info/stream_info.h` (`ResponseCodeDetailValues`).
 const CUT_SHORT: [&[u8]; 4] =
@@ -62,7 +62,7 @@ const PLATFORM: ResponseFlags = ResponseFlags::NO_HEALTHY_UPSTREAM
     .union(ResponseFlags::DROP_OVERLOAD)
     .union(ResponseFlags::UNCONDITIONAL_DROP_OVERLOAD);
 
-/// The upstream broke off what it had begun.
+/// The upstream aborted a response that it had begun.
 const UPSTREAM_ABORT: ResponseFlags = ResponseFlags::UPSTREAM_REMOTE_RESET
     .union(ResponseFlags::UPSTREAM_CONNECTION_TERMINATION)
     .union(ResponseFlags::UPSTREAM_PROTOCOL_ERROR)
@@ -70,7 +70,7 @@ const UPSTREAM_ABORT: ResponseFlags = ResponseFlags::UPSTREAM_REMOTE_RESET
     .union(ResponseFlags::UPSTREAM_MAX_STREAM_DURATION_REACHED)
     .union(ResponseFlags::LOCAL_RESET);
 
-/// Envoy cut the stream short: overload, or its connection had lived for too long.
+/// Envoy cut the stream short: overload, or the connection reached its maximum duration.
 const GATEWAY_ABORT: ResponseFlags =
     ResponseFlags::OVERLOAD_MANAGER.union(ResponseFlags::DURATION_TIMEOUT);
 
@@ -78,7 +78,7 @@ const GATEWAY_ABORT: ResponseFlags =
 const CLOSED: ResponseFlags = ResponseFlags::UPSTREAM_CONNECTION_TERMINATION
     .union(ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION);
 
-/// The client went away.
+/// The client disconnected.
 const CLIENT_GONE: ResponseFlags =
     ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION.union(ResponseFlags::DOWNSTREAM_REMOTE_RESET);
 
@@ -99,7 +99,7 @@ impl Outcome {
         }
     }
 
-    /// Whether the exchange ended before its response was whole.
+    /// Whether the exchange ended before its response was complete.
     pub fn aborted(&self) -> bool {
         self.status.is_none()
             || self.client_left()
@@ -108,27 +108,27 @@ impl Outcome {
             || (self.upstream_aborted() && self.status.is_some_and(|status| status < 500))
     }
 
-    /// Whether the upstream broke off.
+    /// Whether the upstream aborted the response.
     fn upstream_aborted(&self) -> bool {
         self.flags.intersects(UPSTREAM_ABORT) && !self.tunnel_ended()
     }
 
-    /// Whether Envoy ended by itself a response that had begun. A status from 400 on is what it
+    /// Whether Envoy itself ended a response that had begun. A status of 400 or above is what it
     /// answered instead.
     fn cut_short(&self) -> bool {
         self.status.is_some_and(|status| status < 400)
             && (self.ending == Ending::CutShort || self.flags.intersects(GATEWAY_ABORT))
     }
 
-    /// Whether this was a tunnel, a WebSocket or one of CONNECT, and a side ended its connection, or
-    /// both did. That is how one ends: the server closes first (RFC 6455, section 7.1.1), a browser
-    /// whose page is left does not wait for that. Frames are not read, so what was closed in order
-    /// looks like what was not.
+    /// Whether this was a tunnel (WebSocket or CONNECT) and one side closed its connection, or
+    /// both did. This is how tunnels end: the server closes first (RFC 6455, section 7.1.1), and a browser
+    /// that leaves the page does not wait for that. Frames are not read, so a clean close
+    /// looks like any other.
     fn tunnel_ended(&self) -> bool {
         self.is_tunnel() && self.flags.intersects(CLOSED) && self.flags.without(CLOSED).is_empty()
     }
 
-    /// Whether the bytes of both sides were passed on as they were.
+    /// Whether the bytes of both sides were forwarded unchanged.
     fn is_tunnel(&self) -> bool {
         match self.status {
             Some(101) => true,
@@ -137,8 +137,8 @@ impl Outcome {
         }
     }
 
-    /// Whether the server's side failed it: a 5xx, a server-fault gRPC code, or no answer though
-    /// the client waited.
+    /// Whether the server's side failed it: a 5xx, a server-fault gRPC code, or no response although
+    /// the client was waiting.
     fn failed(&self) -> bool {
         match (self.grpc_status, self.status) {
             (Some(code), _) if grpc::is_server_fault(code) => true,
@@ -147,7 +147,7 @@ impl Outcome {
         }
     }
 
-    /// Whether the client went away, or broke the protocol of a response that had begun.
+    /// Whether the client disconnected, or violated the protocol after a response had begun.
     fn client_left(&self) -> bool {
         let begun = self.status.is_none_or(|status| status < 400);
         (self.flags.intersects(CLIENT_GONE) && !self.tunnel_ended())
@@ -160,7 +160,7 @@ impl Outcome {
     }
 }
 
-/// The status of a response, of what the host gives as its code: none where that is 0 or an interim
+/// The status of a response, from the host's response code: `None` if that is 0 or an interim
 /// response (100 to an upload that was then broken off), which does not say how it ended. 101 does.
 pub fn final_status(code: u64) -> Option<u16> {
     u16::try_from(code).ok().filter(|status| *status == 101 || *status >= 200)

@@ -1,11 +1,11 @@
 //! Templates over the segments of a path: `/api/v1/conversations/{conversation_id}`.
 //!
-//! A template covers a path when its segments cover the path's first segments; what follows does
-//! not matter. A segment is a literal, `*` (any one segment), or `{name}` (any one segment, by a
-//! name). `**` may stand first: then the rest may begin at any segment.
+//! A template covers a path when its segments cover the path's first segments; the rest of the path does
+//! not matter. A segment is a literal, `*` (any one segment), or `{name}` (any one segment, with a
+//! name). A leading `**` lets the rest begin at any segment.
 //!
-//! A literal is compared with what a service sees: a segment without its parameters (`;v=1`),
-//! percent-decoded. Each look at a path takes time linear in its length.
+//! A literal is compared with the segment as a service sees it: without its parameters (`;v=1`),
+//! percent-decoded. Matching a path takes time linear in its length.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -29,7 +29,7 @@ enum Segment {
     Named(String),
 }
 
-/// Why a text is no template.
+/// Why a text is not a valid template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TemplateError {
     /// It does not begin with `/`.
@@ -40,7 +40,7 @@ pub enum TemplateError {
     TooLong,
     /// A segment has braces that are not `{name}`, or an empty name.
     Braces,
-    /// `**` stands elsewhere than first, or alone.
+    /// `**` is not the first segment, or is the only one.
     Anywhere,
     /// It has a query or a fragment.
     NotAPath,
@@ -101,17 +101,17 @@ impl PathTemplate {
         self.first_match(path).is_some()
     }
 
-    /// The path's segment that stands at `name`, without its parameters; none where it is empty.
+    /// The path's segment at `name`, without its parameters; `None` if it is empty.
     pub fn capture<'p>(&self, path: &'p str, name: &str) -> Option<&'p str> {
         let place = self.segments.iter().position(|segment| segment.is_named(name))?;
         let text = self.first_match(path)?.nth(place)?;
         Some(without_parameters(text)).filter(|text| !text.is_empty())
     }
 
-    /// Tells which segments stand at named ones, by their index, of every match: any of them may be
-    /// the one that a service means. Letters match in either case.
+    /// Reports the indexes of the segments at named positions in every match: any of them may be
+    /// the one that a service means. Letters match case-insensitively.
     ///
-    /// Of a path that was cut, what is missing may be anything: its end matches what could follow.
+    /// The missing part of a path that was cut could be anything, so its end matches every continuation.
     pub fn named_places<S: AsRef<str>>(
         &self,
         segments: &[S],
@@ -151,7 +151,7 @@ impl PathTemplate {
         })
     }
 
-    /// The path's segments from the first one on that the template covers.
+    /// The path's segments, from the first one that the template covers.
     fn first_match<'p>(&self, path: &'p str) -> Option<std::str::Split<'p, char>> {
         let mut rest = segments_of(path);
         loop {
@@ -182,7 +182,7 @@ impl Segment {
     }
 }
 
-/// The segments of a path: what follows the leading slash.
+/// The segments of a path, after the leading slash.
 pub fn segments_of(path: &str) -> std::str::Split<'_, char> {
     path.strip_prefix('/').unwrap_or(path).split('/')
 }

@@ -1,13 +1,13 @@
-//! Rules: what becomes of the records of some requests.
+//! Rules: exceptions for the records of matching requests.
 //!
-//! All rules that match apply; where two set the same thing, the earlier one counts.
+//! All rules that match apply; if two set the same thing, the earlier one wins.
 
 use gatelog_record::Level;
 
 use crate::compose::tenancy::Field;
 use crate::decision::path_template::PathTemplate;
 
-/// What a rule looks at. Everything that is given must match; an empty one matches all.
+/// The conditions of a rule. All given conditions must match; an empty match covers every request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Match {
     /// The path begins with this.
@@ -16,7 +16,7 @@ pub struct Match {
     pub path: Option<PathTemplate>,
     /// The method is one of these.
     pub methods: Vec<String>,
-    /// The host, without its port, is one of these; `*.example.org` covers what lies below.
+    /// The host, without its port, is one of these; `*.example.org` matches its subdomains.
     pub hosts: Vec<String>,
     /// The status lies in one of these ranges, both ends included.
     pub statuses: Vec<(u16, u16)>,
@@ -27,7 +27,7 @@ pub struct Match {
 /// One rule.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rule {
-    /// Which requests it is about.
+    /// Which requests it applies to.
     pub matches: Match,
     /// Whether no record is made.
     pub drop: Option<bool>,
@@ -41,7 +41,7 @@ pub struct Rule {
     pub tenant: [Option<String>; 3],
 }
 
-/// What rules look at.
+/// The parts of an exchange that rules match on.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
     /// The path, without its query.
@@ -56,7 +56,7 @@ pub struct Subject<'a> {
     pub duration_ns: u64,
 }
 
-/// What the rules say of one request.
+/// The combined effect of the rules on one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Overrides<'r> {
     /// Whether no record is made; `false` keeps even a health check's.
@@ -77,7 +77,7 @@ impl<'r> Overrides<'r> {
     }
 }
 
-/// What the rules say of a request.
+/// Applies the rules to a request.
 pub fn overrides<'r>(rules: &'r [Rule], subject: &Subject<'_>) -> Overrides<'r> {
     let mut overrides = Overrides::default();
     for rule in rules.iter().filter(|rule| rule.matches.covers(subject)) {
@@ -93,7 +93,7 @@ pub fn overrides<'r>(rules: &'r [Rule], subject: &Subject<'_>) -> Overrides<'r> 
 }
 
 impl Match {
-    /// Whether everything that is given matches.
+    /// Whether all given conditions match.
     pub fn covers(&self, subject: &Subject<'_>) -> bool {
         let path = self.path.as_ref().is_none_or(|template| template.covers(subject.path));
         let prefix =

@@ -1,4 +1,4 @@
-//! Keeps some requests for many, and all requests of one flow or none.
+//! Keeps a share of the flows, each as a whole.
 
 use gatelog_record::Level;
 
@@ -13,19 +13,19 @@ pub struct Sampling {
     pub always_slower_than_ns: u64,
 }
 
-/// What becomes of one record.
+/// The sampling decision for one record.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Sample {
-    /// Kept for itself.
+    /// Kept; it represents only itself.
     Kept,
-    /// Kept for as many requests as its weight.
+    /// Kept; it represents as many requests as its weight.
     Weighted(f64),
-    /// Another stands for it.
+    /// Left out; another record represents it.
     Out,
 }
 
 impl Sampling {
-    /// Decides by the correlation id, so that every hop of a flow decides alike; `rate` may come
+    /// Decides by the correlation id, so that every hop of a flow decides the same; `rate` may come
     /// from a rule.
     pub fn decide(
         &self,
@@ -41,8 +41,8 @@ impl Sampling {
     }
 }
 
-/// Where a flow stands between 0 and 1: FNV-1a, then the finalizer of SplitMix64, since FNV alone
-/// leaves the high bits of short texts alike.
+/// Maps a flow to a number between 0 and 1: FNV-1a, then the finalizer of SplitMix64, because FNV alone
+/// leaves the high bits of short texts similar.
 #[expect(clippy::cast_precision_loss, reason = "53 bits are exact in a double")]
 fn position(correlation_id: &str) -> f64 {
     let fnv = correlation_id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {

@@ -1,10 +1,10 @@
-//! What the proxy knows of an exchange, its attributes, read in one hostcall.
+//! Envoy's attributes of an exchange, read in one hostcall.
 //!
-//! A hostcall for each property is most of what a record costs Envoy. Its foreign functions
-//! `expr_create` and `expr_evaluate` take a CEL expression once, and then give a whole list in
-//! one call for the price of three. A list with an attribute that an exchange lacks has no value:
-//! then the same list is asked for with each attribute guarded by `has`, which costs a little
-//! more. A host that knows no expressions is asked for each property.
+//! One hostcall per property would be most of a record's cost. Envoy's foreign functions
+//! `expr_create` and `expr_evaluate` compile a CEL expression once, and then return a whole list in
+//! one call for the price of three. If an exchange lacks one of the attributes, the list has no value:
+//! then the same list is evaluated with each attribute guarded by `has`, which costs a little
+//! more. On a host without expressions, each property is read separately.
 //!
 //! Source: Envoy, "Attributes", and `source/extensions/common/wasm/foreign.cc`.
 
@@ -63,25 +63,25 @@ const PROPERTIES: [&str; 12] = [
     property::RESPONSE_CODE_DETAILS,
 ];
 
-/// Headers of the response, behind the properties in the order of [`Attribute`].
+/// Response headers, after the properties in the order of [`Attribute`].
 const HEADERS: [&str; 2] = ["content-type", "server-timing"];
 
-/// How many attributes there are.
+/// Number of attributes.
 const ATTRIBUTES: usize = PROPERTIES.len() + HEADERS.len();
 
-/// How the list is asked for.
+/// The compiled expressions for the list.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Reader {
-    /// Gives the list where all attributes are there.
+    /// Evaluates to the list if all attributes are present.
     whole: Option<u32>,
-    /// Gives the list with an empty text for each attribute that is not there.
+    /// Evaluates to the list with an empty text for each absent attribute.
     guarded: Option<u32>,
 }
 
 impl Reader {
-    /// Has the host compile the expressions; they live as long as the root context.
+    /// Compiles the expressions on the host; they live as long as the root context.
     pub fn compile(host: &dyn Host) -> Self {
-        // A header is seldom there, so that it is guarded in either list.
+        // A header is seldom present, so it is guarded in both lists.
         let headers = HEADERS
             .map(|name| format!("'{name}' in response.headers ? response.headers['{name}'] : ''"));
         let list = |item: &dyn Fn(String) -> String| {
@@ -95,7 +95,7 @@ impl Reader {
         }
     }
 
-    /// The list, in the host's own form.
+    /// The list, in the host's encoding.
     pub fn read(&self, host: &dyn Host) -> Headers {
         let mut expressions = [self.whole, self.guarded].into_iter().flatten();
         expressions.find_map(|expression| host.evaluate(expression)).unwrap_or_else(|| {
@@ -109,14 +109,14 @@ impl Reader {
     }
 }
 
-/// The attributes of one exchange, as its list has them.
+/// The attributes of one exchange.
 #[derive(Clone, Copy, Debug)]
 pub struct Attributes<'a> {
     values: [&'a [u8]; ATTRIBUTES],
 }
 
 impl<'a> Attributes<'a> {
-    /// Reads a list; attributes that it lacks are absent.
+    /// Reads a list; missing attributes are absent.
     pub fn of(list: &'a Headers) -> Self {
         let mut values = [&[][..]; ATTRIBUTES];
         for (value, (element, _)) in values.iter_mut().zip(list) {
@@ -125,7 +125,7 @@ impl<'a> Attributes<'a> {
         Self { values }
     }
 
-    /// The bytes of an attribute, where there are any.
+    /// The bytes of an attribute, if present.
     pub fn bytes(&self, attribute: Attribute) -> Option<&'a [u8]> {
         self.values.get(attribute as usize).copied().filter(|value| !value.is_empty())
     }
@@ -135,7 +135,7 @@ impl<'a> Attributes<'a> {
         property::uint(self.bytes(attribute)?)
     }
 
-    /// Text; bytes that are no UTF-8 are replaced.
+    /// Text; bytes that are not UTF-8 are replaced.
     pub fn text(&self, attribute: Attribute) -> Option<Cow<'a, str>> {
         self.bytes(attribute).map(String::from_utf8_lossy)
     }

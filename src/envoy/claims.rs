@@ -1,25 +1,25 @@
 //! Claims of a token that Envoy's `jwt_authn` verified, each by its type, read in one hostcall.
 //!
-//! As a property, the claim `"42"`, a number, a list and an object are bytes that cannot be told
-//! apart. An expression (CEL) can ask for the type: each claim has two elements of the list, a tag
-//! and the value. Both are guarded at every step, as one element without a value fails the list,
-//! and the value is given for texts and numbers only.
+//! Read as properties, the claim `"42"`, a number, a list and an object are bytes that cannot be told
+//! apart. A CEL expression can determine the type: each claim has two elements of the list, a tag
+//! and the value. Both are guarded at every step, because one element without a value fails the list,
+//! and the value is returned for strings and numbers only.
 //!
 //! Source: Envoy, `source/extensions/common/wasm/{context,foreign}.cc`; CEL, "Language Definition".
 
 use crate::host::Host;
 
-/// Where Envoy keeps what its filters say of a request.
+/// The property of Envoy's dynamic metadata.
 const METADATA: &str = "metadata.filter_metadata";
 
-/// The filter that verifies tokens; the claims lie under its name.
+/// The filter that verifies tokens; the claims are stored under its name.
 const JWT_AUTHN: &str = "envoy.filters.http.jwt_authn";
 
-/// The largest integer whose neighbours a double can tell apart, 2^53 − 1 (RFC 8259 §6). Claims
+/// The largest integer that a double represents unambiguously, 2^53 − 1 (RFC 8259 §6). Claims
 /// are doubles in Envoy: a larger one may have been another number in the token.
 const INTEGER_MAX: f64 = 9_007_199_254_740_991.0;
 
-/// The place of a claim: the payload's name in the metadata, then the steps to the claim.
+/// The path of a claim: the payload's name in the metadata, then the steps to the claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// At least two: the payload, and the claim itself.
@@ -27,7 +27,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// The claim that these steps lead to within a payload.
+    /// The claim at these steps within a payload.
     pub fn new(payload: &str, steps: &[String]) -> Self {
         let payload = std::iter::once(payload.to_owned());
         Self { steps: payload.chain(steps.iter().cloned()).collect() }
@@ -40,7 +40,7 @@ impl Claim {
         steps.collect::<Vec<_>>().join("\0")
     }
 
-    /// The two elements: a tag, `s` or `d`, and the value; both empty for what is not there or has
+    /// The two elements: a tag, `s` or `d`, and the value; both empty if the claim is absent or has
     /// another type.
     fn elements(&self) -> [String; 2] {
         let filter = literal(JWT_AUTHN);
@@ -60,7 +60,7 @@ impl Claim {
     }
 }
 
-/// A CEL string literal; whatever could end it, or an element of a list, is escaped.
+/// A CEL string literal; characters that could end it, or a list element, are escaped.
 fn literal(text: &str) -> String {
     let plain = |character: char| {
         character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '.' | ':' | '/')
@@ -75,7 +75,7 @@ fn literal(text: &str) -> String {
     format!("'{}'", characters.collect::<String>())
 }
 
-/// How the claims are asked for.
+/// The compiled expression for the claims.
 #[derive(Clone, Debug, Default)]
 pub struct Reader {
     claims: Vec<Claim>,
@@ -83,7 +83,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Has the host compile the expression; it lives as long as the root context.
+    /// Compiles the expression on the host; it lives as long as the root context.
     pub fn compile<'c>(host: &dyn Host, claims: impl Iterator<Item = &'c Claim>) -> Self {
         let mut own: Vec<Claim> = Vec::new();
         for claim in claims {
@@ -122,8 +122,8 @@ pub struct Claims<'r> {
 }
 
 impl Claims<'_> {
-    /// The value of one claim: a text as it is, a whole number in digits. Blank texts, other
-    /// numbers and other types count as none.
+    /// The value of one claim: a string unchanged, a whole number in digits. Blank strings, other
+    /// numbers and other types are ignored.
     pub fn get(&self, claim: &Claim) -> Option<&str> {
         let place = self.claims.iter().position(|own| own == claim)?;
         self.values.get(place)?.as_deref()
@@ -148,8 +148,8 @@ fn whole_number(number: f64) -> Option<String> {
     whole.then(|| (number as i64).to_string())
 }
 
-/// A claim of a host that knows no expressions: a text, where the bytes can be nothing else.
-/// Numbers have eight bytes, and so may texts; booleans, lists and objects have controls.
+/// A claim on a host without expressions: a string, if the bytes can be nothing else.
+/// Numbers have eight bytes, and strings may too; booleans, lists and objects contain control bytes.
 fn untyped(value: Vec<u8>) -> Option<String> {
     let value = String::from_utf8(value).ok()?;
     let sure = value.len() != 8 && !value.chars().any(char::is_control);

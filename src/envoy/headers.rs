@@ -1,4 +1,4 @@
-//! A header map as the host hands it over, read in place.
+//! A header map in the host's encoding, read in place.
 //!
 //! Layout, all integers little endian u32 (proxy-wasm ABI 0.2.1, "serialized map"): the number of
 //! pairs; for each the lengths of name and value; then for each the name, NUL, the value, NUL.
@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// A map of header names (lower case, as the proxy keeps them) and values (any bytes), in order.
 ///
-/// Whatever is malformed in the bytes reads as the end of the map.
+/// Malformed bytes read as the end of the map.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers {
     serialized: Vec<u8>,
@@ -39,12 +39,12 @@ impl Headers {
         Self { serialized }
     }
 
-    /// The bytes that the host reads a map from.
+    /// The map in the host's encoding.
     pub fn into_serialized(self) -> Vec<u8> {
         self.serialized
     }
 
-    /// Whether there is no header.
+    /// Whether the map is empty.
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
     }
@@ -67,7 +67,7 @@ impl Headers {
         self.iter().next_named(name.as_bytes())
     }
 
-    /// The first value of a header as text; bytes that are no UTF-8 are replaced.
+    /// The first value of a header as text; bytes that are not UTF-8 are replaced.
     pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
         self.get(name).map(lossy)
     }
@@ -82,7 +82,7 @@ impl<'a> IntoIterator for &'a Headers {
     }
 }
 
-/// Bytes as text; those that are no UTF-8 are replaced. What is valid, which is nearly all, is read
+/// Bytes as text; those that are not UTF-8 are replaced. Valid text, the usual case, is checked
 /// several bytes at a time.
 pub fn lossy(bytes: &[u8]) -> Cow<'_, str> {
     match str::from_utf8(bytes) {
@@ -96,14 +96,14 @@ pub fn lossy(bytes: &[u8]) -> Cow<'_, str> {
 pub struct Iter<'a> {
     map: &'a [u8],
     left: usize,
-    /// Where the next pair's lengths stand.
+    /// Offset of the next pair's lengths.
     lengths: usize,
-    /// Where the next pair's name stands.
+    /// Offset of the next pair's name.
     data: usize,
 }
 
 impl<'a> Iter<'a> {
-    /// Where the next pair's name and value stand; not yet whether they lie within the map.
+    /// Offsets of the next pair's name and value, not yet checked against the map's bounds.
     fn advance(&mut self) -> Option<(Range<usize>, Range<usize>)> {
         self.left = self.left.checked_sub(1)?;
         let name_length = read_u32(self.map, self.lengths)?;
@@ -117,8 +117,8 @@ impl<'a> Iter<'a> {
         Some(places)
     }
 
-    /// The next value under a name. Names of another length are passed over unread: a request is
-    /// asked for a dozen names, and Envoy hands over a dozen more.
+    /// The next value of a name. Names of another length are skipped unread: the filter looks up
+    /// a dozen names, and Envoy passes a dozen others.
     fn next_named(&mut self, wanted: &[u8]) -> Option<&'a [u8]> {
         loop {
             let (name, value) = self.advance()?;

@@ -1,4 +1,4 @@
-//! Percent-encoding of what came in.
+//! Percent-decoding of received text.
 
 use std::borrow::Cow;
 

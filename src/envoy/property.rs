@@ -1,4 +1,4 @@
-//! Names of the proxy's properties, and how their bytes read.
+//! Names of the proxy's properties, and how to read their bytes.
 //!
 //! Source: Envoy, "Attributes"; measured on 1.40: integers are 8 bytes little endian, times and
 //! durations are nanoseconds, addresses are `ip:port`.
@@ -29,7 +29,7 @@ pub const UPSTREAM_ADDRESS: &str = "upstream\0address";
 pub const UPSTREAM_TRANSPORT_FAILURE: &str = "upstream\0transport_failure_reason";
 /// How many times the upstream was tried.
 pub const UPSTREAM_ATTEMPTS: &str = "upstream\0request_attempt_count";
-/// The client, as Envoy takes it from connection and `x-forwarded-for`.
+/// The client, as Envoy determines it from the connection and `x-forwarded-for`.
 pub const SOURCE_ADDRESS: &str = "source\0address";
 /// The route's name.
 pub const ROUTE_NAME: &str = "xds\0route_name";
@@ -44,13 +44,13 @@ pub fn uint(bytes: &[u8]) -> Option<u64> {
     Some(u64::try_from(number).unwrap_or(0))
 }
 
-/// The IP of an `ip:port`, as text, without the zone that a link-local address may have; a pipe or an
+/// The IP of an `ip:port`, as text, without the zone of a link-local address; a pipe or an
 /// internal address has none.
 pub fn ip_text(bytes: &[u8]) -> Option<&str> {
     let text = str::from_utf8(bytes).ok()?;
     let address = match text.strip_prefix('[') {
         Some(rest) => rest.split(']').next()?,
-        // One colon parts address and port; more are those of an IPv6 address that stands alone.
+        // One colon separates address and port; more belong to a bare IPv6 address.
         None => {
             text.split_once(':').filter(|(_, port)| !port.contains(':')).map_or(text, |(ip, _)| ip)
         }

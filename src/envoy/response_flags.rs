@@ -51,7 +51,7 @@ flags! {
 }
 
 impl ResponseFlags {
-    /// Both sets together.
+    /// The union of both sets.
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }

@@ -1,11 +1,11 @@
 //! The two ids of every request.
 //!
-//! - `X-Request-ID` is unique per request: a valid one from a trusted peer is adopted, otherwise
-//!   one is made.
+//! - `X-Request-ID` is unique per request: a valid one from a trusted peer is adopted; otherwise
+//!   one is generated.
 //! - `X-Correlation-ID` is shared by a flow: the peer's when trusted and valid, else the trace id
 //!   of a valid `traceparent`, else the request id.
 //!
-//! What a peer sent and was not adopted is kept for the record, whose bound for texts it has.
+//! An id that a peer sent and that was not adopted is kept for the record, within its bound for texts.
 
 use std::net::IpAddr;
 
@@ -20,14 +20,14 @@ pub const ID_BYTES_MAX: usize = 128;
 /// Where the shipped Envoy configuration's early header mutation moves a client's request id.
 pub const CLIENT_REQUEST_ID: &str = "x-client-request-id";
 
-/// From whom an id is adopted.
+/// Whose ids are adopted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// From anyone.
+    /// Everyone's.
     Always,
-    /// From no one.
+    /// No one's.
     Never,
-    /// From peers within these networks.
+    /// Those of peers within these networks.
     Networks(Vec<IpNet>),
 }
 
@@ -38,7 +38,7 @@ impl Trust {
         Self::Networks(networks.into_iter().map(canonical).collect())
     }
 
-    /// Whether a peer is trusted; `peer` is asked for only where networks decide.
+    /// Whether a peer is trusted; `peer` is called only if networks decide.
     pub fn covers(&self, peer: impl FnOnce() -> Option<IpAddr>) -> bool {
         match self {
             Trust::Always => true,
@@ -59,7 +59,7 @@ fn canonical(network: IpNet) -> IpNet {
     four.and_then(|(address, length)| IpNet::new(address.into(), length).ok()).unwrap_or(network)
 }
 
-/// Bits of an IPv4-mapped IPv6 address in front of the IPv4 address.
+/// Bits before the IPv4 address in an IPv4-mapped IPv6 address.
 const MAPPED_BITS: u8 = 96;
 
 /// How one id is found and passed on.
@@ -67,9 +67,9 @@ const MAPPED_BITS: u8 = 96;
 pub struct IdPolicy {
     /// The header's name, lower case.
     pub header: String,
-    /// From whom it is adopted.
+    /// Whose ids are adopted.
     pub trust: Trust,
-    /// Whether it comes back on responses.
+    /// Whether it is returned on responses.
     pub echo: bool,
     /// Whether browsers may read it across origins (`access-control-expose-headers`).
     pub expose: bool,
@@ -82,7 +82,7 @@ pub struct Identity {
     pub request: IdPolicy,
     /// The correlation id.
     pub correlation: IdPolicy,
-    /// Whether a valid `traceparent` gives the correlation id.
+    /// Whether a valid `traceparent` can supply the correlation id.
     pub from_traceparent: bool,
 }
 
@@ -93,15 +93,15 @@ pub struct Ids {
     pub request_id: String,
     /// Shared by the flow.
     pub correlation_id: String,
-    /// The request id the client sent, where it was not adopted.
+    /// The client's request id, if it was not adopted.
     pub client_request_id: Option<String>,
-    /// The correlation id the client sent, where it was not adopted.
+    /// The client's correlation id, if it was not adopted.
     pub client_correlation_id: Option<String>,
     /// Trace id and parent id of a valid `traceparent`.
     pub trace: Option<(String, String)>,
 }
 
-/// Ids, and which of them the request does not carry yet.
+/// Ids, and which of them must still be written to the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
     /// The ids.
@@ -120,19 +120,19 @@ impl Resolved {
 }
 
 impl Identity {
-    /// Whether a request carries just these ids.
+    /// Whether a request carries exactly these ids.
     pub fn are_carried(&self, ids: &Ids, headers: &Headers) -> bool {
         let is =
             |policy: &IdPolicy, id: &str| single(headers, &policy.header) == Some(id.as_bytes());
         is(&self.request, &ids.request_id) && is(&self.correlation, &ids.correlation_id)
     }
 
-    /// Whether a header, by its name in lower case, has one of the ids.
+    /// Whether a header (lower-case name) carries one of the ids.
     pub fn is_id(&self, name: &str) -> bool {
         self.request.header == name || self.correlation.header == name
     }
 
-    /// Finds the ids of a request. `peer` gives the client's address, `fresh` makes an id.
+    /// Determines the ids of a request. `peer` returns the client's address, `fresh` generates an id.
     pub fn resolve(
         &self,
         headers: &Headers,
@@ -144,8 +144,8 @@ impl Identity {
         self.find(headers, request, correlation, fresh)
     }
 
-    /// The ids of a request that this filter did not see come in, and so could not write to: those
-    /// that it has are the ones that upstream, or another log, knows it by, whoever sent them.
+    /// The ids of a request whose headers this filter did not see, and so could not write to: those
+    /// that it has are the ones that the upstream or another log knows, whoever sent them.
     pub fn observe(&self, headers: &Headers, fresh: impl FnOnce() -> String) -> Ids {
         self.find(headers, true, true, fresh).ids
     }
@@ -172,7 +172,7 @@ impl Identity {
             (None, _) => request_id.clone(),
         };
 
-        // An early header mutation has moved the client's id aside before this filter ran.
+        // An early header mutation moved the client's id aside before this filter ran.
         let moved = headers.get(CLIENT_REQUEST_ID).filter(|id| *id != request_id.as_bytes());
         let client_request_id = moved.map(readable).or_else(|| refused.map(readable));
         Resolved {
@@ -192,7 +192,7 @@ impl Identity {
 /// What the peer sent for one id.
 struct Sent<'a> {
     first: Option<&'a [u8]>,
-    /// Sent more than once: which of them is meant cannot be known.
+    /// Sent more than once, so ambiguous.
     repeated: bool,
 }
 
@@ -202,7 +202,7 @@ impl<'a> Sent<'a> {
         Self { first: values.next(), repeated: values.next().is_some() }
     }
 
-    /// The id where it can be adopted, and what was refused otherwise.
+    /// The id if it can be adopted, otherwise the rejected text.
     fn adopt(&self, trusted: bool) -> (Option<&'a str>, Option<&'a [u8]>) {
         match self.first {
             Some(value) if trusted && !self.repeated => match valid(value) {
@@ -214,7 +214,7 @@ impl<'a> Sent<'a> {
     }
 }
 
-/// An id as text, where it is valid: 1 to 128 of `A–Z a–z 0–9 - _ . : / + = @`.
+/// The id as text, if it is valid: 1 to 128 of `A–Z a–z 0–9 - _ . : / + = @`.
 pub fn valid(id: &[u8]) -> Option<&str> {
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=@".contains(byte);
     let fits = (1..=ID_BYTES_MAX).contains(&id.len()) && id.iter().all(allowed);

@@ -17,7 +17,7 @@ pub struct Traceparent<'a> {
 const LENGTH: usize = 55;
 
 impl<'a> Traceparent<'a> {
-    /// Reads the header's one value. `None` for anything that the recommendation tells to ignore.
+    /// Reads the header's only value. `None` for anything that the recommendation says to ignore.
     pub fn parse(value: &'a [u8]) -> Option<Self> {
         let text = str::from_utf8(value.trim_ascii()).ok()?;
         let version = field(text, 0..2)?;

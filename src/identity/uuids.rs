@@ -1,16 +1,16 @@
-//! Makes ids: UUID version 7. Source: RFC 9562 §5.7.
+//! Generates ids: UUID version 7. Source: RFC 9562 §5.7.
 
 use gatelog_record::Uuid;
 
 use crate::host::Host;
 
-/// Random bytes asked of the host at once: one hostcall for a hundred ids.
+/// Random bytes requested from the host at once: one hostcall per hundred ids.
 const POOL_BYTES: usize = 1_024;
 
-/// Random bytes of one id.
+/// Random bytes in one id.
 const ID_BYTES: usize = 10;
 
-/// Makes ids from the wall clock and a pool of the host's random bytes.
+/// Generates ids from the wall clock and a pool of the host's random bytes.
 #[derive(Debug)]
 pub struct Uuids {
     pool: Vec<u8>,
@@ -22,7 +22,7 @@ impl Uuids {
         Self { pool: Vec::new() }
     }
 
-    /// A fresh id of this instant. No random byte is used twice.
+    /// A new id for this instant. No random byte is used twice.
     pub fn fresh(&mut self, host: &dyn Host, unix_nanos: u64) -> Uuid {
         let random = self.random::<ID_BYTES>(host);
         uuid::Builder::from_unix_timestamp_millis(unix_nanos / 1_000_000, &random).into_uuid()
