@@ -1,4 +1,4 @@
-//! What a record says: the facts, the tenant, redaction, server timing, and the record put together.
+//! The contents of a record: facts, tenant, redaction, server timing, and the assembled record.
 
 pub mod assemble;
 pub mod facts;

@@ -25,18 +25,18 @@ use crate::decision::rules::Rule;
 use crate::decision::sampling::Sampling;
 use crate::identity::ids::Identity;
 
-/// Most bytes of a configuration.
+/// Maximum bytes of a configuration.
 pub const CONFIGURATION_BYTES_MAX: usize = 1024 * 1024;
 
-/// Most bytes of a gateway's name: what a record has of it when all its values are cut short.
-/// Records are accounted for by this name, so that it must read alike in each.
+/// Maximum bytes of a gateway's name: what a record keeps of it when all its values are cut short.
+/// Records are accounted for by this name, so it must be the same in each.
 pub const GATEWAY_BYTES_MAX: usize = gatelog_record::limits::TIGHT_VALUE_BYTES;
 
 const MILLISECOND: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MILLISECOND;
 const HOUR: u64 = 3_600 * SECOND;
 
-/// Slower exchanges are `slow`: what a person notices.
+/// Exchanges slower than this are marked `slow`: a delay that a person notices.
 const SLOW_MS: u64 = 1_000;
 
 /// A whole configuration, ready for use.
@@ -44,7 +44,7 @@ const SLOW_MS: u64 = 1_000;
 pub struct Config {
     /// `gateway.<service>`.
     pub logger_name: String,
-    /// The gateway's name in the record; the proxy's node id where absent.
+    /// The gateway's name in the record; defaults to the proxy's node id.
     pub gateway: Option<String>,
     /// Records below this level are not made, unless they are audited.
     pub level: Level,
@@ -52,9 +52,9 @@ pub struct Config {
     pub stdout: bool,
     /// The two ids.
     pub identity: Identity,
-    /// Whose request it is.
+    /// The tenant.
     pub tenancy: Tenancy,
-    /// What the record has.
+    /// What the record contains.
     pub record: RecordPolicy,
     /// Which records belong to the audit trail.
     pub audit: AuditPolicy,
@@ -62,15 +62,15 @@ pub struct Config {
     pub redaction: Redaction,
     /// Requests whose records are not made unless they fail.
     pub health_checks: HealthChecks,
-    /// What becomes of some requests' records.
+    /// Exceptions for the records of matching requests.
     pub rules: Vec<Rule>,
     /// Which records are kept.
     pub sampling: Sampling,
-    /// Where records go; none when they only go to stdout.
+    /// Where records go; `None` if they go only to stdout.
     pub delivery: Option<Delivery>,
 }
 
-/// What a record has.
+/// What a record contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordPolicy {
     /// Request headers, lower case.

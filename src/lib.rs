@@ -1,9 +1,9 @@
 //! Structured request logging at the gateway: a proxy-wasm filter for Envoy.
 //!
-//! The core is pure: it sees the proxy through the [`host::Host`] trait only. The shell, compiled
+//! The core is pure: it accesses the proxy only through the [`host::Host`] trait. The shell, compiled
 //! for wasm alone, is the one module that speaks the proxy-wasm ABI.
 //!
-//! Data flows one way, through five rooms: shell → [`envoy`] → [`identity`] → [`decision`] →
+//! Data flows one way, through five modules: shell → [`envoy`] → [`identity`] → [`decision`] →
 //! [`compose`] → [`delivery`] → shell. [`exchange`] holds the life of one exchange.
 
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]

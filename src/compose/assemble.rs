@@ -1,4 +1,4 @@
-//! Puts a record together from what is known of its exchange.
+//! Assembles a record from the facts about its exchange.
 
 use std::rc::Rc;
 
@@ -12,10 +12,10 @@ use crate::host::{HeaderMap, Host};
 use crate::metrics::Metric;
 use crate::worker::Worker;
 
-/// Most characters of the path in a message: the status behind it stays in sight.
+/// Maximum characters of the path in a message, so that the status after it stays visible.
 pub const MESSAGE_PATH_CHARS: usize = 256;
 
-/// What only the second record of level DEBUG has.
+/// The parts that only the second record, at level DEBUG, has.
 #[derive(Default)]
 struct Details {
     request_headers: OwnedPairs,
@@ -23,16 +23,16 @@ struct Details {
     phases: Vec<(&'static str, u64)>,
 }
 
-/// What a record is made of.
+/// The parts of a record.
 #[derive(Clone, Copy)]
 pub struct Parts<'a> {
     /// The exchange.
     pub exchange: &'a Finished,
-    /// What was asked.
+    /// The request.
     pub request: &'a Request<'a>,
-    /// What else is known.
+    /// The other facts.
     pub facts: &'a Facts<'a>,
-    /// What was decided about the record.
+    /// The decision about the record.
     pub decided: Decided,
 }
 
@@ -146,7 +146,7 @@ fn write(
     worker.keep(&record, lines);
 }
 
-/// `GET /api/v1/conversations -> 200 in 45.23 ms`, of what is redacted already.
+/// `GET /api/v1/conversations -> 200 in 45.23 ms`, from redacted parts only.
 fn message(method: &str, path: &str, status: Option<u16>, duration_us: u64) -> String {
     let [method, path] = [method, path].map(|part| if part.is_empty() { "-" } else { part });
     let end = path.char_indices().nth(MESSAGE_PATH_CHARS).map(|(at, _)| at);

@@ -1,4 +1,4 @@
-//! What the record says of an exchange, read from the proxy once a record is sure to be made.
+//! The facts about an exchange for its record, read from the proxy once a record is certain to be made.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -21,13 +21,13 @@ use crate::identity::ids::Ids;
 /// Names and values, owned.
 pub type OwnedPairs = Vec<(String, String)>;
 
-/// The request as it came in, as text.
+/// The request as received, as text.
 pub struct Request<'a> {
     /// The method.
     pub method: Cow<'a, str>,
     /// The scheme.
     pub scheme: Option<Cow<'a, str>>,
-    /// The authority, without user information: what Envoy and services take for the host.
+    /// The authority, without user information, as Envoy and services interpret it.
     pub host: Cow<'a, str>,
     /// The path, without its query.
     pub path: Cow<'a, str>,
@@ -57,7 +57,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// A host never has an `@`; what stands before one is a user's name and password.
+/// A host never contains an `@`; the part before one is a user name and password.
 fn without_user(authority: Cow<'_, str>) -> Cow<'_, str> {
     match authority.rfind('@') {
         None => authority,
@@ -65,7 +65,7 @@ fn without_user(authority: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-/// What the client chose of the record's texts, redacted once for all records of an exchange.
+/// The record's texts that the client controls, redacted once for all records of an exchange.
 pub struct Told<'a> {
     /// The method.
     pub method: Cow<'a, str>,
@@ -73,7 +73,7 @@ pub struct Told<'a> {
     pub host: Cow<'a, str>,
     /// The path, without its query.
     pub path: Cow<'a, str>,
-    /// The query, without its `?`; none where the record has none.
+    /// The query, without its `?`; `None` if the record has none.
     pub query: Option<Cow<'a, str>>,
     /// The client's program.
     pub user_agent: Option<Cow<'a, str>>,
@@ -105,9 +105,9 @@ impl<'a> Told<'a> {
     }
 }
 
-/// What else is known.
+/// The other facts.
 pub struct Facts<'a> {
-    /// What the client chose.
+    /// The texts that the client controls.
     pub told: Told<'a>,
     /// Tenant values, in the order of [`Field::ALL`].
     pub tenant: [Option<String>; 3],
@@ -139,13 +139,13 @@ pub struct Facts<'a> {
     pub response_headers: OwnedPairs,
 }
 
-/// What facts are read from, beside the host.
+/// The sources of the facts, apart from the host.
 pub struct Sources<'s, 'a> {
     /// The exchange.
     pub exchange: &'a Finished,
-    /// What was asked.
+    /// The request.
     pub request: &'a Request<'a>,
-    /// What the rules say.
+    /// The effect of the rules.
     pub overrides: &'s Overrides<'s>,
     /// Envoy's attributes.
     pub attributes: &'s Attributes<'a>,
@@ -153,7 +153,7 @@ pub struct Sources<'s, 'a> {
     pub claims: &'s claims::Reader,
     /// The configuration.
     pub config: &'s Config,
-    /// Takes secrets out.
+    /// The redactor.
     pub redactor: &'s Redactor<'s>,
 }
 
@@ -165,7 +165,7 @@ impl<'a> Facts<'a> {
         let property = |path: &str| host.property(path).filter(|bytes| !bytes.is_empty());
         let transport_failure = || property(property::UPSTREAM_TRANSPORT_FAILURE);
         let current = exchange.current();
-        // Where the door was never passed, nobody has removed what the client claims to be.
+        // If the request never reached the filter, nobody has removed the client's own tenant headers.
         let none = Headers::default();
         let unstripped = config.tenancy.strip_untrusted && !exchange.begun;
         let headers = if unstripped { &none } else { current };
@@ -218,17 +218,17 @@ fn chosen(headers: &Headers, names: &[String], redactor: &Redactor<'_>) -> Owned
     redacted(values, redactor)
 }
 
-/// All headers but the pseudo-headers, redacted.
+/// All headers except pseudo-headers, redacted.
 pub fn all(headers: &Headers, redactor: &Redactor<'_>) -> OwnedPairs {
     let pairs = headers.iter().filter(|(name, _)| !name.starts_with(b":"));
     let named = pairs.filter_map(|(name, value)| Some((str::from_utf8(name).ok()?, value)));
     redacted(named, redactor)
 }
 
-/// Headers as the record may have them; values of one name are joined as HTTP does.
+/// Headers in the form that the record may contain; values of one name are joined as in HTTP.
 ///
-/// Ends where a record does: at one pair more than it holds, so that the encoder sees that some are
-/// left out, and at its bytes, past which it is encoded without headers.
+/// Stops at one pair more than a record holds, so that the encoder sees that some are
+/// left out, and at a record's bytes, past which it is encoded without headers.
 fn redacted<'h>(
     headers: impl Iterator<Item = (&'h str, &'h [u8])>,
     redactor: &Redactor<'_>,

@@ -1,7 +1,7 @@
-//! Keeps secrets out of the record. Applied to every value before the record exists.
+//! Keeps secrets out of the record. Applied to every value before the record is made.
 //!
-//! The work for one value is bounded however long it is: no more is looked at than
-//! [`Redactor`] takes, and each rule reads that in linear time.
+//! The work for one value is bounded regardless of its length: rules read no more than
+//! [`Redactor`] admits, each in linear time.
 
 mod assignments;
 mod excerpt;
@@ -21,16 +21,16 @@ use assignments::Place;
 pub use excerpt::{Excerpt, Redactor};
 use names::{HOST_HEADERS, URL_HEADERS, is_sensitive_header};
 
-/// Stands where a secret was.
+/// The replacement for a secret.
 pub const MASK: &str = "[redacted]";
 
-/// Hex digits kept of a hash: enough to tell values apart, too few to search for one.
+/// Hex digits kept of a hash: enough to tell values apart, too few to brute-force one.
 const HASH_DIGITS: usize = 16;
 
-/// Most bytes of each end of a value that its hash reads, where it has more than both.
+/// Maximum bytes that a hash reads from each end of a longer value.
 pub const HASH_BYTES: usize = 4096;
 
-/// What becomes of a sensitive header's value.
+/// The treatment of a sensitive header's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Treatment {
     /// The header is left out.
@@ -39,16 +39,16 @@ pub enum Treatment {
     Mask,
     /// The value becomes a keyed hash: the same value has the same hash.
     Hash,
-    /// The value stays: it is no secret here.
+    /// The value is kept: it is not a secret here.
     Keep,
 }
 
-/// What is redacted, and how.
+/// What to redact, and how.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Redaction {
-    /// Treatment of headers by lower-case name, over the defaults.
+    /// Treatment of headers by lower-case name; overrides the defaults.
     pub headers: Vec<(String, Treatment)>,
-    /// More parameters, lower case, next to [`names::SENSITIVE_PARAMETERS`].
+    /// More parameters, lower case, in addition to [`names::SENSITIVE_PARAMETERS`].
     pub parameters: Vec<String>,
     /// Paths whose named segments are secrets.
     pub paths: Vec<PathTemplate>,
@@ -58,7 +58,7 @@ pub struct Redaction {
 
 impl fmt::Debug for Redaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The salt stays out.
+        // Leave out the salt.
         f.debug_struct("Redaction")
             .field("headers", &self.headers)
             .field("parameters", &self.parameters)
@@ -68,7 +68,7 @@ impl fmt::Debug for Redaction {
 }
 
 impl Redaction {
-    /// What becomes of a header, by its lower-case name.
+    /// The treatment of a header, by its lower-case name.
     pub fn treatment(&self, name: &str) -> Treatment {
         match self.headers.iter().find(|(header, _)| header == name) {
             Some((_, treatment)) => *treatment,
@@ -77,7 +77,7 @@ impl Redaction {
         }
     }
 
-    /// The value of a header that is kept, as the record may have it.
+    /// The value of a kept header, in the form that the record may contain.
     pub fn kept_header<'v>(&self, name: &str, value: Excerpt<'v>) -> Cow<'v, str> {
         match name {
             "link" => self.link(value),
@@ -89,8 +89,8 @@ impl Redaction {
         }
     }
 
-    /// A keyed hash: the same value has the same one. Of a value longer than twice [`HASH_BYTES`],
-    /// its length and both its ends count.
+    /// A keyed hash: equal values have equal hashes. Of a value longer than twice [`HASH_BYTES`],
+    /// it covers the length and both ends.
     pub fn hash(&self, value: &[u8]) -> String {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.salt) else {
             return MASK.to_owned();
@@ -115,7 +115,7 @@ impl Redaction {
     }
 
     /// A query, without its `?`, with the values of sensitive parameters masked. A value ends at the
-    /// next `&`; whatever it holds until then is the secret's.
+    /// next `&`; everything up to there is part of the secret.
     pub fn query<'q>(&self, query: Excerpt<'q>) -> Cow<'q, str> {
         each(
             query,
@@ -145,7 +145,7 @@ impl Redaction {
         then(without_secrets, |text| self.path_parameters(path.with(text)))
     }
 
-    /// Masks what is assigned within a segment, and segments that hide it by their encoding.
+    /// Masks assigned values within a segment, and segments that hide one behind encoding.
     fn path_parameters<'p>(&self, path: Excerpt<'p>) -> Cow<'p, str> {
         if !path.text.contains(['=', ':', '%']) {
             return Cow::Borrowed(path.text);
@@ -156,7 +156,7 @@ impl Redaction {
             if segment.text.contains('%') && self.hides_a_secret(segment.with(&masked)) {
                 return Cow::Borrowed(MASK);
             }
-            // An authority whose two slashes Envoy has merged into one.
+            // An authority whose two slashes Envoy merged into one.
             match segment.text.rsplit_once('@') {
                 Some((user, host)) if user.contains(':') => {
                     Cow::Owned([MASK, "@", &mask(host)].concat())
@@ -187,8 +187,8 @@ impl Redaction {
         Cow::Owned(masked)
     }
 
-    /// Where the segments stand that a template names. Services may take `%2F` and `\` for a
-    /// slash, or not: both readings count.
+    /// The positions of the segments that a template names. Services may or may not treat `%2F` and `\` as a
+    /// slash: both readings count.
     fn secret_ranges(&self, path: Excerpt<'_>) -> Vec<Range<usize>> {
         let mut secret = Vec::new();
         if self.paths.is_empty() {
@@ -222,7 +222,7 @@ impl Redaction {
             }
         });
         let cut_before_fragment = url.cut && fragment.is_empty();
-        // A fragment may carry an OAuth answer (`#access_token=…`), or the path of a page.
+        // A fragment may carry an OAuth response (`#access_token=…`), or the path of a page.
         let rest = [(query, cut_before_fragment), (fragment, url.cut)].map(|(text, cut)| {
             let mark = text.get(..1).unwrap_or_default();
             let text = text.get(1..).unwrap_or_default();
@@ -275,7 +275,7 @@ impl Redaction {
         }
     }
 
-    /// A host or several, without user information. One that was cut may lack just the `@`.
+    /// One or more hosts, without user information. A value that was cut may lack only the `@`.
     pub fn host<'h>(&self, host: Excerpt<'h>) -> Cow<'h, str> {
         each(
             host,
@@ -288,7 +288,7 @@ impl Redaction {
         )
     }
 
-    /// A text of words: a user agent, an id, the value of a header of no known form.
+    /// Free text: a user agent, an id, the value of a header without a known form.
     pub fn words<'w>(&self, words: Excerpt<'w>) -> Cow<'w, str> {
         let masked = assignments::mask(words.text, Place::Words, &self.parameters);
         let without_users = then(masked, |text| userinfo::removed(text, words.cut));
@@ -304,7 +304,7 @@ impl Redaction {
         })
     }
 
-    /// Masks the segments that a template names in every URL or path that stands in a text.
+    /// Masks the segments that a template names in every URL or path within a text.
     fn paths_within<'t>(&self, text: Excerpt<'t>) -> Cow<'t, str> {
         if self.paths.is_empty() || !text.text.contains('/') {
             return Cow::Borrowed(text.text);
@@ -321,7 +321,7 @@ impl Redaction {
         })
     }
 
-    /// Whether an encoded text is one that would be redacted: a parameter, a URL.
+    /// Whether an encoded text, for example a parameter or a URL, would be redacted if decoded.
     fn hides_a_secret(&self, encoded: Excerpt<'_>) -> bool {
         let decoded = decoded_twice(encoded.text);
         assignments::value_start(&decoded, &self.parameters).is_some()
@@ -330,7 +330,7 @@ impl Redaction {
     }
 }
 
-/// Redacts each part of a text between separators, which stay. Separators are ASCII.
+/// Redacts each part of a text between separators, which are kept. Separators are ASCII.
 fn each<'t>(
     text: Excerpt<'t>,
     separates: fn(u8) -> bool,
@@ -338,7 +338,7 @@ fn each<'t>(
 ) -> Cow<'t, str> {
     let whole = text.text;
     let mut redacted = String::new();
-    // What of the text is in `redacted` already, and where the part begins.
+    // How much of the text is already in `redacted`, and where the current part begins.
     let (mut done, mut start) = (0, 0);
     while start <= whole.len() {
         let rest = whole.as_bytes().get(start..).unwrap_or_default();
@@ -368,7 +368,7 @@ const fn ends_url(byte: u8) -> bool {
     ends_word(byte) || matches!(byte, b'?' | b'#' | b'=' | b'&' | b'\'' | b'(' | b')')
 }
 
-/// The next step of a redaction, on what the last one left.
+/// Applies the next redaction step to the result of the last one.
 fn then<'t>(
     text: Cow<'t, str>,
     step: impl for<'s> FnOnce(&'s str) -> Cow<'s, str>,
@@ -382,7 +382,7 @@ fn then<'t>(
     }
 }
 
-/// Splits before the first `at`, which stays with what follows.
+/// Splits before the first `at`, which stays with the second part.
 fn split_before(text: &str, at: char) -> (&str, &str) {
     text.find(at).and_then(|index| text.split_at_checked(index)).unwrap_or((text, ""))
 }
@@ -407,7 +407,7 @@ fn is_scheme(text: &str) -> bool {
     })
 }
 
-/// Where the segments of a path stand. `wide`: encoded slashes and backslashes end one too.
+/// The positions of a path's segments. `wide`: encoded slashes and backslashes end one too.
 fn segments(path: &str, wide: bool) -> Vec<Range<usize>> {
     let bytes = path.as_bytes();
     let mut segments = Vec::new();
@@ -427,7 +427,7 @@ fn segments(path: &str, wide: bool) -> Vec<Range<usize>> {
     segments
 }
 
-/// How many bytes a slash at the beginning takes: `/`, and `\`, `%2F`, `%5C`, `%252F` if `wide`.
+/// Length in bytes of a leading slash: `/`, and `\`, `%2F`, `%5C`, `%252F` if `wide`.
 fn slash_length(text: &[u8], wide: bool) -> usize {
     match text {
         [b'/', ..] => 1,

@@ -5,11 +5,11 @@
 
 use gatelog_record::limits::PAIRS;
 
-/// Most metrics taken from one response: one more than a record holds, so that the encoder sees, and
+/// Maximum metrics read from one response: one more than a record holds, so that the encoder sees, and
 /// counts, that some are left out.
 pub const METRICS_MAX: usize = PAIRS + 1;
 
-/// Most bytes of a metric's name; a longer one is passed over.
+/// Maximum bytes of a metric's name; a longer one is ignored.
 pub const NAME_BYTES_MAX: usize = 64;
 
 /// Reads the metrics that have a duration, in order, the first of a name only.

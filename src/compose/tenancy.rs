@@ -7,20 +7,20 @@ use crate::decision::path_template::PathTemplate;
 use crate::envoy::claims::Claim;
 use crate::envoy::headers::Headers;
 
-/// Most bytes of a configured tenant value. One that a request brings has the bound of every text
+/// Maximum bytes of a configured tenant value. One from a request is bounded like every text
 /// of a record.
 pub const VALUE_BYTES_MAX: usize = 256;
 
-/// Where a value may come from. The first source that has one wins.
+/// A source of a tenant value. The first source that has one wins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A request header, lower case; read when the exchange is logged, after later filters.
     Header(String),
     /// A claim that `jwt_authn` verified.
     JwtClaim(Claim),
-    /// The segment of the path that has the field's own name.
+    /// The path segment with the field's name.
     Path(PathTemplate),
-    /// Always this.
+    /// A fixed value.
     Fixed(String),
 }
 
@@ -54,15 +54,15 @@ impl Field {
 pub struct Tenancy {
     /// Sources by field, in the order of [`Field::ALL`].
     pub sources: [Vec<Source>; 3],
-    /// Whether the client's own tenant headers are removed at the door.
+    /// Whether the client's own tenant headers are removed from incoming requests.
     pub strip_untrusted: bool,
 }
 
-/// What a request's tenant can be read from.
+/// The inputs from which a request's tenant is read.
 pub struct Evidence<'a> {
-    /// The request's headers as they are when the exchange is logged.
+    /// The request's headers at the end of the exchange.
     pub headers: &'a Headers,
-    /// The path as it came in, without its query, redacted.
+    /// The path as received, without its query, redacted.
     pub path: &'a str,
     /// The value of a claim, redacted.
     pub claim: &'a dyn Fn(&Claim) -> Option<String>,
@@ -81,7 +81,7 @@ impl Tenancy {
             }
             Source::JwtClaim(claim) => (evidence.claim)(claim).map(Cow::Owned),
             Source::Path(template) => {
-                // What was redacted in the path names no one.
+                // A redacted path segment identifies nobody.
                 let captured = template.capture(evidence.path, field.as_str());
                 captured.filter(|value| !value.contains(MASK)).map(Cow::Borrowed)
             }

@@ -1,4 +1,4 @@
-//! Reads what the configuration says about delivery.
+//! Reads the configuration of delivery.
 
 use super::section::Section;
 use super::{HOUR, MILLISECOND, SECOND};
@@ -18,25 +18,25 @@ pub struct Delivery {
     pub flush_interval_ns: u64,
     /// How long an answer may take.
     pub timeout_ns: u64,
-    /// Most bytes of a batch's records.
+    /// Maximum bytes of a batch's records.
     pub batch_max_bytes: usize,
-    /// Most records of a batch.
+    /// Maximum records of a batch.
     pub batch_max_records: usize,
-    /// Most bytes that wait in one worker, records in flight included.
+    /// Maximum bytes of one worker's queue, records in flight included.
     pub queue_max_bytes: usize,
-    /// Most batches under way at once.
+    /// Maximum batches in flight at once.
     pub max_in_flight: usize,
     /// The first wait after a failure.
     pub retry_initial_ns: u64,
     /// The longest wait between attempts, and the longest `Retry-After` that is honoured.
     pub retry_max_ns: u64,
-    /// How long a replaced configuration may take to send what it has.
+    /// How long a replaced configuration may keep sending its queue.
     pub drain_timeout_ns: u64,
 }
 
 impl std::fmt::Debug for Delivery {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The token stays out.
+        // Leave out the token.
         f.debug_struct("Delivery")
             .field("cluster", &self.cluster)
             .field("path", &self.path)
@@ -44,7 +44,7 @@ impl std::fmt::Debug for Delivery {
     }
 }
 
-// Each default stands next to why it is that number.
+// Each default is next to its reason.
 /// A record is in the collector within a quarter of a second; five callouts a second at most
 /// while there is little to send.
 const FLUSH_INTERVAL: u64 = 200 * MILLISECOND;
@@ -65,7 +65,7 @@ const DRAIN_TIMEOUT: u64 = 30 * SECOND;
 
 const VISIBLE: &str = "be printable ASCII without spaces";
 
-/// Whether the text may stand in a header of the callout as it is.
+/// Whether the text may be used in a header of the callout unchanged.
 fn is_visible(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic())
 }

@@ -1,34 +1,34 @@
-//! What is wrong with a configuration: every fault, each with name, value and remedy.
+//! The faults of a configuration, each with name, value and remedy.
 
 use std::cell::RefCell;
 use std::fmt;
 
 use serde_json::Value;
 
-/// Most faults that are reported; the rest are counted.
+/// Maximum number of faults reported; the rest are counted.
 pub(super) const FAULTS_MAX: usize = 50;
 
-/// Most characters of a name: an unknown key may have any number.
+/// Maximum characters of a name: an unknown key may be of any length.
 const NAME_CHARS_MAX: usize = 200;
 
-/// Most characters of a value that an error quotes.
+/// Maximum characters that an error quotes of a value.
 const QUOTED_CHARS_MAX: usize = 80;
 
-/// One thing wrong with a configuration.
+/// One fault in a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Where, as in `delivery.flush_interval`, shortened; empty for the whole.
+    /// The key, for example `delivery.flush_interval`, shortened; empty for the whole configuration.
     pub name: String,
-    /// What stands there, shortened, as JSON; none where it must not be shown.
+    /// Its value, shortened, as JSON; `None` if it must not be shown.
     pub value: Option<String>,
-    /// What must be there instead.
+    /// What is wrong, or what the value must be.
     pub remedy: String,
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = if self.name.is_empty() { "configuration" } else { &self.name };
-        // An unknown key may hold anything; a fault is one line.
+        // An unknown key may contain anything; a fault is one line.
         let name = name.escape_debug();
         match &self.value {
             Some(value) => write!(f, "{name} = {value}: {}", self.remedy),
@@ -50,7 +50,7 @@ impl Faults {
         self.push(name, Some(shortened(&value.to_string(), QUOTED_CHARS_MAX)), remedy.into());
     }
 
-    /// Reports one fault without its value: there is none, or it is a secret.
+    /// Reports one fault without its value, because there is none or it is a secret.
     pub fn report_hidden(&self, name: &str, remedy: impl Into<String>) {
         self.push(name, None, remedy.into());
     }
@@ -77,7 +77,7 @@ impl Faults {
     }
 }
 
-/// A text of the configuration as an error may quote it: one line, shortened.
+/// A text of the configuration for quoting in an error: one line, shortened.
 pub(super) fn quoted(text: &str) -> String {
     format!("\"{}\"", shortened(text, QUOTED_CHARS_MAX).escape_debug())
 }

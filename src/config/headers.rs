@@ -1,7 +1,7 @@
 //! Names of headers that the filter must not write or remove.
 
-/// Headers with a meaning of their own: written with an id, or removed, they would change how a message
-/// is framed, where it goes, who is believed, or what client, service or Envoy does with it.
+/// Headers that serve another purpose. Overwriting or removing one would change how a message
+/// is framed or routed, who is trusted, or what the client, the service or Envoy does with it.
 const MEANINGFUL: [&str; 59] = [
     // Framing and the connection: RFC 9110 §7 and §10, RFC 9112, RFC 9113 §8.2.2, RFC 9297.
     "capsule-protocol",
@@ -14,7 +14,7 @@ const MEANINGFUL: [&str; 59] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
-    // Where it goes, and whence it came.
+    // Routing and origin.
     "alt-svc",
     "alt-used",
     "forwarded",
@@ -34,7 +34,7 @@ const MEANINGFUL: [&str; 59] = [
     "x-original-url",
     "x-real-ip",
     "x-rewrite-url",
-    // Contents, ranges, caches.
+    // Content, ranges, caches.
     "age",
     "allow",
     "cache-control",
@@ -55,13 +55,13 @@ const MEANINGFUL: [&str; 59] = [
     "warning",
     "x-accel-redirect",
     "x-sendfile",
-    // What browsers obey.
+    // Browser policies.
     "clear-site-data",
     "strict-transport-security",
     "timing-allow-origin",
     "x-content-type-options",
     "x-frame-options",
-    // Traces, whose values have a form of their own.
+    // Tracing headers, which have their own formats.
     "b3",
     "baggage",
     "traceparent",
@@ -70,7 +70,7 @@ const MEANINGFUL: [&str; 59] = [
     "x-client-request-id",
 ];
 
-/// Families of such headers, by how they begin.
+/// Prefixes of such headers.
 const FAMILIES: [&str; 14] = [
     "accept",
     "access-control-",
@@ -88,7 +88,7 @@ const FAMILIES: [&str; 14] = [
     "x-ot-",
 ];
 
-/// Whether a header, by its name in lower case, has a meaning of its own.
+/// Whether a header (lower-case name) serves another purpose than an id.
 pub(super) fn is_meaningful(name: &str) -> bool {
     MEANINGFUL.contains(&name) || FAMILIES.iter().any(|family| name.starts_with(family))
 }

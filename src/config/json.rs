@@ -1,7 +1,7 @@
-//! JSON as a configuration must be: no name twice in one object.
+//! Reads JSON and rejects duplicate names in one object.
 //!
-//! Of repeated names JSON leaves open which one counts (RFC 8259 §4), and a reader that takes the
-//! last one hides the rest: a section written twice would lose its first half unseen.
+//! JSON does not define which of several equal names counts (RFC 8259 §4). A reader that takes the
+//! last one hides the rest: a section written twice would silently lose its first half.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::fault::Faults;
 
-/// Reads one JSON text; each repeated name is a fault, the first value of it is kept.
+/// Reads one JSON text; each repeated name is a fault, and its first value is kept.
 pub(super) fn parse(text: &[u8], faults: &Faults) -> Result<Value, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let value = Unique { name: String::new(), faults }.deserialize(&mut deserializer)?;

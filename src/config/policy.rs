@@ -1,4 +1,4 @@
-//! Reads what the configuration says about ids, tenants, redaction and rules.
+//! Reads the configuration of ids, tenants, redaction and rules.
 
 use gatelog_record::limits::PAIRS;
 use serde_json::Value;
@@ -17,10 +17,10 @@ use crate::decision::rules::{Match, Rule};
 use crate::envoy::claims::Claim;
 use crate::identity::ids::{IdPolicy, Identity, Trust};
 
-/// Most elements of the configuration's lists.
+/// Maximum elements of a list in the configuration.
 const LIST_MAX: usize = 256;
 
-/// Most steps from a payload to a claim.
+/// Maximum steps from a payload to a claim.
 const CLAIM_STEPS_MAX: usize = 16;
 
 pub(super) fn identity(root: &Section<'_>) -> Identity {
@@ -128,7 +128,7 @@ fn source(section: &Section<'_>, field: Field) -> Option<Source> {
     header.or(claim).or(path).or(fixed)
 }
 
-/// A claim. A text is split at its dots; a list gives the steps as they are.
+/// A claim. A text is split at its dots; the elements of a list are used unchanged.
 fn jwt_claim(section: &Section<'_>) -> Option<Claim> {
     let payload = section.string_or("payload", "jwt_payload", 128);
     let steps = match section.get("jwt_claim")? {
@@ -165,7 +165,7 @@ pub(super) fn redaction(section: &Section<'_>) -> Redaction {
     let treatments = section.pairs("headers", LIST_MAX);
     let headers = treatments.into_iter().filter_map(|(name, treatment)| {
         if !is_header_name(&name) {
-            // Passed over, it would leave in clear what it was meant to hide.
+            // Ignoring it would leave in plain text what it was meant to hide.
             section.fault("headers", format!("{} is not a valid header name", quoted(&name)));
             return None;
         }
@@ -328,7 +328,7 @@ pub(super) fn header_names(section: &Section<'_>, key: &'static str) -> Vec<Stri
     names.iter().map(|name| name.to_ascii_lowercase()).collect()
 }
 
-/// The name of a header whose value stands in the record in clear, lower case.
+/// The name of a header whose value is recorded in plain text, lower case.
 fn header_name(section: &Section<'_>, key: &'static str) -> Option<String> {
     let name = section.string(key)?.to_ascii_lowercase();
     if !is_header_name(&name) {
@@ -336,14 +336,14 @@ fn header_name(section: &Section<'_>, key: &'static str) -> Option<String> {
         return None;
     }
     if SENSITIVE_HEADERS.contains(&name.as_str()) {
-        // Ids and tenants stand in every record in clear.
+        // Ids and tenants are in every record in plain text.
         section.fault(key, "holds a credential: must be another header");
         return None;
     }
     Some(name)
 }
 
-/// Fixed fields of the record, with names that every query language takes as they are.
+/// Fixed fields of the record, with names that need no quoting in any query language.
 pub(super) fn fields(section: &Section<'_>) -> Vec<(String, String)> {
     let fields = section.pairs("fields", PAIRS);
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);

@@ -20,7 +20,7 @@ fn parse(text: &str) -> Result<Config, Vec<String>> {
         .map_err(|faults| faults.iter().map(ToString::to_string).collect())
 }
 
-/// The example of the documentation: every section once.
+/// The example in the documentation, which uses every section.
 const EXAMPLE: &str = r#"{
   "service": "edge",
   "level": "INFO",
@@ -244,7 +244,7 @@ fn what_the_environment_gave_is_not_quoted() {
 }
 
 #[test]
-fn a_fault_is_one_short_line_whatever_the_key() {
+fn a_fault_is_one_short_line_for_any_key() {
     let faults = parse(r#"{"a\r\nb": 1}"#).unwrap_err();
     assert!(faults[0].starts_with("a\\r\\nb: unknown key"), "{faults:?}");
     let long = format!("{}\\n", "k".repeat(10_000));
@@ -261,7 +261,7 @@ fn a_fault_is_one_short_line_whatever_the_key() {
 }
 
 #[test]
-fn faults_without_end_are_bounded() {
+fn the_number_of_reported_faults_is_bounded() {
     let many: Vec<_> = (0..200).map(|n| format!("\"k{n}\": {n}")).collect();
     let faults = parse(&format!("{{{}}}", many.join(","))).unwrap_err();
     assert_eq!(faults.len(), 51);

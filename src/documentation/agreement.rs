@@ -1,4 +1,4 @@
-//! Which configurations the schema takes, and which the code.
+//! Which configurations the schema and the code accept.
 
 use serde_json::json;
 
@@ -86,7 +86,7 @@ fn schema_and_code_judge_alike() {
     }
 }
 
-/// What the schema cannot say, or says more strictly on purpose.
+/// Rules that the schema cannot express, or deliberately states more strictly.
 #[test]
 fn where_schema_and_code_differ_is_known() {
     let judge = Judge::new();

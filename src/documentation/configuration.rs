@@ -15,7 +15,7 @@ use crate::compose::tenancy::Field;
 const PAGE: &str = include_str!("../../docs/configuration.md");
 const TABLE: [&str; 6] = ["key", "type", "default", "range", "meaning", "example"];
 
-/// The page says once what holds for the sources of every field.
+/// The page documents the sources of all fields once.
 fn name_on_page(path: &str) -> String {
     Field::ALL.into_iter().fold(path.to_owned(), |path, field| {
         path.replace(&format!("tenant.{}[].", field.as_str()), "tenant.<field>[].")

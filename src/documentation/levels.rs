@@ -6,7 +6,7 @@ use crate::envoy::response_flags::ResponseFlags;
 
 const PAGE: &str = include_str!("../../docs/record.md");
 
-/// All texts between backticks; one empty possibility where there are none.
+/// All texts between backticks; one empty alternative if there are none.
 fn codes(cell: &str) -> Vec<Option<&str>> {
     let codes: Vec<_> = cell.split('`').skip(1).step_by(2).map(Some).collect();
     if codes.is_empty() { vec![None] } else { codes }

@@ -21,7 +21,7 @@ pub(super) fn rows(page: &str, header: &[&str]) -> Vec<Vec<String>> {
     rows
 }
 
-/// What stands between the first pair of backticks.
+/// The text between the first pair of backticks.
 pub(super) fn code(cell: &str) -> Option<&str> {
     cell.split('`').nth(1)
 }

@@ -16,7 +16,7 @@ use crate::identity::ids;
 
 const PAGE: &str = include_str!("../../docs/record.md");
 
-/// Objects whose keys are not the format's own.
+/// Objects whose keys the format does not define.
 const OPEN: [&str; 5] =
     ["trace.metrics", "trace.phases", "http.request_headers", "http.response_headers", "extra"];
 

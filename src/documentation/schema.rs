@@ -14,7 +14,7 @@ const SCHEMA: &str = include_str!("../../docs/configuration.schema.json");
 /// A key of the configuration. List elements are written `[]`.
 pub(super) struct Key {
     pub(super) path: String,
-    /// What stands at the key itself: description, default, examples.
+    /// The key's own node: description, default, examples.
     pub(super) node: Value,
     /// The keys of an object; none for a value.
     keys: Option<BTreeSet<String>>,
@@ -33,7 +33,7 @@ impl Key {
         self.node.pointer("/examples/0")
     }
 
-    /// Least and most, for what has an order.
+    /// Minimum and maximum, for ordered types.
     pub(super) fn range(&self) -> Option<(Value, Value)> {
         let own = self.node.get("x-range").map(|range| (range[0].clone(), range[1].clone()));
         let ends = || Some((self.node.get("minimum")?.clone(), self.node.get("maximum")?.clone()));
@@ -76,7 +76,7 @@ fn walk(schema: &Value, node: &Value, path: &str, found: &mut Vec<Key>) {
     }
 }
 
-/// A configuration with one value at one place, and around it what makes it valid.
+/// A valid configuration with one value at one place.
 pub(super) fn configuration(path: &str, value: Option<Value>) -> Value {
     let (list, key) = match path.rsplit_once("[].") {
         Some((list, key)) => (Some(list), key),
@@ -212,7 +212,7 @@ fn every_example_is_taken_by_both_and_changes_something() {
 
 #[test]
 fn every_range_ends_where_the_code_says() {
-    // Next to these bounds nothing else is in the way.
+    // With these settings no other bound interferes.
     let around = json!({
         "batch_max_bytes": 1024, "queue_max_bytes": 1 << 30,
         "retry": {"initial": "10ms", "max": "1h"},

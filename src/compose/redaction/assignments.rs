@@ -1,7 +1,7 @@
-//! Finds the names of credentials in a text, and masks what is assigned to them.
+//! Finds names of credentials in a text and masks the values assigned to them.
 //!
-//! An assignment is `name=value`, or `"name": value` as in JSON. The value's end depends on where the
-//! text comes from: a secret may hold whatever its place allows.
+//! An assignment is `name=value`, or `"name": value` as in JSON. Where the value ends depends on where the
+//! text comes from: a secret may contain any character allowed there.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,25 +9,25 @@ use std::ops::Range;
 use super::MASK;
 use super::names::is_sensitive_parameter;
 
-/// Where a text comes from, and so where a value ends in it.
+/// Where a text comes from, which determines where a value in it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// A parameter of a query or of a fragment: it ends where the text does.
+    /// A parameter of a query or fragment: the value ends with the text.
     Parameter,
     /// A segment of a path: the next `;` begins another parameter.
     Segment,
-    /// Words: white space and what closes a group end a value that has no quotes.
+    /// Free text: white space or a closing bracket ends an unquoted value.
     Words,
 }
 
 impl Place {
-    /// How many bytes of `text`, which begins with a value, are the value.
+    /// Length in bytes of the value at the beginning of `text`.
     fn value_length(self, text: &str) -> usize {
         let end = match self {
             Place::Parameter => None,
             Place::Segment => text.find(';'),
             Place::Words => {
-                // A backslash escapes the quote of a JSON text within another.
+                // A backslash escapes the quote of a nested JSON text.
                 let opens = |before: char| before.is_whitespace() || before == '\\';
                 let value = text.trim_start_matches(opens);
                 let blank = text.len().saturating_sub(value.len());
@@ -38,7 +38,7 @@ impl Place {
     }
 }
 
-/// Where a value ends that stands among words; none where the text does.
+/// The end of a value in free text; `None` if the value ends with the text.
 fn word_end(value: &str) -> Option<usize> {
     let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''));
     let Some(quote) = quote else {
@@ -77,20 +77,20 @@ pub(super) fn value_start(text: &str, more: &[String]) -> Option<usize> {
     text.bytes().enumerate().find_map(|(at, byte)| names.next(at, byte))
 }
 
-/// What was read of the name before an assignment.
+/// The part of the name read so far.
 struct Names<'t> {
     text: &'t str,
     more: &'t [String],
     /// Where the current name began.
     start: usize,
-    /// Whether white space has come since.
+    /// Whether white space followed it.
     spaced: bool,
-    /// A name in quotes, as long as nothing but white space has come since.
+    /// A quoted name, as long as only white space has followed it.
     quoted: Option<Range<usize>>,
 }
 
 impl Names<'_> {
-    /// Takes the next byte; gives where a value of a sensitive name begins.
+    /// Takes the next byte; returns where the value of a sensitive name begins.
     fn next(&mut self, at: usize, byte: u8) -> Option<usize> {
         let after = at.saturating_add(1);
         match byte {

@@ -1,4 +1,4 @@
-//! The part of a value that is looked at, and its redaction for one record.
+//! The part of a value that redaction reads, and its redaction for one record.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -10,17 +10,17 @@ use crate::envoy::headers::lossy;
 
 use super::{MASK, Redaction, Treatment};
 
-/// How much longer a value may be than a record's text for its whole to be looked at: what is masked
-/// is often long, and what follows it may be worth reading.
+/// How many times longer than a record's text a value may be and still be read whole: masked parts are
+/// often long, and the text after them may be worth keeping.
 const ROOM: usize = 2;
 
 /// A text, or the beginning of one that was too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Excerpt<'t> {
-    /// What there is of it.
+    /// The text.
     pub text: &'t str,
-    /// Whether more followed. What stands at the end may then be a secret that is not to be known
-    /// for one, and is taken for it.
+    /// Whether more followed. The end may then be a secret that cannot be recognized,
+    /// and is treated as one.
     pub cut: bool,
 }
 
@@ -30,7 +30,7 @@ impl<'t> Excerpt<'t> {
         Self { text, cut: false }
     }
 
-    /// At most so many bytes of a text.
+    /// At most `max` bytes of a text.
     pub fn of(text: &'t str, bytes: usize) -> Self {
         if text.len() <= bytes {
             return Self::whole(text);
@@ -55,17 +55,17 @@ pub struct Redactor<'r> {
 }
 
 impl<'r> Redactor<'r> {
-    /// For a record with these bounds. Of a value, twice its bound is looked at.
+    /// A redactor for a record with these bounds. It reads at most twice the bound of each value.
     pub fn new(redaction: &'r Redaction, limits: RecordLimits) -> Self {
         Self { redaction, limits, cut: Cell::new(0) }
     }
 
-    /// How many values lost their end here, and not at the encoder's bound.
+    /// Number of values cut here rather than at the encoder's bound.
     pub fn values_cut(&self) -> u64 {
         self.cut.get()
     }
 
-    /// Most bytes of a value that are looked at.
+    /// Maximum bytes read of a value.
     pub fn bytes(&self) -> usize {
         self.limits.value_bytes.saturating_mul(ROOM)
     }
@@ -90,12 +90,12 @@ impl<'r> Redactor<'r> {
         self.redact(host, |host| self.redaction.host(host))
     }
 
-    /// A text of words.
+    /// Free text.
     pub fn words<'t>(&self, words: &'t str) -> Cow<'t, str> {
         self.redact(words, |words| self.redaction.words(words))
     }
 
-    /// A header's value, any bytes; `None` where it must be left out.
+    /// A header's value, any bytes; `None` if it must be left out.
     pub fn header(&self, name: &str, value: &[u8]) -> Option<String> {
         match self.redaction.treatment(name) {
             Treatment::Remove => None,
@@ -109,12 +109,12 @@ impl<'r> Redactor<'r> {
         }
     }
 
-    /// A text of words, any bytes.
+    /// Free text, any bytes.
     pub fn words_of(&self, words: &[u8]) -> String {
         self.words(&self.text(words)).into_owned()
     }
 
-    /// Bytes as text, one byte more than is looked at.
+    /// Bytes as text, one byte more than is read.
     fn text<'t>(&self, value: &'t [u8]) -> Cow<'t, str> {
         let most = self.bytes().saturating_add(1);
         lossy(value.get(..most).unwrap_or(value))
@@ -129,7 +129,7 @@ impl<'r> Redactor<'r> {
         self.marked(excerpt, redact(excerpt))
     }
 
-    /// Marks the end of what was cut. The encoder counts a text that is still too long itself.
+    /// Marks the end of a cut text. If it is still too long, the encoder cuts and counts it.
     fn marked<'t>(&self, excerpt: Excerpt<'_>, redacted: Cow<'t, str>) -> Cow<'t, str> {
         if !excerpt.cut {
             return redacted;

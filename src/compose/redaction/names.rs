@@ -1,10 +1,10 @@
-//! Which names of headers and parameters stand for a credential.
+//! Header and parameter names that denote credentials.
 
 use std::borrow::Cow;
 
 use crate::envoy::percent::decoded_twice;
 
-/// Headers whose value is a credential. They are removed unless the configuration says otherwise,
+/// Headers whose value is a credential. They are removed unless configured otherwise,
 /// and can be the source of neither an id nor a tenant.
 pub const SENSITIVE_HEADERS: [&str; 24] = [
     "authorization",
@@ -33,7 +33,7 @@ pub const SENSITIVE_HEADERS: [&str; 24] = [
     "dpop",
 ];
 
-/// A header or a parameter whose name has one of these is taken for sensitive too.
+/// A header or parameter whose name contains one of these is sensitive too.
 pub const SENSITIVE_WORDS: [&str; 16] = [
     "token",
     "secret",
@@ -53,7 +53,7 @@ pub const SENSITIVE_WORDS: [&str; 16] = [
     "api-key",
 ];
 
-/// A header is taken for sensitive if a part of its name, between hyphens, begins with one of these.
+/// A header is sensitive if a hyphen-separated part of its name begins with one of these.
 pub const HEADER_PART_STARTS: [&str; 9] =
     ["auth", "cert", "dpop", "hmac", "oidc", "otp", "saml", "principal", "bearer"];
 
@@ -63,7 +63,7 @@ pub const HEADER_PART_ENDS: [&str; 5] = ["key", "keys", "auth", "pass", "pwd"];
 /// Or if it begins with one of these.
 pub const HEADER_PREFIXES: [&str; 2] = ["cookie", "x-goog-"];
 
-/// Headers that only look like credentials and stay in clear: what they hold is known.
+/// Headers that only look like credentials and are kept in plain text.
 pub const PLAIN_HEADERS: [&str; 8] = [
     "access-control-allow-credentials",
     "cache-key",
@@ -75,7 +75,7 @@ pub const PLAIN_HEADERS: [&str; 8] = [
     "x-idempotency-key",
 ];
 
-/// Query parameters and path parameters whose value is a credential, next to those with a
+/// Query and path parameters whose value is a credential, in addition to those with a
 /// sensitive word in their name.
 pub const SENSITIVE_PARAMETERS: [&str; 23] = [
     "access_key",
@@ -118,10 +118,10 @@ pub const URL_HEADERS: [&str; 11] = [
     "x-envoy-original-path",
 ];
 
-/// Headers whose value is a host, perhaps behind a user's name and password.
+/// Headers whose value is a host, possibly after a user name and password.
 pub const HOST_HEADERS: [&str; 4] = ["host", "x-forwarded-host", "x-original-host", "x-host"];
 
-/// Whether a header, by its lower-case name, is taken for a credential.
+/// Whether a header (lower-case name) is treated as a credential.
 pub(super) fn is_sensitive_header(name: &str) -> bool {
     if PLAIN_HEADERS.contains(&name) {
         return false;
@@ -136,8 +136,8 @@ pub(super) fn is_sensitive_header(name: &str) -> bool {
         || name.split(['-', '_', '.']).any(part_says)
 }
 
-/// Whether a parameter's name, however it is written, is taken for a credential's. `more` are the
-/// configuration's own, in lower case.
+/// Whether a parameter's name, in any spelling, is treated as a credential's. `more` are the
+/// configured names, in lower case.
 pub(super) fn is_sensitive_parameter(name: &str, more: &[String]) -> bool {
     if name.is_empty() {
         return false;
@@ -167,11 +167,11 @@ fn has_sensitive_word(name: &str) -> bool {
     })
 }
 
-/// `api-key` as a name has it in its one form.
+/// `api-key` in the normalized form.
 const API_KEYS: [&str; 2] = ["api_key", "api.key"];
 
-/// A name in the one form that is compared: percent-decoded (twice, as some services do), in lower
-/// case, with `_` for what languages write alike, and `.` between the components of `user[code]`.
+/// A name normalized for comparison: percent-decoded (twice, as some services do), in lower
+/// case, with `_` for hyphens and the like, and `.` between the components of `user[code]`.
 fn canonical(name: &str) -> Cow<'_, str> {
     let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
     if name.bytes().all(plain) {

@@ -1,15 +1,15 @@
-//! Takes the user's name and password out of a URL's authority, wherever one stands in a text.
+//! Removes user name and password from URL authorities anywhere in a text.
 
 use std::borrow::Cow;
 
 use super::MASK;
 
-/// How far a password that is not encoded is looked for past a slash in it, in bytes: no password
+/// How far past a slash to look for the rest of an unencoded password, in bytes: no password
 /// is longer.
 const PASSWORD_BYTES: usize = 256;
 
-/// The text without the user information of any authority in it. In a text that was cut, an
-/// authority at its end may lack just the `@`: it is masked. Reads each byte a few times at most.
+/// The text without the user information of any authority in it. If the text was cut, an
+/// authority at its end may lack only the `@`, so it is masked. Reads each byte a few times at most.
 pub(super) fn removed(text: &str, cut: bool) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let position = |from: usize, wanted: fn(u8) -> bool| {
@@ -23,7 +23,7 @@ pub(super) fn removed(text: &str, cut: bool) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut kept = String::new();
-    // What is in `kept` or was left out, and where the next authority is looked for.
+    // How much has been kept or left out, and where to look for the next authority.
     let (mut done, mut from) = (0, 0);
     while let Some(start) = after_slashes(bytes, from) {
         if at_sign < start {
@@ -39,7 +39,7 @@ pub(super) fn removed(text: &str, cut: bool) -> Cow<'_, str> {
             && !has_port_or_none(within(start, end))
             && !within(end, at_sign).iter().any(|byte| ends_word(*byte))
         {
-            // No port: the slash is a part of the password.
+            // Not a port: the slash is part of the password.
             end = position(at_sign, ends_authority);
         }
         let host = within(start, end).iter().rposition(|byte| *byte == b'@');
@@ -60,8 +60,8 @@ pub(super) fn removed(text: &str, cut: bool) -> Cow<'_, str> {
     Cow::Owned(kept)
 }
 
-/// Where the next authority may begin: behind `//`, behind `:/` (two slashes that were merged), and
-/// behind backslashes, which browsers take for slashes.
+/// Where the next authority may begin: after `//`, after `:/` (two merged slashes), and
+/// after backslashes, which browsers treat as slashes.
 fn after_slashes(bytes: &[u8], from: usize) -> Option<usize> {
     let slash = |byte: &u8| matches!(byte, b'/' | b'\\');
     let rest = bytes.get(from..)?;
@@ -86,7 +86,7 @@ const fn ends_authority(byte: u8) -> bool {
     ends_word(byte) || matches!(byte, b'/' | b'\\' | b'?' | b'#')
 }
 
-/// Whether what follows the last `:` is a port, or there is none.
+/// Whether the text after the last `:` is a port, or there is no `:`.
 fn has_port_or_none(authority: &[u8]) -> bool {
     let digits = authority.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
     let before = authority.len().checked_sub(digits.saturating_add(1));
