@@ -1,4 +1,4 @@
-//! The first line of a batch: who sends it, and the sender's own accounting.
+//! The first line of a batch: the sender and its totals.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,14 +14,14 @@ use crate::limits::{DROP_REASON_BYTES, DROP_REASONS, GATEWAY_BYTES, HEADER_BYTES
 /// The version of the batch format that this crate writes and reads.
 pub const BATCH_VERSION: u64 = 1;
 
-/// Why the filter let a record go.
+/// Why the filter dropped a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DropReason {
     /// The queue was at its bound; the journal still has the record.
     QueueFull,
-    /// The collector refused it for good; the journal still has the record.
+    /// The collector rejected it permanently; the journal still has the record.
     Rejected,
-    /// It did not fit the bound of a record or of a batch.
+    /// It exceeded the bound of a record or of a batch.
     TooLarge,
 }
 
@@ -40,14 +40,14 @@ impl DropReason {
     }
 }
 
-/// Records that a sender let go, by reason: totals of one boot.
+/// Records that a sender dropped, by reason: totals of one boot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dropped {
     counts: BTreeMap<String, u64>,
 }
 
 impl Dropped {
-    /// Counts `records` more.
+    /// Adds `records` to a reason's count.
     pub fn add(&mut self, reason: DropReason, records: u64) {
         let count = match self.counts.get_mut(reason.as_str()) {
             Some(count) => count,
@@ -56,17 +56,17 @@ impl Dropped {
         *count = count.saturating_add(records);
     }
 
-    /// How many were let go for this reason.
+    /// Number of records dropped for this reason.
     pub fn get(&self, reason: DropReason) -> u64 {
         self.counts.get(reason.as_str()).copied().unwrap_or(0)
     }
 
-    /// Every reason and its count, one that this version does not know included.
+    /// Every reason and its count, including reasons that this version does not know.
     pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
         self.counts.iter().map(|(reason, count)| (reason.as_str(), *count))
     }
 
-    /// How many were let go in all.
+    /// Total number of records dropped.
     pub fn total(&self) -> u64 {
         self.counts.values().fold(0, |total, count| total.saturating_add(*count))
     }
@@ -75,13 +75,13 @@ impl Dropped {
 /// The first line of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchHeader {
-    /// The gateway's node id, else its host name; at most [`GATEWAY_BYTES`].
+    /// The gateway's configured name, node id or host name; at most [`GATEWAY_BYTES`].
     pub gateway: String,
-    /// One life of the filter's root context.
+    /// The boot: one lifetime of the filter's root context.
     pub boot: Uuid,
-    /// Records made in this boot so far; the last one's `seq`.
+    /// Records made in this boot so far, which is the last one's `seq`.
     pub assigned: u64,
-    /// Records that wait in the sender, those of this batch not counted.
+    /// Records waiting in the sender, not counting those of this batch.
     pub queued: u64,
     /// Records that were dropped in this boot so far. Older filters count the records that
     /// sampling left out here, under `sampled`: they gave each of them a `seq`.
@@ -91,12 +91,12 @@ pub struct BatchHeader {
     pub sampled: u64,
 }
 
-/// A first line that is no batch header.
+/// A first line that is not a valid batch header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HeaderError {
-    /// Not the shape of a header; says where.
+    /// It does not have the shape of a header; says where.
     Shape(String),
-    /// A version that this crate does not read.
+    /// It has a version that this crate does not read.
     Version(u64),
 }
 
@@ -159,9 +159,9 @@ impl BatchHeader {
         json.raw(b"}}\n");
     }
 
-    /// Whether a line means to be a header, whatever its shape: its first key is `batch`, and it
-    /// has none of the keys that every record has. An application's record may have a key of its
-    /// own that is called `batch`.
+    /// Whether a line is meant as a header, valid or not: its first key is `batch`, and it
+    /// has none of the keys that every record has. An application's record may have its own key
+    /// called `batch`.
     ///
     /// ```
     /// use gatelog_record::BatchHeader;
@@ -176,12 +176,12 @@ impl BatchHeader {
             && !has_record_key(line)
     }
 
-    /// Reads a header's line. Keys it does not know are passed over, for later versions' sake.
+    /// Reads a header line. Unknown keys are ignored, for compatibility with later versions.
     ///
     /// # Errors
     ///
-    /// It has another shape or version, or more bytes, reasons or longer names than
-    /// [`limits`](crate::limits) allows.
+    /// The line has another shape or version, or exceeds the bounds on bytes, reasons or names in
+    /// [`limits`](crate::limits).
     pub fn decode(line: &[u8]) -> Result<Self, HeaderError> {
         at_most("line", "bytes", line.len(), HEADER_BYTES)?;
         let Line { batch } =
@@ -214,7 +214,7 @@ fn at_most(place: &str, unit: &str, found: usize, limit: usize) -> Result<(), He
     Ok(())
 }
 
-/// Whether an object has, before it ends or breaks off, a key that every record must have and no
+/// Whether an object has, before it ends or is cut off, a key that every record must have and no
 /// header has.
 fn has_record_key(line: &[u8]) -> bool {
     struct Keys<'f>(&'f mut bool);
@@ -232,7 +232,7 @@ fn has_record_key(line: &[u8]) -> bool {
         }
     }
     let mut found = false;
-    // How it ends does not matter: a line that was cut off is judged by what is there.
+    // How it ends does not matter: a line that was cut off is judged by the part that is present.
     let _ = serde_json::Deserializer::from_slice(line).deserialize_map(Keys(&mut found));
     found
 }

@@ -1,20 +1,20 @@
-//! Reads one line of a batch back into a record, and says what is wrong with one that is none.
+//! Reads one line of a batch back into a record, or says why it is not one.
 //!
 //! Everything a sender can put into a line is checked here, once: its size, its nesting, its
 //! numbers and its keys (the `scan` module, on the bytes, before anything is allocated for
-//! them), then the shape of every key that the format knows (the `shape` module). What comes
-//! out is in canonical form:
+//! them), then the shape of every key that the format knows (the `shape` module). The result
+//! is in canonical form:
 //!
 //! - `timestamp` is the fixed-width UTC text, `level` one of the five names, every UUID lower
 //!   case with dashes;
 //! - `logger_name`, `function_name`, `line_number` and the five ids of `context` are always
-//!   there, null where unknown; every other part that came as null is left out;
-//! - top-level keys that the format does not know stand under `extra`;
+//!   present, null if unknown; every other part that was null is left out;
+//! - top-level keys that the format does not know are moved under `extra`;
 //! - the whole number `-0` is 0;
-//! - of a key that stands twice in one object, the last value counts.
+//! - if a key appears twice in one object, the last value counts.
 //!
-//! No key has a meaning to the parser: see [`Plain`]. (`serde_json`'s feature
-//! `arbitrary_precision` would give one to a key of its own, and must be off.)
+//! No key has a special meaning to the parser: see [`Plain`]. (`serde_json`'s feature
+//! `arbitrary_precision` would give one to a reserved key, and must be off.)
 
 mod plain;
 mod quick;
@@ -32,14 +32,14 @@ use uuid::Uuid;
 use crate::limits::{DEPTH, RECORD_BYTES_MAX, VALUES};
 use crate::{Level, Timestamp};
 
-/// The bounds that a line must keep to be read.
+/// The bounds that a line must keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecodeLimits {
-    /// Most bytes of one line, its line feed not counted.
+    /// Maximum bytes of one line, without its line feed.
     pub record_bytes: usize,
-    /// Most levels of objects and arrays, the record itself being the first.
+    /// Maximum nesting of objects and arrays, counting the record itself.
     pub depth: usize,
-    /// Most values, objects and arrays included.
+    /// Maximum values, including objects and arrays.
     pub values: usize,
 }
 
@@ -49,41 +49,41 @@ impl Default for DecodeLimits {
     }
 }
 
-/// A record as it came, checked and in canonical form.
+/// A decoded record, checked and in canonical form.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decoded {
-    /// The record's own id, or the one that was given for a record without.
+    /// The record's own id, or the one given for a record without an id.
     pub id: Uuid,
-    /// Decides the collection.
+    /// Determines the collection.
     pub level: Level,
     /// The instant of `body`'s `timestamp`.
     pub timestamp: Timestamp,
     /// Whether it belongs to the audit trail too.
     pub audit: bool,
-    /// Which flow it belongs to; never empty.
+    /// The flow that it belongs to; never empty.
     pub correlation_id: Option<String>,
-    /// Which record of which sender it is; applications' records may have none.
+    /// The sender and the sequence number; applications' records may have none.
     pub source: Option<OwnedSource>,
     /// The whole record, `id` included.
     pub body: Map<String, Value>,
 }
 
-/// Which record of which sender: [`Source`](crate::Source), owned.
+/// The sender and the sequence number: [`Source`](crate::Source), owned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnedSource {
-    /// The gateway's node id, else its host name; at most
+    /// The gateway's configured name, node id or host name; at most
     /// [`GATEWAY_BYTES`](crate::limits::GATEWAY_BYTES).
     pub gateway: String,
-    /// One life of the filter's root context.
+    /// The boot: one lifetime of the filter's root context.
     pub boot: Uuid,
-    /// The how-many-th record of that life, from 1.
+    /// Sequence number within the boot, from 1.
     pub seq: u64,
 }
 
-/// What is wrong with a line: the kinds that dead letters are filed by.
+/// What is wrong with a line: the kind of its dead letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DecodeErrorKind {
-    /// Longer than the bound, or of more values.
+    /// Exceeds the bound on bytes or values.
     TooLarge,
     /// Not JSON, or not UTF-8.
     NotJson,
@@ -121,8 +121,8 @@ impl DecodeErrorKind {
     }
 }
 
-/// A line that is no record. The text names places and types, never a value of the record, so
-/// that it may stand in a log.
+/// A line that is not a valid record. The text names places and types, never a value of the record, so
+/// that it is safe to log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecodeError {
     /// What is wrong.
@@ -149,12 +149,12 @@ impl fmt::Display for DecodeError {
 
 impl std::error::Error for DecodeError {}
 
-/// Reads a line. `id_if_absent` becomes the id of a record that has none: to make a redelivery
-/// harmless, the same line must be given the same one.
+/// Reads a line. `id_if_absent` becomes the id of a record without one: to make a redelivery
+/// harmless, pass the same id for the same line.
 ///
 /// # Errors
 ///
-/// The line is past a bound, not JSON, or not a record. The error says which, as data
+/// The line exceeds a bound, is not JSON, or is not a record. The error says which, as data
 /// ([`DecodeError`]'s `fault`) and as text.
 ///
 /// ```
@@ -183,7 +183,7 @@ pub fn decode_record(
     }
     let line = scan::scan(line, limits)?;
     let Plain(value) = serde_json::from_slice(&line).map_err(|error| {
-        // Syntax errors only, as any JSON is a `Value`: their texts quote nothing.
+        // Only syntax errors are possible, because any JSON is a `Value`; their texts quote nothing.
         DecodeError::new(DecodeErrorKind::NotJson, format!("not JSON: {error}"))
     })?;
     shape::check(value, id_if_absent)

@@ -8,19 +8,19 @@ use crate::json::Json;
 use crate::limits::{PAIRS, RecordLimits, TIGHT_VALUE_BYTES};
 use crate::record::{Context, ErrorDetails, Http, Pairs, Record, Source, Status, Trace};
 
-/// Encodes records within bounds; holds no state between them. The crate's first page has an
+/// Encodes records within bounds and holds no state between them. The crate's documentation has an
 /// example.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Encoder {
     limits: RecordLimits,
 }
 
-/// What the bounds cost one record.
+/// What was cut from one record to keep its bounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Encoded {
     /// Values that were cut and marked, and pairs left out past [`PAIRS`].
     pub values_cut: u32,
-    /// Whether the record passed its bound at first, and was encoded again with its headers,
+    /// Whether the record exceeded its bound and was encoded again with its headers,
     /// metrics and extra fields left out and its values cut short.
     pub shortened: bool,
 }
@@ -47,7 +47,7 @@ impl fmt::Display for EncodeError {
 impl std::error::Error for EncodeError {}
 
 impl Encoder {
-    /// An encoder that keeps these bounds.
+    /// An encoder with these bounds.
     pub const fn new(limits: RecordLimits) -> Self {
         Self { limits }
     }
@@ -383,7 +383,7 @@ mod tests {
         serde_json::from_str::<serde_json::Value>(&line).unwrap();
     }
 
-    /// The keys that only applications write.
+    /// The keys that only applications use.
     const OF_APPLICATIONS: [&str; 4] = ["span_id", "type", "message", "stack_trace"];
 
     fn holds_to(fields: &[Field], object: &serde_json::Map<String, serde_json::Value>) {

@@ -1,15 +1,15 @@
-//! The shape of a record: every key that the format knows, in its order, and what its value must
-//! be. The decoder, the quick check and the encoder's tests are held to this one description;
-//! docs/record.md is held to the encoder.
+//! The shape of a record: every key that the format knows, in order, and the type of its
+//! value. The decoder, the quick check and the encoder's tests all use this description;
+//! docs/record.md is tested against the encoder.
 
 use serde_json::Value;
 
-/// What a value must be. A key may always be null, which is the same as absent.
+/// The type of a value. Any key may be null, which is the same as absent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     /// A string.
     Text,
-    /// A string, or an array of strings: a stack trace comes as either.
+    /// A string or an array of strings: a stack trace may be either.
     Lines,
     /// An array of strings.
     Texts,
@@ -31,7 +31,7 @@ pub(crate) enum Kind {
     Boot,
     /// `success` or `error`.
     Status,
-    /// One of the five ids: a string, or a whole number that stands for its text.
+    /// One of the five ids: a string, or a whole number that is converted to text.
     ContextId,
     /// A number above 0.
     Weight,
@@ -46,7 +46,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// What a value must be, for people.
+    /// The type in words, for error messages.
     pub(crate) const fn expected(self) -> &'static str {
         match self {
             Kind::Text
@@ -67,7 +67,7 @@ impl Kind {
         }
     }
 
-    /// Whether a value is of the type; what it says is the decoder's to check.
+    /// Whether a value has the type; the decoder checks its content.
     pub(crate) fn fits(self, value: &Value) -> bool {
         match self {
             Kind::Text

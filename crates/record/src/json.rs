@@ -2,10 +2,10 @@
 
 use crate::limits::CUT_MARK;
 
-/// Appends JSON to a buffer. The caller opens and closes what it writes.
+/// Appends JSON to a buffer. The caller opens and closes objects and arrays.
 pub(crate) struct Json<'b> {
     out: &'b mut Vec<u8>,
-    /// Most bytes of one string value as encoded, its quotes not counted.
+    /// Maximum bytes of one string value as encoded, without its quotes.
     value_bytes: usize,
     /// Values that were cut so far.
     pub(crate) cut: u32,
@@ -16,7 +16,7 @@ impl<'b> Json<'b> {
         Self { out, value_bytes, cut: 0 }
     }
 
-    /// `{`, after a comma where one is due.
+    /// `{`, after a comma if one is needed.
     pub(crate) fn open(&mut self) {
         self.out.push(b'{');
     }
@@ -26,7 +26,7 @@ impl<'b> Json<'b> {
         self.out.push(b'}');
     }
 
-    /// `"key":` of the format itself, which needs no escape.
+    /// `"key":` of the format itself, which needs no escaping.
     pub(crate) fn key(&mut self, key: &'static str) {
         self.comma();
         self.out.push(b'"');
@@ -59,7 +59,7 @@ impl<'b> Json<'b> {
         self.out.push(b'"');
     }
 
-    /// `,` where an array already has an element, then a plain string.
+    /// `,` if the array already has an element, then a plain string.
     pub(crate) fn element(&mut self, text: &str) {
         self.comma();
         self.string(text);
@@ -95,7 +95,7 @@ impl<'b> Json<'b> {
         self.out.extend_from_slice(&[b'.', digit(rest / 100), digit(rest / 10), digit(rest)]);
     }
 
-    /// A float; one that JSON cannot hold becomes null.
+    /// A float; one that JSON cannot represent becomes null.
     pub(crate) fn float(&mut self, value: f64) {
         match serde_json::Number::from_f64(value) {
             Some(number) => self.raw(number.to_string().as_bytes()),
@@ -117,7 +117,7 @@ impl<'b> Json<'b> {
     fn escaped(&mut self, text: &str) {
         let start = self.out.len();
         let end = start.saturating_add(self.value_bytes);
-        // Where to cut, should the rest not fit: the last place with room for the mark.
+        // Where to cut if the rest does not fit: the last place with room for the mark.
         let mut cut_at = start;
         for character in text.chars() {
             if self.out.len().saturating_add(CUT_MARK.len()) <= end {
@@ -157,14 +157,14 @@ impl<'b> Json<'b> {
     }
 }
 
-/// Whether the text stands in JSON, and on a terminal, as it is.
+/// Whether the text needs no escaping in JSON and is safe on a terminal.
 fn is_plain(text: &[u8]) -> bool {
     text.iter().all(|byte| matches!(byte, 0x20..=0x7e) && !matches!(byte, b'"' | b'\\'))
 }
 
 /// Characters that could act on a terminal, a line-based reader or a page: controls, the
-/// separators that some readers take for line ends, and those that turn the text's direction.
-/// All lie below U+10000.
+/// separators that some readers treat as line ends, and those that change the text's direction.
+/// All are below U+10000.
 pub fn acts_on_display(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -195,15 +195,15 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_acts_on_a_terminal_or_ends_a_line_stands_bare() {
+    fn everything_that_acts_on_a_terminal_or_ends_a_line_is_escaped() {
         let (encoded, _) =
             string("a\n\r\t\0\u{1b}[31m\u{7f}\u{85}\u{9b}\u{2028}\u{202e}\"\\z", 500);
         assert_eq!(encoded, r#""a\n\r\t\u0000\u001b[31m\u007f\u0085\u009b\u2028\u202e\"\\z""#);
     }
 
     #[test]
-    fn no_character_that_turns_the_texts_direction_stands_bare() {
-        // Bidi_Control of the Unicode Character Database, whole.
+    fn every_character_that_changes_the_text_direction_is_escaped() {
+        // All of Bidi_Control in the Unicode Character Database.
         let turning = ['\u{61c}', '\u{200e}', '\u{200f}'];
         for character in
             turning.into_iter().chain('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}')

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// How severe a record is. Decides its collection and its retention.
+/// The severity of a record. Determines its collection and its retention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     /// A second record with headers and timing phases, made only when the level asks for it.
     Debug,
     /// An ordinary exchange.
     Info,
-    /// The client's fault: 4xx, a gRPC client-fault code, a client that went away.
+    /// The client's fault: 4xx, a gRPC client-fault code, a client that disconnected.
     Warning,
     /// A server's fault: 5xx, an upstream reset, a gRPC server-fault code.
     Error,
@@ -23,7 +23,7 @@ impl Level {
     pub const ALL: [Level; 5] =
         [Level::Debug, Level::Info, Level::Warning, Level::Error, Level::Critical];
 
-    /// The name as it stands in a record: `DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`.
+    /// The name used in records: `DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Level::Debug => "DEBUG",
@@ -46,7 +46,7 @@ impl fmt::Display for Level {
     }
 }
 
-/// A text that names no level.
+/// A text that is not the name of a level.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseLevelError(String);
 
@@ -66,7 +66,7 @@ impl std::error::Error for ParseLevelError {}
 impl FromStr for Level {
     type Err = ParseLevelError;
 
-    /// Reads a level's name in any case; `WARN` and `FATAL` are taken as their longer names.
+    /// Reads a level's name, case-insensitive; `WARN` and `FATAL` are accepted as aliases.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let named = Level::ALL.into_iter().find(|level| text.eq_ignore_ascii_case(level.as_str()));
         match named {

@@ -3,13 +3,13 @@
 //! Shared by the filter, which encodes, and the collector, which decodes. No I/O; builds for
 //! wasm and native alike.
 //!
-//! - [`Record`]: one access-log record, encoded as one JSON line with keys in a fixed order.
-//! - [`decode`]: one line read back, checked and in canonical form.
+//! - [`Record`]: one access-log record, encoded as one JSON line with its keys in a fixed order.
+//! - [`decode`]: reads one line back, checks it and returns it in canonical form.
 //! - [`BatchHeader`]: the first line of a batch, with the sender's own accounting.
-//! - [`Level`], [`Timestamp`]: the two values every record is filed by.
+//! - [`Level`], [`Timestamp`]: the two values that determine where a record is stored.
 //! - [`limits`]: every bound of the format, with its reason.
 //!
-//! A batch is its header's line, then a line for each record:
+//! A batch is a header line followed by one line for each record:
 //!
 //! ```
 //! use gatelog_record::{

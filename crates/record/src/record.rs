@@ -14,31 +14,31 @@ pub type Pairs<'a> = &'a [(&'a str, &'a str)];
 pub struct Record<'a> {
     /// When the request started.
     pub timestamp: Timestamp,
-    /// How severe the outcome is.
+    /// The severity of the outcome.
     pub level: Level,
     /// `gateway.<service>`.
     pub logger_name: &'a str,
     /// The route's name, or `unrouted`.
     pub function_name: &'a str,
-    /// One line for people: `GET /api -> 200 in 45.23 ms`.
+    /// One human-readable line: `GET /api -> 200 in 45.23 ms`.
     pub message: &'a str,
-    /// Who asked, and which flow it belongs to.
+    /// Who made the request, and the flow that it belongs to.
     pub context: Context<'a>,
-    /// How long it took and how it ended.
+    /// Timing and result.
     pub trace: Trace<'a>,
-    /// What was asked and answered.
+    /// The request and its response.
     pub http: Http<'a>,
-    /// What went wrong, when something did.
+    /// What went wrong, if anything did.
     pub error: Option<ErrorDetails<'a>>,
     /// Whether the record also belongs to the audit trail.
     pub audit: bool,
-    /// How many requests this record stands for, when it was sampled.
+    /// The number of requests that this record represents, if it was sampled.
     pub weight: Option<f64>,
     /// Configured fields, under `extra`.
     pub extra: Pairs<'a>,
     /// A UUIDv7, assigned once: MongoDB's `_id`.
     pub id: Uuid,
-    /// Which record of which sender this is.
+    /// The sender and the sequence number.
     pub source: Source<'a>,
 }
 
@@ -49,11 +49,11 @@ pub struct Context<'a> {
     pub request_id: Option<&'a str>,
     /// Shared by all requests of one flow.
     pub correlation_id: Option<&'a str>,
-    /// The organization that asked.
+    /// The organization that made the request.
     pub organization_id: Option<&'a str>,
-    /// The user who asked.
+    /// The user who made the request.
     pub user_id: Option<&'a str>,
-    /// The conversation it belongs to.
+    /// The conversation that the request belongs to.
     pub conversation_id: Option<&'a str>,
     /// The request id a client sent, where it was not adopted.
     pub client_request_id: Option<&'a str>,
@@ -64,7 +64,7 @@ pub struct Context<'a> {
 /// Whether the exchange succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// It was answered, without a fault of the server's side.
+    /// It was answered, without a fault on the server's side.
     Success,
     /// ERROR or CRITICAL, or aborted.
     Error,
@@ -73,11 +73,11 @@ pub enum Status {
 /// Timing, and the distributed trace it belongs to.
 #[derive(Clone, Debug)]
 pub struct Trace<'a> {
-    /// Whole time of the exchange, in microseconds; written in milliseconds.
+    /// Duration of the exchange, in microseconds; written in milliseconds.
     pub execution_time_us: u64,
     /// How it ended.
     pub status: Status,
-    /// Slower than the configured bound.
+    /// Whether it was slower than the configured bound.
     pub slow: bool,
     /// The W3C trace id, 32 hex digits.
     pub trace_id: Option<&'a str>,
@@ -91,24 +91,24 @@ pub struct Trace<'a> {
     pub phases: &'a [(&'static str, u64)],
 }
 
-/// The HTTP exchange. What is unknown is left out.
+/// The HTTP exchange. Unknown values are left out.
 #[derive(Clone, Debug, Default)]
 pub struct Http<'a> {
     /// `GET`, `POST`, …
     pub method: Option<&'a str>,
     /// `http` or `https`.
     pub scheme: Option<&'a str>,
-    /// The authority asked for.
+    /// The requested authority.
     pub host: Option<&'a str>,
     /// The path without its query, redacted.
     pub path: Option<&'a str>,
     /// The query, redacted.
     pub query: Option<&'a str>,
-    /// The response's status; none when there was no response.
+    /// The response's status; `None` if there was no response.
     pub status: Option<u16>,
     /// `HTTP/1.1`, `HTTP/2`, …
     pub protocol: Option<&'a str>,
-    /// The client's program.
+    /// The user agent.
     pub user_agent: Option<&'a str>,
     /// The client's address, without its port.
     pub client_ip: Option<&'a str>,
@@ -118,7 +118,7 @@ pub struct Http<'a> {
     pub cluster: Option<&'a str>,
     /// The upstream host's `ip:port`.
     pub upstream: Option<&'a str>,
-    /// How many times the upstream was tried.
+    /// Number of upstream attempts.
     pub attempts: Option<u64>,
     /// Bytes received from the client, headers included.
     pub request_bytes: Option<u64>,
@@ -135,7 +135,7 @@ pub struct Http<'a> {
 pub struct ErrorDetails<'a> {
     /// Envoy's response code details.
     pub details: Option<&'a str>,
-    /// Short names of Envoy's response flags, such as `UF`.
+    /// Short names of Envoy's response flags, for example `UF`.
     pub flags: &'a [&'a str],
     /// Why the connection to the upstream failed.
     pub transport_failure: Option<&'a str>,
@@ -146,10 +146,10 @@ pub struct ErrorDetails<'a> {
 /// Where a record comes from.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
-    /// The gateway's node id, else its host name.
+    /// The gateway's configured name, node id or host name.
     pub gateway: &'a str,
-    /// One life of the filter's root context.
+    /// The boot: one lifetime of the filter's root context.
     pub boot: Uuid,
-    /// The how-many-th record of that life, from 1.
+    /// Sequence number within the boot, from 1.
     pub seq: u64,
 }

@@ -1,11 +1,11 @@
-//! An instant, and its fixed-width text that sorts as time does.
+//! An instant, and its fixed-width text, which sorts chronologically.
 
 use std::fmt;
 
 /// Microseconds since 1970-01-01T00:00:00 UTC, within the years 0001 to 9999.
 ///
-/// RFC 3339 also writes the year 0000, but neither the date types of several languages nor every
-/// server that speaks MongoDB's protocol can hold it: such a document makes them refuse the whole
+/// RFC 3339 also allows the year 0000, but the date types of several languages and some
+/// servers that speak MongoDB's protocol cannot represent it: such a document makes them reject the whole
 /// call. Its text is `2026-01-26T02:11:57.469652+00:00`: always 32 bytes, always UTC, so comparing
 /// texts compares instants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,8 +28,8 @@ impl Timestamp {
     /// The last instant: 9999-12-31T23:59:59.999999Z.
     pub const LAST: Self = Self(LAST_MICROS);
 
-    /// An instant from microseconds since the epoch; one outside the years 1 to 9999 is moved
-    /// to the nearest end.
+    /// An instant from microseconds since the epoch, clamped to the years
+    /// 1 to 9999.
     pub const fn from_unix_micros(micros: i64) -> Self {
         if micros < FIRST_MICROS {
             Self(FIRST_MICROS)
@@ -104,7 +104,7 @@ impl fmt::Display for ParseTimestampError {
 
 impl std::error::Error for ParseTimestampError {}
 
-/// Writes `value` into the digits of `range`, right-aligned over what stands there.
+/// Writes `value` into the digits of `range`, right-aligned over the existing digits.
 fn put(text: &mut [u8], range: std::ops::Range<usize>, mut value: i64) {
     for digit in text.get_mut(range).into_iter().flatten().rev() {
         *digit = b'0'.wrapping_add(u8::try_from(value.rem_euclid(10)).unwrap_or(0));
@@ -113,7 +113,7 @@ fn put(text: &mut [u8], range: std::ops::Range<usize>, mut value: i64) {
 }
 
 /// Year, month and day of a day number. Source: H. Hinnant, "chrono-compatible low-level date
-/// algorithms". Every intermediate fits i64 for days within the years 0 to 9999, more than an instant has.
+/// algorithms". Every intermediate fits i64 for days within the years 0 to 9999, a wider range than an instant's.
 #[expect(clippy::arithmetic_side_effects, reason = "days are within years 0 to 9999")]
 const fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let z = days + 719_468;
@@ -195,7 +195,7 @@ fn digits(text: &[u8], range: std::ops::Range<usize>) -> Option<i64> {
     })
 }
 
-/// Microseconds of an optional `.fraction`, and what follows it.
+/// Microseconds of an optional `.fraction`, and the rest of the text.
 fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     let Some((b'.', rest)) = text.split_first() else {
         return Some((0, text));
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_date_is_refused() {
+    fn an_invalid_date_is_rejected() {
         for text in [
             "",
             "now",

@@ -1,14 +1,14 @@
 //! Durations and sizes as people write them: `250ms`, `1.5s`, `30d`, `64KiB`, `2GiB`. One grammar
-//! for the filter, the collector and their tools: a number with up to nine decimals, blanks or
-//! none, and a unit.
+//! for the filter, the collector and their tools: a number with up to nine decimals, optional
+//! blanks, and a unit.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Most decimals of a number: all that a duration's nanoseconds can have.
+/// Maximum decimals of a number: enough for nanoseconds.
 const DECIMALS: usize = 9;
 
-/// Nanoseconds of each unit of time, the largest first. The first name is the one that is shown.
+/// Nanoseconds per unit of time, the largest first. The first name of a unit is the one displayed.
 const TIMES: [(&str, u64); 7] = [
     ("d", 86_400_000_000_000),
     ("h", 3_600_000_000_000),
@@ -19,7 +19,7 @@ const TIMES: [(&str, u64); 7] = [
     ("µs", 1_000),
 ];
 
-/// Bytes of each unit of size, the largest first.
+/// Bytes per unit of size, the largest first.
 const SIZES: [(&str, u64); 5] =
     [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
@@ -30,7 +30,7 @@ pub enum UnitError {
     Duration,
     /// It is not a size.
     Size,
-    /// It is longer or larger than can be counted.
+    /// It is too large to represent.
     TooLarge,
 }
 
@@ -43,7 +43,7 @@ impl fmt::Display for UnitError {
             UnitError::Size => {
                 "must be a number and one of the units B, KiB, MiB, GiB or TiB, for example 64KiB"
             }
-            UnitError::TooLarge => "is larger than can be counted",
+            UnitError::TooLarge => "is too large",
         })
     }
 }
@@ -51,11 +51,11 @@ impl fmt::Display for UnitError {
 impl std::error::Error for UnitError {}
 
 /// Reads a duration with its unit: `us` or `µs`, `ms`, `s`, `m`, `h` or `d`. At most 2⁶⁴ ns, which
-/// are 584 years.
+/// is 584 years.
 ///
 /// # Errors
 ///
-/// It has another form, or is too long.
+/// The text has another form, or the duration is too long.
 pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     let (number, unit) = split(text);
     let factor = factor(&TIMES, unit).ok_or(UnitError::Duration)?;
@@ -67,7 +67,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
 ///
 /// # Errors
 ///
-/// It has another form, or is too large.
+/// The text has another form, or the size is too large.
 pub fn parse_size(text: &str) -> Result<u64, UnitError> {
     let (number, unit) = split(text);
     let unit = if unit.is_empty() { "B" } else { unit };
@@ -112,7 +112,7 @@ fn scaled(number: &str, factor: u64, form: UnitError) -> Result<u64, UnitError> 
         return Err(form);
     }
     let digits = u32::try_from(fraction.len()).map_err(|_| form)?;
-    // What overflows is too large; digits are all that is left to go wrong.
+    // An overflow means too large: all digits are valid at this point.
     let product = || {
         let whole = whole.parse::<u64>().ok()?.checked_mul(factor)?;
         let part = u128::from(fraction.parse::<u64>().ok()?).checked_mul(u128::from(factor))?;
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_number_or_unit_is_refused_with_the_form() {
+    fn a_text_without_number_or_unit_is_rejected_with_the_expected_form() {
         for text in [
             "",
             "s",
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_counted_is_too_large() {
+    fn what_overflows_is_too_large() {
         for text in ["99999999999999999999s", "300000000000d", "18446744073709551615d"] {
             assert_eq!(parse_duration(text), Err(UnitError::TooLarge), "{text}");
         }

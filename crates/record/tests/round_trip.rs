@@ -1,4 +1,4 @@
-//! Whatever the encoder writes, the decoder reads; whatever anyone else writes, it survives.
+//! The decoder reads everything that the encoder writes, and survives any other input.
 #![cfg(not(target_arch = "wasm32"))]
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a strategy of tests only")]
 

@@ -1,8 +1,8 @@
-//! A JSON value in which no key has a meaning.
+//! A JSON value in which no key has a special meaning.
 //!
-//! [`Value`] reads itself otherwise: where any crate of a build turns on `serde_json`'s feature
-//! `raw_value`, an object whose first key is `$serde_json::private::RawValue` is replaced by what
-//! its text parses to, past every check of the line that it stood in.
+//! [`Value`] behaves differently: if any crate of a build enables `serde_json`'s feature
+//! `raw_value`, an object whose first key is `$serde_json::private::RawValue` is replaced by the result of
+//! parsing its text, which bypasses every check made on the line.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// A value as it stands in the text. Of a key that stands twice, the last value counts.
+/// A value as written in the text. If a key appears twice, the last value counts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plain(pub Value);
 

@@ -1,7 +1,7 @@
-//! A check of one line without reading it into memory: what the collector's door needs of a
-//! record in the filter's own form. It only ever says "a record" of what [`decode_record`] takes
-//! as well, with the same source; of everything else it says nothing, and the whole decoding
-//! decides. So it may be strict: unknown keys, keys that come twice, other types, numbers out of
+//! A check of one line without building it in memory, for the collector's ingestion of
+//! records in the filter's own form. It only accepts lines that [`decode_record`] accepts
+//! too, with the same source; it makes no statement about anything else, and the full decoding
+//! decides. So it may be strict: unknown keys, duplicate keys, other types, numbers out of
 //! range and nested extras are all left to the decoder.
 //!
 //! [`decode_record`]: super::decode_record
@@ -16,10 +16,10 @@ use crate::fields::{Field, Kind, RECORD};
 use crate::limits::GATEWAY_BYTES;
 use crate::{Level, Timestamp};
 
-/// Levels of objects and arrays in this form: the record, `http`, its headers.
+/// Nesting of this form: the record, `http`, its headers.
 const DEPTH: usize = 3;
 
-/// Below this no whole number is outside 64 signed bits: 2^63.
+/// 2^63: whole numbers below this fit 64 signed bits.
 const WHOLE: f64 = 9_223_372_036_854_775_808.0;
 
 /// A record that has its own id.
@@ -29,13 +29,13 @@ pub struct Checked {
     pub source: Option<OwnedSource>,
 }
 
-/// Whether the line is a record with an id of its own, where that can be told at once.
+/// Whether the line is a record with its own id, if that can be determined quickly.
 pub fn check_record(line: &[u8], limits: &DecodeLimits) -> Option<Checked> {
     // Two bytes of text can be a value: a longer line might have too many.
     if line.len() > limits.record_bytes || line.len() / 2 > limits.values || limits.depth < DEPTH {
         return None;
     }
-    // One pass over all of it is cheaper than one for each string.
+    // One pass over the whole line is cheaper than one per string.
     let mut json = serde_json::Deserializer::from_str(str::from_utf8(line).ok()?);
     let mut seen = Seen::default();
     let record = Check { kind: Kind::Object(RECORD), seen: &mut seen };
@@ -49,7 +49,7 @@ pub fn check_record(line: &[u8], limits: &DecodeLimits) -> Option<Checked> {
     Some(Checked { source })
 }
 
-/// What is kept of a record that is read and forgotten.
+/// What is kept of a record that is otherwise discarded.
 #[derive(Default)]
 struct Seen {
     id: bool,
@@ -58,7 +58,7 @@ struct Seen {
     seq: Option<u64>,
 }
 
-/// Reads a value of a kind; says whether it is there, and not null.
+/// Reads a value of a kind; returns whether it is present and not null.
 struct Check<'s> {
     kind: Kind,
     seen: &'s mut Seen,
@@ -88,7 +88,7 @@ impl<'de> Visitor<'de> for Check<'_> {
     }
 
     fn visit_i64<E: Error>(self, _: i64) -> Result<bool, E> {
-        // Below 0: serde_json gives all others as `u64`.
+        // Negative: serde_json passes all others as `u64`.
         present(matches!(self.kind, Kind::Int | Kind::Double | Kind::ContextId))
     }
 
@@ -222,8 +222,8 @@ impl Visitor<'_> for Position {
     }
 }
 
-/// An object of any keys without U+0000, whose values are no objects or arrays. A key that comes
-/// twice does no harm here.
+/// An object with any keys without U+0000, whose values are not objects or arrays. A duplicate key
+/// is harmless here.
 fn flat<'de, A: MapAccess<'de>>(mut map: A) -> Result<bool, A::Error> {
     while let Some(AnyKey) = map.next_key_seed(AnyKey)? {
         map.next_value_seed(Scalar)?;
@@ -231,7 +231,7 @@ fn flat<'de, A: MapAccess<'de>>(mut map: A) -> Result<bool, A::Error> {
     Ok(true)
 }
 
-/// A key without U+0000, read and forgotten.
+/// A key without U+0000, read and discarded.
 struct AnyKey;
 
 impl<'de> DeserializeSeed<'de> for AnyKey {
@@ -254,7 +254,7 @@ impl Visitor<'_> for AnyKey {
     }
 }
 
-/// A string, a boolean, a number within range or null, read and forgotten.
+/// A string, a boolean, a number within range or null, read and discarded.
 struct Scalar;
 
 impl<'de> DeserializeSeed<'de> for Scalar {
@@ -318,7 +318,7 @@ mod tests {
         r#""source":{"gateway":"edge-7","boot":"00000000-0000-0000-0000-000000000007","seq":42}}"#,
     );
 
-    /// What is checked at once is decoded alike; says whether it was.
+    /// Asserts that a line accepted by the quick check decodes the same; returns whether it was accepted.
     fn agrees(line: &[u8]) -> bool {
         let limits = DecodeLimits::default();
         let Some(checked) = check_record(line, &limits) else { return false };
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_part_is_replaced_with_it_is_decoded_alike_or_left_to_the_decoder() {
+    fn a_record_with_any_part_replaced_decodes_the_same_or_is_left_to_the_decoder() {
         let parts = [
             "null",
             "true",
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_bent_cut_or_doubled_anywhere_are_decoded_alike_or_left_to_the_decoder() {
+    fn a_record_corrupted_anywhere_decodes_the_same_or_is_left_to_the_decoder() {
         for at in 0..LINE.len() {
             agrees(&LINE.as_bytes()[..at]);
             for byte in [0, b' ', b'"', b',', b'}', b'9', b'\\', 0xff] {
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_gateways_record_is_left_to_the_decoder() {
+    fn anything_but_a_gateway_record_is_left_to_the_decoder() {
         let limits = DecodeLimits::default();
         let unknown = LINE.replacen("\"audit\"", "\"thread\":\"main\",\"audit\"", 1);
         let without_id = LINE.replacen("\"id\":\"01900000-0000-7000-8000-000000000001\",", "", 1);

@@ -1,15 +1,15 @@
 //! One pass over the bytes of a line, before it is parsed: nesting, values and numbers. No recursion, and
-//! no allocation but for numbers to be rewritten. What is not JSON at all is left for the parser to refuse.
+//! no allocation except to rewrite numbers. Invalid JSON is left for the parser to reject.
 
 use std::borrow::Cow;
 
 use super::{DecodeError, DecodeErrorKind, DecodeLimits};
 
-/// Digits that fit 64 signed bits whatever they are.
+/// Number of digits that always fit 64 signed bits.
 const SAFE_DIGITS: usize = 18;
 
-/// Checks a line, and returns it as it is to be parsed: the whole number `-0` as 0, since the
-/// parser would make a double of it.
+/// Checks a line, and returns it in the form to be parsed: the whole number `-0` as 0, because the
+/// parser would turn it into a double.
 pub(super) fn scan<'a>(
     line: &'a [u8],
     limits: &DecodeLimits,
@@ -67,7 +67,7 @@ fn count(values: &mut usize, limits: &DecodeLimits) -> Result<(), DecodeError> {
     Ok(())
 }
 
-/// What follows the string whose opening quote was just read.
+/// The rest after the string whose opening quote was just read.
 fn after_string(mut rest: &[u8]) -> &[u8] {
     loop {
         rest = match rest {
@@ -86,7 +86,7 @@ fn split_number(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at_checked(len).unwrap_or((text, &[]))
 }
 
-/// Refuses what a BSON int64 or double cannot hold: read as JSON, such a whole number would
+/// Rejects numbers that a BSON int64 or double cannot represent: such a whole number would
 /// silently become a nearby double.
 fn check_number(number: &[u8]) -> Result<(), DecodeError> {
     let float = number.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E'));

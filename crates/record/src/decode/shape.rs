@@ -64,7 +64,7 @@ pub(super) fn check(value: Value, id_if_absent: Uuid) -> Result<Decoded, DecodeE
     Ok(Decoded { id, level, timestamp, audit, correlation_id, source, body })
 }
 
-/// Refuses U+0000 in any key. The nesting is bounded already.
+/// Rejects U+0000 in any key. The nesting is already bounded.
 fn check_keys(object: &Map<String, Value>) -> Result<(), DecodeError> {
     fn check_value(value: &Value) -> Result<(), DecodeError> {
         match value {
@@ -128,8 +128,8 @@ fn object(
     }
 }
 
-/// An object's keys checked against its fields, in the order they came; those that are null left
-/// out, those that the format does not know kept.
+/// An object's keys checked against its fields, in their original order; null keys are left
+/// out, unknown keys are kept.
 fn typed(
     place: &str,
     object: Map<String, Value>,
@@ -173,8 +173,8 @@ fn uuid(place: &str, text: &Value) -> Result<Uuid, DecodeError> {
         .ok_or_else(|| impossible(place, "must be a UUID"))
 }
 
-/// The five ids first, in their order: a string, or null where unknown or empty. A whole number,
-/// as many applications number their users, becomes its text, so that every query compares texts.
+/// The five ids first, in their order: a string, or null if unknown or empty. A whole number,
+/// which many applications use as user ids, becomes text, so that every query compares texts.
 fn context(object: Map<String, Value>) -> Result<Map<String, Value>, DecodeError> {
     let mut given = typed("context", object, CONTEXT)?;
     let mut context = Map::new();

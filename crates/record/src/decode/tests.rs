@@ -68,7 +68,7 @@ fn a_minimal_record_gets_the_given_id_and_the_keys_that_are_always_there() {
 }
 
 #[test]
-fn an_application_s_record_of_python_s_or_go_s_habits_is_taken() {
+fn an_application_record_in_python_or_go_style_is_accepted() {
     let read = decode(&json!({
         "timestamp": "2026-01-26T04:11:57+02:00", "level": "warn", "message": "took long",
         "logger_name": "app.services.chat", "function_name": "create", "line_number": 42,
@@ -165,7 +165,7 @@ fn every_known_key_of_a_wrong_type_is_named_with_what_was_found() {
 }
 
 #[test]
-fn what_is_no_json_object_is_refused_without_quoting_it() {
+fn anything_but_a_json_object_is_rejected_without_quoting_it() {
     for (line, fault) in [
         ("", DecodeErrorKind::NotJson),
         ("secret", DecodeErrorKind::NotJson),
@@ -224,7 +224,7 @@ fn values_are_bounded_before_they_take_memory() {
 }
 
 #[test]
-fn numbers_that_bson_cannot_hold_are_refused_before_they_lose_digits() {
+fn numbers_that_bson_cannot_represent_are_rejected_before_they_lose_digits() {
     let with_number = |number: &str| {
         with("extra", json!("X")).to_string().replace("\"X\"", &format!("{{\"n\":{number}}}"))
     };
@@ -245,7 +245,7 @@ fn numbers_that_bson_cannot_hold_are_refused_before_they_lose_digits() {
 }
 
 #[test]
-fn no_key_has_a_meaning_to_the_parser() {
+fn no_key_has_a_special_meaning_to_the_parser() {
     for key in ["$serde_json::private::RawValue", "$serde_json::private::Number"] {
         for value in [json!({key: "[1]"}), json!({key: "123"}), json!({"a": [{key: "x", "b": 1}]})]
         {
