@@ -1,4 +1,4 @@
-# The collector as an image of one static program and nothing else.
+# The collector as an image with a single static program.
 #
 #   docker build -f packaging/collector.Dockerfile -t gatelog-collector:0.1.0 .
 #   docker run --read-only --cap-drop ALL -v gatelog-spool:/var/lib/gatelog -e MONGODB_URI=… gatelog-collector:0.1.0
@@ -9,16 +9,16 @@ RUN apt-get update \
 WORKDIR /gatelog
 COPY . .
 RUN make collector-static
-# Who may write the spool is decided here: a new volume takes over the directory's owner.
+# This sets who may write the spool: a new volume inherits the directory's owner.
 RUN mkdir /spool
 
 FROM scratch
 COPY --from=build /gatelog/target/x86_64-unknown-linux-musl/release/gatelog-collector /gatelog-collector
 COPY --from=build --chown=65532:65532 /spool /var/lib/gatelog
 USER 65532:65532
-# All addresses of the container: who reaches them is decided outside. Set GATELOG_TOKENS_FILE.
+# Listens on all addresses of the container; restrict access outside. Set GATELOG_TOKENS_FILE.
 ENV GATELOG_LISTEN=0.0.0.0:8686 GATELOG_SPOOL_DIR=/var/lib/gatelog
-# What was acknowledged and is not in MongoDB yet is here, and only here.
+# The only copy of records that were acknowledged and are not in MongoDB yet.
 VOLUME /var/lib/gatelog
 EXPOSE 8686
 # With TLS, override it: health --url https://NAME:8686 --ca FILE.

@@ -1,9 +1,9 @@
-# The filter as images, for the two ways in which it reaches an Envoy:
+# Images of the filter, for the two ways to deploy it:
 #
 #   docker build -f packaging/filter.Dockerfile --target module  -t registry.example.com/gatelog:0.1.0 .
 #   docker build -f packaging/filter.Dockerfile --target gateway -t registry.example.com/gatelog-gateway:0.1.0 .
 #
-# `module` holds the module alone, as Istio and Envoy Gateway fetch it (oci://…); `gateway` is Envoy
+# `module` contains only the module, as Istio and Envoy Gateway fetch it (oci://…); `gateway` is Envoy
 # with the module and the drain recipe, as envoy/compose.yaml and envoy/kubernetes/ run it.
 FROM rust:1.91.1-slim-bookworm AS build
 RUN apt-get update \
@@ -18,7 +18,7 @@ FROM scratch AS module
 COPY --from=build /gatelog/target/gatelog.wasm /plugin.wasm
 
 FROM envoyproxy/envoy:v1.40.0 AS gateway
-# What the drain recipe needs.
+# Needed by the drain recipe.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends bash curl mawk \
     && rm -rf /var/lib/apt/lists/*
@@ -29,5 +29,5 @@ USER 65532:65532
 EXPOSE 8080
 # Not the base image's script, which starts as root.
 ENTRYPOINT ["/usr/local/bin/envoy"]
-# The second flag bounds what a killed Envoy has not printed yet: see docs/operations.md.
+# The second flag limits the output that is lost when Envoy is killed: see docs/operations.md.
 CMD ["-c", "/etc/gatelog/envoy.yaml", "--file-flush-interval-msec", "200"]

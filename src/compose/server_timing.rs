@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_read_whatever_stands_around_them() {
+    fn durations_are_read_among_any_other_parameters() {
         let cases: &[(&str, &[(&str, f64)])] = &[
             ("db;dur=53.2", &[("db", 53.2)]),
             ("db;dur=53, app;dur=47.2", &[("db", 53.0), ("app", 47.2)]),
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_metric_is_passed_over() {
+    fn an_invalid_metric_is_ignored() {
         for value in [
             "",
             ",",

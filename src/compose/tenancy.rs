@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_path_lost_to_redaction_is_no_tenant() {
+    fn a_redacted_path_segment_is_not_a_tenant() {
         let path = Source::Path(PathTemplate::parse("/orgs/{organization_id}").unwrap());
         let path = tenancy(vec![path]);
         let read = |at| organization(&path, None, None, at);

@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_frames_routes_or_steers_is_no_place_for_an_id() {
+    fn headers_that_frame_route_or_steer_cannot_carry_an_id() {
         for name in [
             "content-length",
             "content-type",
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_only_an_id_may_have_one() {
+    fn headers_used_only_for_ids_can_carry_one() {
         for name in [
             "x-request-id",
             "request-id",

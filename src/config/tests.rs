@@ -153,7 +153,7 @@ fn a_name_given_twice_in_one_object_is_refused_wherever_it_stands() {
 }
 
 #[test]
-fn what_is_no_json_object_says_what_it_is() {
+fn anything_but_a_json_object_is_rejected_by_name() {
     let structure = b"\n\x0f\n\x07service\x12\x06\x1a\x04edge";
     let fault = &Config::parse(structure, &environment).unwrap_err()[0];
     assert!(

@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_retry_that_succeeded_is_no_failure_of_the_platform() {
+    fn a_retry_that_succeeded_is_not_a_platform_failure() {
         assert_eq!(outcome(200, F::UPSTREAM_CONNECTION_FAILURE).level(), Level::Info);
     }
 
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interim_response_is_no_response() {
+    fn an_interim_response_does_not_count_as_a_response() {
         for code in [0, 100, 102, 103, 65_536] {
             assert_eq!(final_status(code), None);
         }

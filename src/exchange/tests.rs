@@ -180,7 +180,7 @@ fn codec_garbage_has_a_record_though_nothing_can_be_read() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_replaced_not_fatal() {
+fn bytes_that_are_not_text_are_replaced_not_fatal() {
     let mut rig = Rig::new(&json!({}));
     let raw = vec![
         (":method".to_owned(), b"G\xffT".to_vec()),
@@ -658,7 +658,7 @@ fn what_was_taken_over_is_given_up_in_its_own_time_and_counted() {
 }
 
 #[test]
-fn the_number_of_queues_taken_over_is_bounded_and_what_is_too_much_is_counted() {
+fn the_number_of_queues_taken_over_is_bounded_and_the_excess_is_counted() {
     let config = Config::parse(b"{}", &|_| None).unwrap();
     let mut rig = Rig::new(&json!({}));
     rig.host.refuse_dispatch.set(Some(Refused::Unavailable));
@@ -696,7 +696,7 @@ fn methods_of_the_audit_trail_are_matched_in_any_case() {
 }
 
 #[test]
-fn whatever_of_a_request_is_cut_is_marked_and_counted() {
+fn every_cut_part_of_a_request_is_marked_and_counted() {
     let mut rig = Rig::new(&json!({"request_id": {"trust": "never"}}));
     let long = "é".repeat(2_000);
     let timing: Vec<String> = (0..70).map(|number| format!("m{number};dur={number}")).collect();

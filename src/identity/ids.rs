@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_break_a_log_or_a_header_is_no_id() {
+    fn an_id_that_could_break_a_log_or_a_header_is_invalid() {
         for id in [
             &b""[..],
             b" a",

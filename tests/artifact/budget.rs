@@ -1,4 +1,4 @@
-//! The hostcall budget of docs/hostcalls.md, exact: the page is the test's expectation.
+//! The exact hostcall budget of docs/hostcalls.md: the page is the test's expectation.
 
 use std::path::Path;
 use std::time::Duration;
@@ -22,7 +22,7 @@ fn budget(heading: &str) -> Vec<Expected> {
     rows.map(Expected::call).collect()
 }
 
-/// Hostcalls and allocations that the page's first table gives for a callback.
+/// Hostcalls and allocations in the page's first table for a callback.
 fn totals(callback: &str) -> (usize, usize) {
     let page = page();
     let row = page.lines().find(|line| line.starts_with(&format!("| {callback} |")));
@@ -36,7 +36,7 @@ fn strict(configuration: &str) -> Gateway {
     gateway
 }
 
-/// Begins a stream whose request headers are no part of what is tested.
+/// Begins a stream whose request headers are not part of the test.
 fn begun(gateway: &mut Gateway, stream: Stream) -> u32 {
     let id = gateway.begin(stream);
     gateway.host.lenient();
@@ -190,7 +190,7 @@ fn an_ordinary_request_stays_within_its_instructions() {
     assert!(instructions < 180_000, "{instructions}");
 }
 
-/// What the interpreter does at the end of a request with this target or header.
+/// Instructions executed at the end of a request with this target or header.
 fn instructions_of_log(gateway: &mut Gateway, name: &str, value: &str) -> u64 {
     let mut stream = ordinary();
     stream.request_headers.as_mut().unwrap().set(name, value);
@@ -200,7 +200,7 @@ fn instructions_of_log(gateway: &mut Gateway, name: &str, value: &str) -> u64 {
     gateway.host.instructions()
 }
 
-/// Instructions at the end of a request with 8 kB and with 58 kB of each shape, of the costliest.
+/// Instructions at the end of a request with 8 kB and with 58 kB of the costliest shape.
 fn costliest(configuration: &str) -> (u64, u64, String) {
     const SHAPES: [&str; 18] = [
         "a=1&",
@@ -240,7 +240,7 @@ fn costliest(configuration: &str) -> (u64, u64, String) {
                 instructions_of_log(&mut gateway, name, &value)
             };
             let (short, long) = (at(8_000), at(58_000));
-            // What remains is to see that it is UTF-8, and where path and query end.
+            // The rest is the check for UTF-8, and finding the ends of path and query.
             let more = long.saturating_sub(short) / 50_000;
             assert!(more < 200, "{name} {start}{shape}…: {short}, {long}: {more} a byte more");
             if long > most.1 {

@@ -1,10 +1,10 @@
-//! Configurations that are good, bad, or of the wrong kind.
+//! Configurations that are valid, invalid, or of the wrong kind.
 
 use gatelog_testkit::mock_host::{LogLevel, World};
 
 use crate::gateway::{Gateway, ROOT, ordinary, record};
 
-/// The lines that the filter logged on refusing a configuration.
+/// The lines that the filter logged when it rejected a configuration.
 fn refusal(configuration: &[u8]) -> Vec<String> {
     let mut gateway = Gateway::unconfigured();
     assert!(!gateway.host.configure(ROOT, configuration), "it was taken");
@@ -26,7 +26,7 @@ fn no_configuration_at_all_is_a_working_one() {
 
 #[test]
 fn a_struct_is_refused_with_the_remedy() {
-    // {"service": "edge"} as google.protobuf.Struct, the way Envoy hands it over.
+    // {"service": "edge"} as google.protobuf.Struct, as Envoy passes it.
     let protobuf = b"\x0a\x11\x0a\x07service\x12\x06\x1a\x04edge";
     let lines = refusal(protobuf);
     assert_eq!(lines.len(), 1);
@@ -44,7 +44,7 @@ fn every_fault_is_named_at_once() {
 }
 
 #[test]
-fn what_is_no_configuration_is_refused_and_the_vm_lives() {
+fn an_invalid_configuration_is_rejected_and_the_vm_survives() {
     let huge = vec![b' '; 2 * 1024 * 1024];
     let deep = [vec![b'['; 10_000], vec![b']'; 10_000]].concat();
     for configuration in [

@@ -1,4 +1,4 @@
-//! Batches, and collectors that are away, slow, full or lying.
+//! Batches, and collectors that are down, slow, full or misbehaving.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::gateway::{Gateway, ROOT, batch, ordinary, record};
 const TICK: Duration = Duration::from_millis(200);
 const LONG: Duration = Duration::from_secs(11);
 
-/// A gateway with this many records in its queue and the first batch under way.
+/// A gateway with this many records in its queue and the first batch in flight.
 fn sent(configuration: &str, records: usize) -> Gateway {
     let mut gateway = Gateway::start(configuration);
     for _ in 0..records {
@@ -94,7 +94,7 @@ fn retry_after_is_honoured() {
 }
 
 #[test]
-fn a_nonsensical_retry_after_is_passed_over() {
+fn a_nonsensical_retry_after_is_ignored() {
     for value in ["-1", "soon", "99999999999999999999999999", "Wed, 21 Oct 2026 07:28:00 GMT"] {
         let mut gateway = sent("{}", 1);
         answer(&mut gateway, Answer::status(503).header("retry-after", value));
@@ -175,7 +175,7 @@ fn no_more_batches_are_under_way_than_allowed() {
 }
 
 #[test]
-fn a_full_queue_sheds_the_least_grave_and_counts_it() {
+fn a_full_queue_drops_the_least_severe_records_and_counts_them() {
     let mut gateway =
         Gateway::start(r#"{"delivery": {"queue_max_bytes": 65536, "batch_max_bytes": 16384}}"#);
     gateway.host.world_mut().clusters.clear();

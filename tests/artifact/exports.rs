@@ -1,4 +1,4 @@
-//! What the module exports, and what it asks for.
+//! What the module exports and imports.
 
 use crate::gateway::{Gateway, artifact};
 
@@ -27,7 +27,7 @@ fn only_callbacks_that_the_filter_acts_on_are_exported() {
 
 #[test]
 fn the_filter_cannot_answer_for_a_service() {
-    // What is not imported cannot be called, whatever a client sends.
+    // A function that is not imported cannot be called, whatever a client sends.
     for import in [
         "env.proxy_send_local_response",
         "env.proxy_close_stream",

@@ -6,8 +6,8 @@ use gatelog_testkit::mock_host::{Action, Answer, Fault, Status};
 
 use crate::gateway::{Gateway, ROOT, ordinary};
 
-/// A life in short: configure, an exchange, one that never began, a batch that is refused and
-/// then taken, the end.
+/// A short lifetime: configure, an exchange, one that never reached the filter, a batch that is refused and
+/// then accepted, the end.
 fn live(gateway: &mut Gateway) {
     gateway.host.configure(ROOT, r#"{"tenant": {"strip_untrusted": true}, "level": "DEBUG"}"#);
     let mut stream = ordinary();

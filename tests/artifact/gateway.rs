@@ -69,7 +69,7 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Starts with a configuration that must be taken.
+    /// Starts with a configuration that must be accepted.
     pub(crate) fn start(configuration: &str) -> Self {
         let mut gateway = Self::unconfigured();
         assert!(gateway.host.configure(ROOT, configuration), "{:?}", gateway.host.world().logs);
@@ -83,7 +83,7 @@ impl Gateway {
         Self::in_world(world)
     }
 
-    /// The same in a world of the test's own.
+    /// The same in a world that the test provides.
     pub(crate) fn in_world(world: World) -> Self {
         let mut host = MockHost::start(artifact(), world);
         host.lenient();
@@ -101,7 +101,7 @@ impl Gateway {
         id
     }
 
-    /// Ends a stream as Envoy does, and gives what became of it.
+    /// Ends a stream as Envoy does, and returns its result.
     pub(crate) fn end(&mut self, id: u32) -> Stream {
         self.host.log(id);
         let stream = self.host.world().streams[&id].clone();
@@ -141,7 +141,7 @@ impl Gateway {
     }
 
     /// Plays a collector that answers by a rule, until the filter has nothing more to send;
-    /// gives the callouts that it answered.
+    /// returns the callouts that it answered.
     pub(crate) fn collect(&mut self, rule: impl Fn(&Callout) -> Answer) -> Vec<Callout> {
         let mut taken = Vec::new();
         for _ in 0..10_000 {
@@ -160,7 +160,7 @@ impl Gateway {
         panic!("the queue never empties: {} batches were sent", taken.len());
     }
 
-    /// A metric of the filter, by its name behind `gatelog.`.
+    /// A metric of the filter, by its name after `gatelog.`.
     pub(crate) fn metric(&self, name: &str) -> i64 {
         let name = format!("gatelog.{name}");
         self.host.world().metric(&name).unwrap_or_else(|| panic!("no metric {name}"))

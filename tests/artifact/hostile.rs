@@ -1,4 +1,4 @@
-//! Bytes that no well-meant client sends.
+//! Bytes that no well-behaved client sends.
 
 use gatelog_testkit::mock_host::{Answer, Headers, Stream};
 use gatelog_testkit::secret_shapes::{self, Place};
@@ -21,7 +21,7 @@ const NASTY: [&[u8]; 12] = [
     b"{\"$date\":1}",
 ];
 
-/// A whole exchange of a nasty value, which must leave one line of valid JSON.
+/// A whole exchange with a nasty value, which must leave one line of valid JSON.
 fn survives(gateway: &mut Gateway, stream: Stream, what: &str) -> Value {
     let stream = gateway.serve(stream);
     let line = &stream.filter_state["gatelog"];

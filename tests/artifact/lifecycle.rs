@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::gateway::{Gateway, ROOT, batch, ordinary, record};
 
-/// A stream that an earlier filter refused with 403: Envoy creates and logs it, no more.
+/// A stream that an earlier filter rejected with 403: Envoy only creates and logs it.
 fn refused() -> Stream {
     let mut stream = ordinary();
     stream
@@ -34,7 +34,7 @@ fn a_stream_that_was_never_begun_is_recorded_with_the_id_envoy_gave_it() {
 }
 
 #[test]
-fn codec_garbage_has_a_record_though_envoy_knows_nothing_of_it() {
+fn codec_garbage_has_a_record_although_envoy_knows_nothing_about_it() {
     let mut gateway = Gateway::start("{}");
     let mut garbage = Stream::default();
     garbage.property("response.code", 400_u64).property("response.flags", 0_u64);
@@ -46,7 +46,7 @@ fn codec_garbage_has_a_record_though_envoy_knows_nothing_of_it() {
 }
 
 #[test]
-fn an_empty_request_map_is_no_trouble() {
+fn an_empty_request_map_is_harmless() {
     let mut gateway = Gateway::start("{}");
     let empty = Stream { request_headers: Some(Headers::new()), ..Stream::default() };
     let id = gateway.begin(empty);
@@ -155,9 +155,9 @@ fn a_stream_before_any_configuration_passes_untouched() {
     assert!(gateway.host.done(ROOT));
 }
 
-/// Each callback for contexts that are unknown, of the wrong kind, created twice or gone already.
+/// Each callback for contexts that are unknown, of the wrong kind, created twice or already deleted.
 #[test]
-fn a_callback_for_a_context_that_makes_no_sense_is_passed_over() {
+fn a_callback_for_an_invalid_context_is_ignored() {
     let callbacks: [(&str, &[u32]); 8] = [
         ("proxy_on_configure", &[2]),
         ("proxy_on_tick", &[]),
@@ -178,7 +178,7 @@ fn a_callback_for_a_context_that_makes_no_sense_is_passed_over() {
             gateway.host.call(name, &[&[id], arguments].concat()).unwrap();
         }
     }
-    // What only roots are asked, asked of a stream, and the other way round.
+    // Root callbacks on a stream, and stream callbacks on a root.
     for (name, id) in [
         ("proxy_on_configure", stream),
         ("proxy_on_tick", stream),

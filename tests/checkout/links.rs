@@ -8,7 +8,7 @@ use std::process::Command;
 
 use gatelog_testkit::checkout;
 
-/// The pages that git knows, or would take in.
+/// The pages that git tracks or would add.
 fn pages() -> Vec<PathBuf> {
     let mut git = Command::new("git");
     git.args(["ls-files", "--cached", "--others", "--exclude-standard", "*.md"]);
@@ -29,7 +29,7 @@ fn prose(text: &str) -> Vec<&str> {
     outside.collect()
 }
 
-/// A line without what stands in backticks.
+/// A line without its text in backticks.
 fn without_code(line: &str) -> String {
     line.split('`').step_by(2).collect()
 }
@@ -41,7 +41,7 @@ fn targets(line: &str) -> Vec<String> {
     rest.filter_map(|rest| Some(rest.split_once(')')?.0.to_owned())).collect()
 }
 
-/// A heading as the anchor that GitHub gives it.
+/// The anchor that GitHub generates for a heading.
 fn anchor(heading: &str) -> String {
     let letters = heading.trim().to_lowercase();
     let letters = letters
@@ -50,7 +50,7 @@ fn anchor(heading: &str) -> String {
     letters.map(|letter| if letter == ' ' { '-' } else { letter }).collect()
 }
 
-/// The anchors of a page: a heading that comes again gets a number.
+/// The anchors of a page: a repeated heading gets a number.
 fn anchors(text: &str) -> BTreeSet<String> {
     let mut seen = BTreeMap::new();
     let mut anchors = BTreeSet::new();
@@ -67,7 +67,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
     anchors
 }
 
-/// `a/b/../c` as `a/c`; none when it leaves the checkout.
+/// `a/b/../c` as `a/c`; `None` if it leaves the checkout.
 fn within(path: &Path) -> Option<PathBuf> {
     let mut clean = PathBuf::new();
     for part in path.components() {
@@ -91,7 +91,7 @@ fn fault(page: &Path, target: &str) -> Option<String> {
     let Some(linked) = within(&linked) else { return Some("leaves the checkout".to_owned()) };
     let file = checkout().join(&linked);
     if !file.exists() {
-        return Some(format!("there is no {}", linked.display()));
+        return Some(format!("{} does not exist", linked.display()));
     }
     let heading = heading?;
     let text = fs::read_to_string(file).unwrap();
@@ -99,7 +99,7 @@ fn fault(page: &Path, target: &str) -> Option<String> {
 }
 
 #[test]
-fn every_relative_link_and_anchor_leads_somewhere() {
+fn every_relative_link_and_anchor_resolves() {
     let pages = pages();
     assert!(pages.contains(&PathBuf::from("docs/record.md")), "{pages:?}");
     let mut faults = Vec::new();
@@ -143,7 +143,7 @@ fn every_decision_is_in_the_index_and_has_its_three_parts() {
 }
 
 #[test]
-fn a_link_that_leads_nowhere_is_a_fault() {
+fn a_broken_link_is_reported() {
     let page = Path::new("docs/security.md");
     for target in ["record.md", "record.md#bounds", "#threats", "../README.md", "https://a.test"] {
         assert_eq!(fault(page, target), None, "{target}");
@@ -154,7 +154,7 @@ fn a_link_that_leads_nowhere_is_a_fault() {
 }
 
 #[test]
-fn anchors_are_githubs() {
+fn anchors_match_githubs() {
     let page = "# Away: with `it`?\n\n```sh\n# not one\n```\n## Twice\n## Twice\n#tag\n";
     let expected = ["away-with-it", "twice", "twice-1"].map(str::to_owned);
     assert_eq!(anchors(page), BTreeSet::from(expected));

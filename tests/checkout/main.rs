@@ -1,4 +1,4 @@
-//! What holds of the checkout itself, before anything of it runs.
+//! Checks of the checkout itself, before anything runs.
 
 #![allow(
     clippy::arithmetic_side_effects,

@@ -20,7 +20,7 @@ fn packages() -> Vec<Value> {
     metadata["packages"].as_array().unwrap().clone()
 }
 
-/// What our own code uses of the standard library is clippy's `incompatible_msrv` to tell.
+/// Clippy's `incompatible_msrv` checks our own code's use of the standard library.
 #[test]
 fn no_dependency_needs_a_newer_compiler_than_the_workspace_declares() {
     let packages = packages();

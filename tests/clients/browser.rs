@@ -16,10 +16,10 @@ use crate::contains::assert_contains;
 use crate::program::{Service, command, output_of};
 use crate::websocket;
 
-/// What the cookie of the page holds.
+/// The value of the page's cookie.
 const SECRET: &str = "s3cret-session";
 
-/// What a browser is given.
+/// The pages for the browser.
 async fn pages() -> SampleService {
     let page = async || {
         let cookie = format!("session={SECRET}; Path=/; HttpOnly");
@@ -36,7 +36,7 @@ async fn pages() -> SampleService {
     SampleService::serve(app).await.unwrap()
 }
 
-/// The gateway with these pages behind it, and with Envoy's filter for requests across origins.
+/// The gateway in front of these pages, with Envoy's CORS filter.
 async fn start(pages: &SampleService, chat: &Service, expose: bool) -> Gateway {
     let mut options = GatewayOptions::shipped().unwrap();
     let config = &mut options.envoy.config;
@@ -68,7 +68,7 @@ async fn start(pages: &SampleService, chat: &Service, expose: bool) -> Gateway {
     Gateway::start_with(options).await.unwrap()
 }
 
-/// What the browser tells of its visit.
+/// What the browser reports about its visit.
 async fn visit(gateway: &Gateway, pages: &SampleService) -> Value {
     let modules = checkout().join(".tools/clients/node_modules");
     assert!(modules.exists(), "{} is missing: run 'make tools'", modules.display());
@@ -84,14 +84,14 @@ async fn of(gateway: &Gateway, path: &str, value: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn what_a_browser_does_is_on_record_and_its_pages_can_read_the_ids() {
+async fn a_browsers_requests_are_recorded_and_its_pages_can_read_the_ids() {
     let (pages, chat) = (pages().await, Service::start("websocket_service.py").await);
     let gateway = start(&pages, &chat, true).await;
     let told = visit(&gateway, &pages).await;
     let agent = &told["userAgent"];
     assert!(agent.as_str().unwrap().contains("Chrome/"), "{agent}");
 
-    // The page itself, and what it fetches from its own and from another origin.
+    // The page itself, and its fetches from the same and from another origin.
     assert_contains(&told["page"], &json!({"status": 200, "title": "a page"}));
     for (fetch, id) in [("same", "same-origin"), ("cross", "cross-origin")] {
         let expected = json!({"status": 200, "correlationId": id, "application": "1"});
@@ -106,7 +106,7 @@ async fn what_a_browser_does_is_on_record_and_its_pages_can_read_the_ids() {
         });
         assert_contains(&record, &expected);
     }
-    // The browser asked before it sent the header to another origin.
+    // The browser sent a preflight before it sent the header to another origin.
     let preflight = of(&gateway, "http.method", &json!("OPTIONS")).await;
     let expected = json!({"level": "INFO", "http": {"status": 200, "path": "/app/data"}});
     assert_contains(&preflight, &expected);

@@ -1,4 +1,4 @@
-//! Comparing a record with what is known of it.
+//! Compares a record with its expected parts.
 
 use serde_json::Value;
 

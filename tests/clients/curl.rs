@@ -98,7 +98,7 @@ async fn ids_that_curl_sends_are_handled_as_documented() {
         let expected = json!({"correlation_id": "corr_456", "client_request_id": "mine"});
         assert_contains(&got.record["context"], &expected);
 
-        // What is no id is not adopted, and kept beside the one that was made.
+        // An invalid id is not adopted, and is kept beside the generated one.
         let faulty = ["-H", "X-Correlation-ID: two words"];
         let got = exchange(&gateway, path, &[&[flag], &faulty[..]].concat()).await;
         let id = got.header("x-request-id");
@@ -154,12 +154,12 @@ async fn an_upload_that_waits_for_100_continue_is_a_record_of_its_final_status()
         assert_contains(&got.record, &expected);
         assert!(got.record["http"]["request_bytes"].as_u64().unwrap() > 1 << 20);
     }
-    // Each upload made the service call another one.
+    // Each upload made the service call another service.
     exactly(&gateway.database, "audit_logs", 2 * VERSIONS.len()).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_curl_that_is_stopped_amid_its_upload_is_a_warning() {
+async fn a_curl_stopped_during_its_upload_is_a_warning() {
     let gateway = Gateway::start().await.unwrap();
     for (flag, protocol) in VERSIONS {
         let id = format!("stopped{flag}");

@@ -1,4 +1,4 @@
-//! gRPC, by grpcio: the C core that Python, Ruby, PHP and C++ programs speak it with.
+//! gRPC with grpcio: the C core that Python, Ruby, PHP and C++ programs use.
 
 use gatelog_testkit::stored::{exactly, one};
 use gatelog_testkit::{Gateway, GatewayOptions};
@@ -23,14 +23,14 @@ async fn start() -> (Gateway, Service) {
     let to = |name: &str, prefix: &str, cluster: &str| json!({"name": name, "match": {"prefix": prefix}, "route": {"cluster": cluster}});
     routes.insert(0, to("calls", "/gatelog.test.Calls/", "calls"));
     routes.insert(0, to("dead", "/gatelog.test.Dead/", "reports"));
-    // Where the service does not learn of the client's deadline.
+    // A route on which the service does not learn the client's deadline.
     let mut untold = to("untold", "/gatelog.test.Calls/Wait", "calls");
     untold["request_headers_to_remove"] = json!(["grpc-timeout"]);
     routes.insert(0, untold);
     (Gateway::start_with(options).await.unwrap(), service)
 }
 
-/// Makes a call; gives what the client tells of it, and its record.
+/// Makes a call; returns what the client reports, and its record.
 async fn call(
     gateway: &Gateway,
     id: &str,
@@ -98,7 +98,7 @@ async fn a_call_has_the_level_of_its_status_and_the_client_gets_the_ids() {
         assert_contains(&record, expected);
         assert_eq!(record["http"]["status"], 200);
     }
-    // Every call is a POST, which the audit trail keeps unless it is told otherwise.
+    // Every call is a POST, which is audited by default.
     exactly(&gateway.database, "audit_logs", cases.len()).await.unwrap();
 }
 
@@ -126,7 +126,7 @@ async fn a_deadline_is_recorded_as_whoever_noticed_it_first_ended_the_call() {
     let (told, record) = call(&gateway, "deadline", "Calls/Hold", "", &how).await;
     assert_contains(&told, &json!({"code": "DEADLINE_EXCEEDED", "messages": []}));
     let expected = if record["level"] == "ERROR" {
-        // The service, which was told of it.
+        // The service, which knows it.
         json!({"http": {"status": 200}, "error": {"grpc_status": 4, "flags": null}})
     } else {
         let error = json!({"grpc_status": null, "flags": ["DR"]});

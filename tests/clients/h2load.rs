@@ -46,7 +46,7 @@ async fn every_stream_of_h2load_is_one_record_with_an_id_of_its_own() {
         records.iter().map(|record| record["context"]["request_id"].as_str().unwrap()).collect();
     assert_eq!(ids.len(), REQUESTS);
 
-    // Each worker's numbers are whole.
+    // Each worker's numbers have no holes.
     let mut numbers: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
     for record in &records {
         let source = &record["source"];

@@ -1,5 +1,5 @@
-//! The gateway of `envoy/envoy.yaml`, driven by programs that people use and that nobody here
-//! wrote: what each of them sees, and the records it leaves. `make test-clients` builds the parts
+//! The gateway of `envoy/envoy.yaml`, driven by widely used third-party
+//! clients: what each of them sees, and the records it leaves. `make test-clients` builds the parts
 //! and runs these.
 
 #![allow(

@@ -1,4 +1,4 @@
-//! Programs of others, as processes that end with the test.
+//! Third-party programs, as processes that end with the test.
 
 use std::ffi::OsStr;
 use std::net::SocketAddr;
@@ -11,10 +11,10 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-/// Longest that a client may take, and a service until it listens.
+/// Maximum time for a client to finish, and for a service to start listening.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// What a program that has ended left behind.
+/// The output of a program that has ended.
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: String,
@@ -45,7 +45,7 @@ pub(crate) async fn run(command: Command) -> Ended {
     Ended { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-/// Runs a program that must succeed, and gives what it printed.
+/// Runs a program that must succeed, and returns its output.
 pub(crate) async fn output_of(command: Command) -> String {
     let what = format!("{:?}", command.as_std());
     let ended = run(command).await;
@@ -60,7 +60,7 @@ fn script(name: &str) -> Command {
     command
 }
 
-/// Runs a script of this directory, and gives what it tells of its exchange.
+/// Runs a script of this directory, and returns what it reports about its exchange.
 pub(crate) async fn told_by(name: &str, arguments: &[&str]) -> Value {
     let mut command = script(name);
     command.args(arguments);

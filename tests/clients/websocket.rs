@@ -1,4 +1,4 @@
-//! The protocol of web sockets, by the Python library `websockets`.
+//! WebSocket, with the Python library `websockets`.
 
 use anyhow::Result;
 use gatelog_testkit::stored::{exactly, one};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::contains::assert_contains;
 use crate::program::{Service, told_by};
 
-/// Adds a route that may be upgraded.
+/// Adds a route that allows upgrades.
 pub(crate) fn route(config: &mut EnvoyConfig, service: &Service) -> Result<()> {
     config.add_cluster("chat", service.address())?;
     let upgrades = json!([{"upgrade_type": "websocket"}]);
@@ -27,7 +27,7 @@ async fn start() -> (Gateway, Service) {
     (Gateway::start_with(options).await.unwrap(), service)
 }
 
-/// Opens a WebSocket and has it ended; gives what the client tells of it, and its record.
+/// Opens and ends a WebSocket; returns what the client reports, and its record.
 async fn talk(gateway: &Gateway, path: &str, ending: &str) -> (Value, Value) {
     let url = format!("ws://{}{path}", gateway.address());
     let told = told_by("websocket_client.py", &[&url, ending, ending]).await;

@@ -31,7 +31,7 @@ impl Post {
     }
 }
 
-/// Takes what is posted; the test answers.
+/// Receives posts; the test answers them.
 #[derive(Default)]
 pub(crate) struct Collector {
     posts: Mutex<Vec<Post>>,
@@ -39,12 +39,12 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    /// From now on the host does not send what is posted, or does.
+    /// Sets whether the host refuses to send posts from now on.
     pub(crate) fn refuse(&self, refusal: Option<HttpCallRefusal>) {
         *self.refusal.lock().unwrap() = refusal;
     }
 
-    /// What was posted and not yet asked for.
+    /// Posts that the test has not read yet.
     pub(crate) fn posted(&self) -> Vec<Post> {
         std::mem::take(&mut self.posts.lock().unwrap())
     }

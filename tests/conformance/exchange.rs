@@ -1,4 +1,4 @@
-//! What the proxy knows of one exchange, and lends to the filter.
+//! The state of one exchange, as the proxy exposes it to the filter.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub(crate) struct Exchange {
     response: VecHeaderMap,
     properties: BTreeMap<String, Vec<u8>>,
     published: BTreeMap<String, Vec<u8>>,
-    /// Reads and writes that the ABI does not allow where the filter tried them.
+    /// Reads and writes that the ABI does not allow in the callback where the filter tried them.
     pub(crate) violations: Vec<String>,
 }
 

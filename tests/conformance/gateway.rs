@@ -81,7 +81,7 @@ impl Gateway {
         self.guest.start(plugin).unwrap()
     }
 
-    /// A worker with a root context whose configuration was taken.
+    /// A worker with a root context whose configuration was accepted.
     pub(crate) fn serving(configuration: &str) -> (Self, ContextId) {
         let mut gateway = Self::default();
         match gateway.start("gatelog", configuration) {
@@ -99,12 +99,12 @@ impl Gateway {
         severe.map(|(_, line)| line.clone()).collect()
     }
 
-    /// A counter or gauge of the filter, by its name behind `gatelog.`.
+    /// A counter or gauge of the filter, by its name after `gatelog.`.
     pub(crate) fn metric(&self, root: ContextId, name: &str) -> u64 {
         self.metrics.value(Invocation::new(self.guest.id(), root), name)
     }
 
-    /// Creates a stream, and no more.
+    /// Only creates a stream.
     pub(crate) fn create(&mut self, root: ContextId) -> ContextId {
         let stream = self.guest.enter_root().on_context_create(Some(root)).unwrap();
         self.guest.expect_stream_kind(stream, StreamKind::Http).unwrap();
@@ -129,7 +129,7 @@ impl Gateway {
         self.end(stream, exchange)
     }
 
-    /// Ends an exchange, as far as it came.
+    /// Ends an exchange in its current state.
     pub(crate) fn end(&mut self, stream: ContextId, exchange: Exchange) -> Exchange {
         let ((), exchange) = self.guest.with(exchange, |scope| {
             assert!(scope.on_done(stream).unwrap());

@@ -1,6 +1,6 @@
-//! The shipped `target/gatelog.wasm` on a host that shares no code with Envoy's: whatever the filter
-//! does must follow from the ABI alone. Where Envoy is lenient this host is not: what a callback may
-//! not read or write is refused to it, and noted. Time and the collector are the test's.
+//! The shipped `target/gatelog.wasm` on a host that shares no code with Envoy's: everything that the filter
+//! does must follow from the ABI alone. This host is stricter than Envoy: reads and writes that a callback
+//! may not make are rejected and recorded. The test controls time and the collector.
 //! `make test-conformance` runs these.
 
 mod collector;

@@ -1,4 +1,4 @@
-//! Metrics that can be asked for by name.
+//! Metrics that can be looked up by name.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -14,7 +14,7 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// A counter or gauge of the filter, by its name behind `gatelog.`.
+    /// A counter or gauge of the filter, by its name after `gatelog.`.
     pub(crate) fn value(&self, call: Invocation, name: &str) -> u64 {
         let name = format!("gatelog.{name}");
         let metric = self.named.lock().unwrap().get(name.as_bytes()).copied();

@@ -1,4 +1,4 @@
-//! The collector away: requests go on, and nothing is lost.
+//! The collector down: requests continue, and nothing is lost.
 
 use anyhow::ensure;
 use gatelog_testkit::{Gateway, eventually};
@@ -30,7 +30,7 @@ async fn records_made_while_the_collector_is_killed_arrive_when_it_is_back() {
     .unwrap();
 }
 
-/// The sum of all numbers under this key, wherever they stand.
+/// The sum of all numbers under this key, at any depth.
 fn sum(value: &Value, key: &str) -> u64 {
     match value {
         Value::Object(object) => object

@@ -1,6 +1,6 @@
-//! What Istio and Envoy Gateway make of the files for them, as an Envoy's own configuration, on a real
+//! The Envoy configuration that Istio and Envoy Gateway generate from the files for them, on a real
 //! Envoy: the filter and its environment as those control planes build them (docs/support.md), in
-//! front of a collector that asks for a token.
+//! front of a collector that requires a token.
 
 use std::process::Command;
 
@@ -34,11 +34,11 @@ impl System {
     }
 }
 
-/// What of it a test chooses.
+/// The parts that a test chooses.
 struct Choice {
     /// Whether the pods carry `GATELOG_TOKEN`.
     token: bool,
-    /// Whether the module can be had.
+    /// Whether the module can be fetched.
     module: bool,
     failure_policy: &'static str,
 }
@@ -132,8 +132,8 @@ async fn istio(plugin: &Value, phase: &Value, telemetry: &Value, choice: &Choice
     start(choice, cluster, expression, install, Vec::new()).await
 }
 
-/// Envoy Gateway: the module comes over HTTP from the control plane, and the filter is switched off
-/// but for the routes of the policy.
+/// Envoy Gateway: the module comes over HTTP from the control plane, and the filter is disabled
+/// except on the routes of the policy.
 async fn envoy_gateway(choice: &Choice) -> System {
     let documents = yaml_documents("envoy/envoy-gateway.yaml").unwrap();
     let wasm = find(&documents, "EnvoyExtensionPolicy")["spec"]["wasm"][0].clone();
@@ -249,7 +249,7 @@ async fn envoy_gateways_file_delivers_with_the_token_of_the_pods_environment() {
 }
 
 #[tokio::test]
-async fn envoy_gateway_passes_a_filter_over_that_cannot_be_had_or_refuses_its_configuration() {
+async fn envoy_gateway_bypasses_a_filter_that_cannot_be_fetched_or_rejects_its_configuration() {
     for choice in [Choice { token: false, ..SHIPPED }, Choice { module: false, ..SHIPPED }] {
         let system = envoy_gateway(&choice).await;
         let reply = system.get(PATH).await;

@@ -1,4 +1,4 @@
-//! The other files under `envoy/` that an Envoy of one's own runs: each is started as what it is for.
+//! The other files under `envoy/` for plain Envoy: each is started for its purpose.
 
 use std::net::SocketAddr;
 use std::process::{Command, Output};
@@ -25,7 +25,7 @@ async fn the_minimal_filter_entry_is_enough() {
     exactly(&gateway.database, "info_logs", 1).await.unwrap();
 }
 
-/// A collector that takes batches with this token only.
+/// A collector that accepts only batches with this token.
 async fn guarded(database: &Database, directory: &TempDir, token: &str) -> Collector {
     let tokens = directory.path().join("tokens");
     std::fs::write(&tokens, format!("another-token-beside-it\n{token}\n")).unwrap();
@@ -48,7 +48,7 @@ async fn the_containers_configuration_delivers_with_the_token_of_its_environment
     config.built_filter().unwrap();
     *config.at("/static_resources/listeners/1/address/socket_address/port_value").unwrap() =
         json!(0);
-    // Where the administration interface will listen is known once it does.
+    // The admin interface's port is known once it listens.
     let (nowhere, _socket) = unreachable_address().unwrap();
     let admin = FaultProxy::start(nowhere).await.unwrap();
     config.cluster_at("admin", admin.address()).unwrap();
@@ -62,7 +62,7 @@ async fn the_containers_configuration_delivers_with_the_token_of_its_environment
     let stored = &exactly(&database, "info_logs", 1).await.unwrap()[0];
     assert_eq!(at(stored, "/source/gateway"), "pod-7", "{stored:#}");
 
-    // Scrapes get the metrics, nobody gets anything else of the administration interface.
+    // Scrapes get the metrics; nothing else of the admin interface is reachable.
     let stats = envoy.address_of("stats").await.unwrap();
     let stats = SocketAddr::from(([127, 0, 0, 1], stats.port()));
     let scraped = client.get(stats, "/stats/prometheus").await.unwrap();
@@ -85,7 +85,7 @@ async fn the_containers_configuration_delivers_with_the_token_of_its_environment
 }
 
 #[tokio::test]
-async fn what_the_files_say_to_put_in_for_a_token_is_enough() {
+async fn the_token_settings_that_the_files_suggest_are_enough() {
     const TOKEN: &str = "a-token-of-more-than-16";
     for file in ["envoy/envoy.yaml", "envoy/jwt.yaml", "envoy/filter.yaml"] {
         let directory = tempfile::tempdir().unwrap();
@@ -116,7 +116,7 @@ fn keys() -> Value {
 }
 
 /// HS256 of `{"iss":"https://identity.example.com","aud":"gateway","sub":"user_42",
-/// "org_id":"org_123","exp":4102444800}`: good until the year 2100.
+/// "org_id":"org_123","exp":4102444800}`: valid until the year 2100.
 const TOKEN: &str = concat!(
     "eyJhbGciOiAiSFMyNTYiLCAia2lkIjogInRlc3QiLCAidHlwIjogIkpXVCJ9.",
     "eyJpc3MiOiAiaHR0cHM6Ly9pZGVudGl0eS5leGFtcGxlLmNvbSIsICJhdWQiOiAiZ2F0ZXdheSIsICJzdWIiOiAidXNlcl80MiIsICJvcmdfaWQiOiAib3JnXzEyMyIsICJleHAiOiA0MTAyNDQ0ODAwfQ.",
@@ -178,7 +178,7 @@ async fn drain(gateway: &Gateway, seconds: &str, quiet: &str) -> Output {
 #[tokio::test]
 async fn after_the_drain_recipe_no_record_is_missing() {
     let mut options = GatewayOptions::shipped().unwrap();
-    // So slow that the records are still queued when the recipe starts.
+    // Slow enough that the records are still queued when the recipe starts.
     let slow = [("/delivery/flush_interval", json!("1s"))];
     options.envoy.config.filter_options(&slow).unwrap();
     let mut gateway = Gateway::start_with(options).await.unwrap();

@@ -57,7 +57,7 @@ async fn services_see_the_ids_that_the_client_and_the_record_get() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_text_stop_neither_the_request_nor_the_record() {
+async fn bytes_that_are_not_text_stop_neither_the_request_nor_the_record() {
     let gateway = Gateway::start().await.unwrap();
     let hostile: [(&str, &[u8]); 6] = [
         ("x-correlation-id", b"\xff\xfe"),
@@ -80,7 +80,7 @@ async fn bytes_that_are_no_text_stop_neither_the_request_nor_the_record() {
 #[tokio::test]
 async fn a_request_that_envoy_refuses_before_the_filters_is_still_recorded() {
     let gateway = Gateway::start().await.unwrap();
-    // HTTP/1.1 without a host: refused by the connection manager.
+    // HTTP/1.1 without a host: rejected by the connection manager.
     let request = b"GET /api/v1/messages HTTP/1.1\r\nconnection: close\r\n\r\n";
     let answer = raw_exchange(gateway.address(), request, Duration::from_secs(10)).await.unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 400"), "{}", String::from_utf8_lossy(&answer));

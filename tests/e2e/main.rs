@@ -1,5 +1,5 @@
-//! End to end, on a real Envoy, the real collector and a real database: what a client does is what
-//! the records say. `make test-e2e` builds the parts and runs these.
+//! End to end, on a real Envoy, the real collector and a real database: the records say what a
+//! client did. `make test-e2e` builds the parts and runs these.
 
 #![allow(
     clippy::arithmetic_side_effects,

@@ -1,4 +1,4 @@
-//! The documented queries, as a driver sends them: the right answers, and by an index.
+//! The documented queries, as a driver sends them: correct answers, using an index.
 
 use gatelog_testkit::{Database, Gateway};
 use mongodb::bson::{Document, doc};

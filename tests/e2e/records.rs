@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::stored::{at, exactly};
 
-/// What a request must become.
+/// The expected record of a request.
 struct Case {
     method: Method,
     path: &'static str,
@@ -50,7 +50,7 @@ const COLLECTIONS: [(&str, &str); 5] = [
     ("CRITICAL", "critical_logs"),
 ];
 
-/// What the client knows of a request it sent.
+/// What the client knows about a request that it sent.
 struct Sent {
     case: &'static Case,
     request_id: String,
@@ -145,7 +145,7 @@ async fn every_request_is_one_record_with_the_right_fields_in_the_right_place() 
     for line in &lines {
         let mut record = stored[line["context"]["request_id"].as_str().unwrap()].clone();
         let mut line = line.clone();
-        // In the database `id` is `_id`, and the instant stands there once more, as a date.
+        // In the database `id` is `_id`, and the instant is stored a second time, as a date.
         line.as_object_mut().unwrap().remove("id").unwrap();
         for key in ["_id", "created_at"] {
             record.as_object_mut().unwrap().remove(key).unwrap();

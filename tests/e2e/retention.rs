@@ -1,4 +1,4 @@
-//! Every collection forgets at its own time.
+//! Every collection has its own retention.
 
 use gatelog_testkit::{Collector, CollectorOptions, Database};
 use mongodb::bson::doc;

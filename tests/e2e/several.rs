@@ -13,15 +13,15 @@ use serde_json::Value;
 
 use crate::stored::{at, json};
 
-/// Collectors tell one another of their accounts every few seconds.
+/// Collectors share their accounts every few seconds.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 const CLIENTS: usize = 6;
 const REQUESTS_EACH: usize = 150;
 const REQUESTS: usize = CLIENTS * REQUESTS_EACH;
-/// Every so manieth request is a POST, and so audited.
+/// One in this many requests is a POST, and so audited.
 const POST_EVERY: usize = 10;
-/// Every so manieth request finds a dead upstream.
+/// One in this many requests goes to a dead upstream.
 const DEAD_EVERY: usize = 30;
 
 fn correlation(number: usize) -> String {
@@ -47,7 +47,7 @@ async fn copies(database: &Database, collection: &str) -> BTreeMap<(String, u64)
     let mut copies = BTreeMap::new();
     for record in database.find(collection, doc! {}).await.unwrap().into_iter().map(json) {
         let boot = at(&record, "/source/boot").as_str().unwrap_or_default().to_owned();
-        // An entry of the collector's own would be in the audit trail only.
+        // An entry made by the collector itself would be only in the audit trail.
         let Some(seq) = at(&record, "/source/seq").as_u64() else { panic!("{record:#}") };
         *copies.entry((boot, seq)).or_default() += 1;
     }
@@ -70,7 +70,7 @@ async fn three_collectors_store_each_record_once_though_one_is_killed_under_load
         options.envoy.config.add_endpoint("gatelog_collector", more.address()).unwrap();
     }
     options.envoy.concurrency = 2;
-    // Many batches however fast the load is over: each collector has its share of them.
+    // Many batches, however short the load: each collector gets its share.
     let often = [("/delivery/flush_interval", serde_json::json!("50ms"))];
     options.envoy.config.filter_options(&often).unwrap();
     options.database = Some(database.clone());
@@ -99,7 +99,7 @@ async fn three_collectors_store_each_record_once_though_one_is_killed_under_load
     };
     tokio::join!(join_all((0..CLIENTS).map(client)), fault);
 
-    // Each of them answers for all.
+    // Each of them reports for all.
     for collector in [&gateway.collector, &second, &third] {
         eventually("the accounting adds up", PATIENCE, async || {
             let accounting = collector.accounting().await?;
@@ -146,7 +146,7 @@ async fn three_collectors_store_each_record_once_though_one_is_killed_under_load
         .collect();
     assert_eq!(flows, (0..REQUESTS).map(correlation).collect());
 
-    // All three had a part in it, or the test shows nothing.
+    // All three must have taken part, or the test shows nothing.
     for collector in [&gateway.collector, &third] {
         let metrics = collector.get("/metrics").await.unwrap().text();
         let stored = "gatelog_collector_records_stored_total ";

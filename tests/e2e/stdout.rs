@@ -49,7 +49,7 @@ async fn a_health_check_leaves_no_record_and_no_line() {
         let reply = gateway.get("/healthz", &[]).await.unwrap();
         assert_eq!(reply.text(), "ok\n");
     }
-    // What comes after the health checks is there: so what they left would be there too.
+    // Later records have arrived, so records of the health checks would have arrived too.
     gateway.get("/api/v1/messages", &[]).await.unwrap();
     crate::stored::exactly(&gateway.database, "trace_logs", 1).await.unwrap();
     eventually("the line is printed", PATIENCE, async || {

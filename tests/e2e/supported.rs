@@ -1,4 +1,4 @@
-//! What a release of Envoy must do to be in the table of docs/support.md: load the module, give ids,
+//! What a release of Envoy must do to be in the table of docs/support.md: load the module, assign ids,
 //! leave records, deliver them. `make test-envoy ENVOY_VERSION=1.37.0` runs these on that release
 //! (`GATELOG_ENVOY` is its program); `make test-e2e` on the pinned one.
 
@@ -21,7 +21,7 @@ async fn the_release_of_envoy_is_in_the_table_of_supported_ones() {
 }
 
 #[tokio::test]
-async fn every_configuration_for_an_envoy_of_ones_own_loads_and_its_stats_are_there() {
+async fn every_configuration_for_plain_envoy_loads_and_its_stats_exist() {
     for file in ["envoy/envoy.yaml", "envoy/container.yaml", "envoy/jwt.yaml"] {
         let mut shipped = EnvoyConfig::file(file).unwrap();
         let mut options = GatewayOptions::shipped().unwrap();

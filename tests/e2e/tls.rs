@@ -1,4 +1,4 @@
-//! TLS between Envoy and the collector, as docs/operations.md tells it.
+//! TLS between Envoy and the collector, as documented in docs/operations.md.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::stored::exactly;
 
-/// The cluster that the page shows, with its files in `directory`.
+/// The cluster on the page, with its files in `directory`.
 fn documented_cluster(directory: &Path) -> Value {
     let page = fs::read_to_string(checkout().join("docs/operations.md")).unwrap();
     let section = page.split("\n## TLS between Envoy and collector\n").nth(1).unwrap();
@@ -27,7 +27,7 @@ fn documented_cluster(directory: &Path) -> Value {
 fn certificates(directory: &Path, name: &str) {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    // Names differ, or the certificate would seem to have signed itself.
+    // The names differ, or the certificate would look self-signed.
     authority.distinguished_name.push(DnType::CommonName, "an authority for tests");
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
@@ -50,7 +50,7 @@ async fn with_the_documented_cluster_batches_go_by_mutual_tls() {
     ];
     let database = Database::fresh().await.unwrap();
     let collector = Collector::start(&database, CollectorOptions { environment }).await.unwrap();
-    // Nothing else gets in.
+    // No other client is accepted.
     assert!(collector.get("/healthz").await.is_err());
 
     let service = SampleService::echo().await.unwrap();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::rig::{PATIENCE, Rig};
 
-/// Adds the module as the first access logger; `alone` takes the HTTP filter away.
+/// Adds the module as the first access logger; `alone` removes the HTTP filter.
 fn add(options: &mut EnvoyOptions, alone: bool) -> anyhow::Result<()> {
     let filter = options.config.http_filter("gatelog")?["typed_config"]["config"].clone();
     let mut plugin = filter;
@@ -42,7 +42,7 @@ async fn delivered(rig: &Rig, records: usize) -> Vec<Value> {
 
 #[tokio::test]
 async fn alone_it_records_every_exchange() {
-    // Whomever it trusts: nobody has given the request other ids than it has.
+    // Regardless of `trust`: nothing has given the request other ids.
     let never = json!({"trust": "never"});
     let options = [("/request_id", never.clone()), ("/correlation_id", never)];
     let rig = Rig::start_with(&options, |options| add(options, true)).await.unwrap();
@@ -59,7 +59,7 @@ async fn alone_it_records_every_exchange() {
     assert_eq!(of("/raw/500")["level"], "ERROR");
     assert_eq!(of("/unknown")["http"]["status"], 404);
     assert!(of("/raw/ok")["trace"]["execution_time_ms"].as_f64().unwrap() > 0.0);
-    // It asks Envoy for nothing that an access logger cannot have.
+    // It makes no hostcall that an access logger may not make.
     let refused = rig.envoy.stats("host_refused").await.unwrap();
     assert_eq!(refused.values().collect::<Vec<_>>(), [&0]);
 }
@@ -68,7 +68,7 @@ async fn alone_it_records_every_exchange() {
 async fn beside_the_filter_it_records_nothing_twice() {
     let options = [("/sampling/rate", json!(0.0)), ("/sampling/always_slower_than", json!("24h"))];
     let rig = Rig::start_with(&options, |options| add(options, false)).await.unwrap();
-    // Judged by the filter in every way: recorded, sampled out, a health check.
+    // Every decision of the filter: recorded, sampled out, a health check.
     for path in ["/raw/500", "/raw/404", "/raw/ok", "/healthz"] {
         rig.get(path, &[("x-correlation-id", path)]).await;
     }

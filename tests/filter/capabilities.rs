@@ -1,4 +1,4 @@
-//! What docs/security.md says the plugin needs of Envoy.
+//! The capabilities that docs/security.md says the plugin needs from Envoy.
 
 use gatelog_testkit::checkout;
 use serde_json::Value;

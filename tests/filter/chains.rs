@@ -1,4 +1,4 @@
-//! Chains of filters with gatelog and without it: the same upstream, headers, status and body.
+//! Chains of filters with and without gatelog: the same upstream, headers, status and body.
 
 use std::net::SocketAddr;
 
@@ -22,7 +22,7 @@ const OWN: [&str; 5] = [
     "x-client-request-id",
 ];
 
-/// A service that answers with its name and with all that came.
+/// A service that answers with its name and everything it received.
 async fn mirror(name: &'static str) -> SampleService {
     let app = Router::new().fallback(any(async move |request: Request| {
         let (head, body) = request.into_parts();
@@ -35,7 +35,7 @@ async fn mirror(name: &'static str) -> SampleService {
     SampleService::serve(app).await.unwrap()
 }
 
-/// An authorization service that lets all pass, and adds the header that routes look at.
+/// An authorization service that allows everything and adds the header that routes match on.
 async fn authorization() -> SampleService {
     let app = Router::new().fallback(any(async || ([("x-route", "other")], "").into_response()));
     SampleService::serve(app).await.unwrap()
@@ -54,7 +54,7 @@ fn filter(name: &str, kind: &str, mut config: Value) -> Value {
     json!({"name": format!("envoy.filters.http.{name}"), "typed_config": config})
 }
 
-/// Has the route chosen as soon as gatelog is through.
+/// Makes Envoy select the route right after gatelog.
 fn route_keeper() -> Value {
     let mut keeper = filter("cors", "cors.v3.Cors", json!({}));
     keeper["name"] = json!("gatelog.route");
@@ -100,7 +100,7 @@ fn cors() -> Value {
     filter("cors", "cors.v3.Cors", json!({}))
 }
 
-/// A request that came to another end with gatelog than without it.
+/// A request with a different result with gatelog than without it.
 #[derive(Debug)]
 #[allow(dead_code, reason = "shown by a test that fails")]
 struct Difference {
@@ -110,7 +110,7 @@ struct Difference {
     without: String,
 }
 
-/// A chain: what stands before gatelog and behind it.
+/// A chain: the filters before and after gatelog.
 struct Chain {
     name: &'static str,
     before: Vec<Value>,
@@ -118,7 +118,7 @@ struct Chain {
 }
 
 impl Chain {
-    /// Requests through it, with gatelog and without, that came to another end.
+    /// The requests whose result differs with and without gatelog.
     async fn differences(self) -> Vec<Difference> {
         let (first, other, authorization) =
             (mirror("first").await, mirror("other").await, authorization().await);
@@ -253,7 +253,7 @@ async fn no_later_filter_that_asks_for_the_route_before_it_adds_headers_needs_th
     }
 }
 
-/// What docs/configuration.md says of Envoy's choice, held by Envoy itself.
+/// Checks on a real Envoy what docs/configuration.md says about route selection.
 #[tokio::test]
 async fn without_the_route_keeper_only_a_request_without_ids_may_go_another_way() {
     for (name, before, behind) in [

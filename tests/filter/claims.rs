@@ -20,7 +20,7 @@ fn base64url(bytes: &[u8]) -> String {
     groups.map(|index| char::from(ALPHABET[index])).collect()
 }
 
-/// A token, good until the year 2100, with these claims as JSON text.
+/// A token, valid until the year 2100, with these claims as JSON text.
 fn token(claims: &str) -> String {
     let header = base64url(br#"{"alg":"HS256","kid":"test","typ":"JWT"}"#);
     let payload = format!(
@@ -76,7 +76,7 @@ async fn a_claim_is_taken_by_its_type_whatever_else_a_token_holds() {
         (r#""org_123""#, json!("org_123")),
         (r#""12345678""#, json!("12345678")),
         (r#"" org_123""#, json!(" org_123")),
-        // The bytes of the double 42 as a text, and one that is all controls.
+        // The bytes of the double 42 as a text, and a text of control characters.
         (r#""\u0001\u0002\u0003\u0004\u0005\u0006E@""#, json!("\u{1}\u{2}\u{3}\u{4}\u{5}\u{6}E@")),
         (r#""""#, Value::Null),
         (r#""  ""#, Value::Null),
@@ -101,7 +101,7 @@ async fn a_claim_is_taken_by_its_type_whatever_else_a_token_holds() {
     .into_iter()
     .enumerate()
     {
-        // The other claim stands whatever this one is.
+        // The other claim is unaffected by this one.
         let claims = format!(r#""org_id":{claim},"realm":{{"it's, \"x\" \\ é":"user_7"}}"#);
         let context = tenant(&rig, &format!("flow-{number}"), &claims).await;
         assert_eq!(context["organization_id"], expected, "{claim}");

@@ -1,4 +1,4 @@
-//! Hostile bytes, with the filter and without it: the answers must be the same, ids aside, and
+//! Hostile bytes, with and without the filter: the answers must be the same, apart from the ids, and
 //! every stream has one well-formed record.
 //!
 //! `GATELOG_HOSTILE_REQUESTS` and `GATELOG_HOSTILE_SEED` choose the length and the bytes.
@@ -25,7 +25,7 @@ use crate::rig::Rig;
 /// The short form; the long one is a million.
 const REQUESTS: u64 = 3_000;
 
-/// Longest that one answer may take.
+/// Maximum time for one answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Headers that differ by design, or from one request to the next.
@@ -60,7 +60,7 @@ impl Random {
         from[self.below(from.len())]
     }
 
-    /// Bytes of a header's value: such that the codec takes them, unless `wild`.
+    /// Bytes of a header's value that the codec accepts, unless `wild`.
     fn value(&mut self, most: usize, wild: bool) -> Vec<u8> {
         let length = self.below(most + 1);
         let opaque = self.below(2) == 0;
@@ -79,7 +79,7 @@ impl Random {
             .collect()
     }
 
-    /// Bytes of a path or query: such that Envoy takes them, unless `wild`.
+    /// Bytes of a path or query that Envoy accepts, unless `wild`.
     fn target(&mut self, most: usize, wild: bool) -> Vec<u8> {
         let plain: &[u8] = if wild {
             b"aZ0-._~!$&'()*+,;=:@/?[]{}|^`<>\"\\%#"
@@ -103,10 +103,10 @@ impl Random {
     }
 }
 
-/// Methods whose requests belong to the audit trail, whatever else is in them.
+/// Methods whose requests always belong to the audit trail.
 const CHANGES: [&[u8]; 5] = [b"POST", b"PUT", b"DELETE", b"PATCH", b"PURGE"];
 
-/// One request, marked: mostly such that Envoy's codec takes it, so that the filter has to. Says too
+/// One marked request, which Envoy's codec mostly accepts, so that it reaches the filter. Also returns
 /// whether it changes something.
 fn request(random: &mut Random, mark: &str) -> (Vec<u8>, bool) {
     let wild = random.below(4) == 0;
@@ -177,7 +177,7 @@ fn request(random: &mut Random, mark: &str) -> (Vec<u8>, bool) {
     (request, CHANGES.contains(&method.as_slice()))
 }
 
-/// Sends requests over one connection, as long as the peer keeps it.
+/// Sends requests over one connection, as long as the peer keeps it open.
 struct Connection {
     address: SocketAddr,
     stream: Option<BufReader<TcpStream>>,
@@ -193,7 +193,7 @@ impl Connection {
         stream.write_all(request).await?;
         let mut answer = Vec::new();
         let head = request.starts_with(b"HEAD");
-        // What has come by then, whole or not, is the answer.
+        // Whatever has arrived by then, complete or not, is the answer.
         if let Ok(Ok(true)) = timeout(PATIENCE, read_answer(&mut stream, &mut answer, head)).await {
             self.stream = Some(stream);
         }
@@ -201,7 +201,7 @@ impl Connection {
     }
 }
 
-/// Reads one answer; gives whether the connection may be used again.
+/// Reads one answer; returns whether the connection can be reused.
 async fn read_answer(
     stream: &mut BufReader<TcpStream>,
     answer: &mut Vec<u8>,
@@ -228,7 +228,7 @@ fn comparable(answer: &[u8]) -> String {
     text.lines().filter(|line| !own(line)).collect::<Vec<_>>().join("\n")
 }
 
-/// Answers with all that came, so that a request that was altered on its way shows in the answer.
+/// Answers with everything it received, so that an altered request shows in the answer.
 async fn mirror() -> SampleService {
     let app = Router::new().fallback(any(async |request: Request| {
         let (head, body) = request.into_parts();

@@ -1,4 +1,4 @@
-//! Steady load of known requests, each on a connection of its own.
+//! Steady load of known requests, each on its own connection.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use std::time::Duration;
 use gatelog_testkit::raw_exchange;
 use tokio::task::JoinHandle;
 
-/// Longest that one request may take before it counts as harmed.
+/// Maximum time for a request before it counts as harmed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Every so many-th request asks for a 500: few enough that their records fit a small queue.
+/// One in this many requests asks for a 500: few enough that their records fit a small queue.
 const FAILING: u64 = 200;
 
 /// Clients that send until they are told to stop.
@@ -25,7 +25,7 @@ pub(crate) struct Load {
 pub(crate) struct Sent {
     /// Correlation ids are `load-1` to `load-<requests>`.
     pub(crate) requests: u64,
-    /// Requests whose answer was not what it must be.
+    /// Requests with an unexpected answer.
     pub(crate) harmed: Vec<String>,
 }
 
@@ -44,7 +44,7 @@ impl Sent {
 }
 
 impl Load {
-    /// Starts so many clients.
+    /// Starts this many clients.
     pub(crate) fn start(address: SocketAddr, clients: usize) -> Self {
         let (stop, next) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let client = || tokio::spawn(send(address, Arc::clone(&stop), Arc::clone(&next)));
@@ -52,12 +52,12 @@ impl Load {
         Self { stop, next, clients }
     }
 
-    /// How many requests were begun.
+    /// Number of requests started.
     pub(crate) fn requests(&self) -> u64 {
         self.next.load(Ordering::Relaxed)
     }
 
-    /// Ends it and tells what was sent.
+    /// Stops the load and returns what was sent.
     pub(crate) async fn stop(self) -> Sent {
         self.stop.store(true, Ordering::Relaxed);
         let mut harmed = Vec::new();

@@ -1,4 +1,4 @@
-//! The collector away, under load.
+//! The collector down, under load.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use tokio::time::{Instant, sleep};
 use crate::load::Load;
 use crate::rig::{PATIENCE, Rig};
 
-/// How long the collector is away, in seconds; `GATELOG_OUTAGE_SECONDS` for the long form.
+/// How long the collector is down, in seconds; `GATELOG_OUTAGE_SECONDS` for the long form.
 const OUTAGE_SECONDS: u64 = 8;
 
-/// Small, so that it is met.
+/// Small, so that the queue reaches it.
 const QUEUE_BYTES: u64 = 1024 * 1024;
 
-/// How much the process may grow over its size before the outage: the queue, a batch under way in
-/// Envoy's own buffers, and what allocators keep.
+/// How much the process may grow during the outage: the queue, a batch in flight in
+/// Envoy's own buffers, and memory that allocators retain.
 const GROWTH_BYTES: u64 = 16 * 1024 * 1024;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

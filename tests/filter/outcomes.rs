@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 
 use crate::rig::{Rig, contains};
 
-/// Path, what the client is answered, and what the record says.
+/// Path, the client's status, and the expected record.
 fn table() -> Vec<(&'static str, u16, Value)> {
     vec![
         (
@@ -113,7 +113,7 @@ async fn an_upstream_that_ends_midway_is_an_error_though_the_status_was_200() {
     assert!(contains(&record, &expected), "{record:#}");
 }
 
-/// Reads an answer's head; the connection is left at what follows.
+/// Reads an answer's head; the connection is left at the body.
 async fn read_head(connection: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -123,7 +123,7 @@ async fn read_head(connection: &mut TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn a_response_that_envoy_cuts_after_its_start_is_no_success() {
+async fn a_response_that_envoy_cuts_after_its_start_is_not_a_success() {
     let rig = Rig::start_with(&[], |options| {
         let manager = options.config.connection_manager()?;
         manager["common_http_protocol_options"]["max_stream_duration"] = json!("0.6s");
@@ -168,7 +168,7 @@ async fn a_response_that_envoy_cuts_after_its_start_is_no_success() {
 }
 
 #[tokio::test]
-async fn a_tunnel_of_connect_that_is_closed_is_no_failure() {
+async fn closing_a_connect_tunnel_is_not_a_failure() {
     let rig = Rig::start_with(&[], |options| {
         let manager = options.config.connection_manager()?;
         manager["upgrade_configs"] = json!([{"upgrade_type": "CONNECT"}]);
@@ -221,7 +221,7 @@ async fn a_client_that_goes_away_is_a_warning_before_and_during_the_response() {
             let mut first = [0; 12];
             connection.read_exact(&mut first).await.unwrap();
         } else {
-            // The request must be on its way: it counts as active once Envoy has parsed it.
+            // The request must be in progress: it counts as active once Envoy has parsed it.
             gatelog_testkit::eventually(
                 "the request is under way",
                 crate::rig::PATIENCE,
@@ -351,7 +351,7 @@ async fn grpc_has_its_status_from_the_trailers() {
             assert_eq!(record["error"]["grpc_status"], code, "{record:#}");
         }
     }
-    // A call that does not call itself one: its answer tells.
+    // A call without a gRPC content type: the response shows that it is one.
     let request = Request::builder()
         .method(Method::POST)
         .uri(format!("http://{}/grpc.Test/13", rig.address()))
@@ -365,7 +365,7 @@ async fn grpc_has_its_status_from_the_trailers() {
         contains(&record, &json!({"level": "ERROR", "error": {"grpc_status": 13}})),
         "{record:#}"
     );
-    // The same trailer on other traffic says nothing.
+    // The same trailer on other traffic is ignored.
     let record = {
         rig.get("/raw/ok", &[("x-correlation-id", "no-grpc")]).await;
         rig.record("no-grpc").await
@@ -376,7 +376,7 @@ async fn grpc_has_its_status_from_the_trailers() {
 #[tokio::test]
 async fn what_another_filter_refuses_carries_the_ids_and_has_its_record() {
     for first in [true, false] {
-        // Where the filter never saw the request come in, it wrote no ids and removed no tenant.
+        // If the filter never saw the request's headers, it wrote no ids and removed no tenant headers.
         let never = json!({"trust": "never"});
         let strict = [
             ("/request_id", never.clone()),

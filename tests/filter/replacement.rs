@@ -25,7 +25,7 @@ fn occurrences(records: &[Value]) -> BTreeMap<String, usize> {
 async fn twenty_replacements_under_load_lose_nothing_and_repeat_nothing() {
     let mut rig = Rig::start_with(&[("/record/fields", json!({"version": "0"}))], |options| {
         options.watch_listeners = true;
-        // Replaced filter chains go at once instead of after ten minutes.
+        // Replaced filter chains are removed immediately instead of after ten minutes.
         options.arguments =
             ["--drain-time-s", "1", "--drain-strategy", "immediate"].map(str::to_owned).to_vec();
         Ok(())

@@ -14,7 +14,7 @@ use tokio::net::TcpSocket;
 
 use crate::upstream::{self, RawUpstream};
 
-/// How long a record may take to be seen.
+/// Maximum time until a record appears.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Rig {
@@ -81,7 +81,7 @@ impl Rig {
         self.client.send(self.address(), method, path, &headers, "").await.unwrap()
     }
 
-    /// The one record of a flow, from the journal, once it is there.
+    /// The only record of a flow, from the journal, once it is there.
     pub(crate) async fn record(&self, correlation_id: &str) -> Value {
         self.record_where(correlation_id, |record| {
             record["context"]["correlation_id"] == correlation_id
@@ -89,7 +89,7 @@ impl Rig {
         .await
     }
 
-    /// The one record that `wanted` tells, from the journal, once it is there.
+    /// The only record that `wanted` matches, from the journal, once it is there.
     pub(crate) async fn record_where(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         eventually(&format!("the record of {what}"), PATIENCE, async || {
             let records = self.envoy.journal().records()?;
@@ -131,7 +131,7 @@ fn routes() -> Vec<Value> {
     ]
 }
 
-/// Whether `whole` has all that `part` has.
+/// Whether `whole` contains everything in `part`.
 pub(crate) fn contains(whole: &Value, part: &Value) -> bool {
     match (whole, part) {
         (Value::Object(whole), Value::Object(part)) => {

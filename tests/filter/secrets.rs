@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::rig::{PATIENCE, Rig};
 
-/// Which planted secret a request is about, so that the service answers with it.
+/// The number of the planted secret that the service answers with.
 const NUMBER: &str = "x-number";
 
 /// Answers with the response header that the table has under the request's number.
@@ -80,7 +80,7 @@ async fn no_planted_secret_reaches_an_output_of_envoy_whatever_its_shape_and_pla
         let answer = raw_exchange(rig.address(), &request, Duration::from_secs(10)).await.unwrap();
         answered += usize::from(answer.starts_with(b"HTTP/1.1 200"));
     }
-    // Envoy refuses the rest, such as hosts with a user; those have a record too.
+    // Envoy rejects the rest, for example hosts with a user; those have a record too.
     assert!(answered > table.len() * 9 / 10, "{answered} of {} answered", table.len());
     let expected = 2 * table.len();
     let lines = eventually("the records of all", PATIENCE, async || {

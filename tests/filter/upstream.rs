@@ -20,7 +20,7 @@ use tokio::time::sleep;
 /// Longer than any test waits: a client or Envoy ends it.
 const NEVER: Duration = Duration::from_mins(5);
 
-/// An HTTP/1.1 upstream over plain TCP; what it does stands in the path.
+/// An HTTP/1.1 upstream over plain TCP; the path says what it does.
 pub(crate) struct RawUpstream {
     address: SocketAddr,
     server: JoinHandle<()>,
@@ -40,7 +40,7 @@ impl RawUpstream {
             while let Ok((connection, _)) = listener.accept().await {
                 tokio::spawn(async move {
                     let mut connection = connection;
-                    // A connection that breaks is what these cases are about.
+                    // These cases are about broken connections.
                     drop(serve(&mut connection).await);
                 });
             }
@@ -62,7 +62,7 @@ async fn serve(connection: &mut TcpStream) -> Result<()> {
             "close" => return Ok(()),
             "half" => {
                 connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf").await?;
-                // The response's headers must be on their way before the connection ends.
+                // The response's headers must be sent before the connection ends.
                 connection.flush().await?;
                 sleep(Duration::from_millis(50)).await;
                 return Ok(());
@@ -113,7 +113,7 @@ async fn serve(connection: &mut TcpStream) -> Result<()> {
     }
 }
 
-/// What a websocket carries is the peers' own: it comes back as it came.
+/// Echoes what a WebSocket carries, unchanged.
 async fn echo(connection: &mut TcpStream) -> Result<()> {
     let mut bytes = [0; 1024];
     loop {
@@ -124,7 +124,7 @@ async fn echo(connection: &mut TcpStream) -> Result<()> {
     }
 }
 
-/// A request's head; its body, of a known length, is read and forgotten.
+/// Reads a request's head, and discards its body of known length.
 async fn read_head(connection: &mut TcpStream) -> Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

@@ -1,4 +1,4 @@
-//! The alert rules, against the metrics that a running collector and a running Envoy give.
+//! The alert rules, against the metrics of a running collector and a running Envoy.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -36,7 +36,7 @@ async fn every_alert_asks_for_metrics_that_exist() {
     let gateway = Gateway::start().await.unwrap();
     let client = Client::default();
     let (collector, admin) = (gateway.collector.address(), gateway.envoy.admin());
-    // Answers by status are there once there is an answer.
+    // Answers by status exist once there is an answer.
     let ndjson: [(&str, &[u8]); 1] = [("content-type", b"application/x-ndjson")];
     client.send(collector, Method::POST, "/v1/records", &ndjson, "no record\n").await.unwrap();
 
@@ -53,7 +53,7 @@ async fn every_alert_asks_for_metrics_that_exist() {
 }
 
 #[test]
-fn every_alert_is_explained_and_says_how_bad_it_is() {
+fn every_alert_is_explained_and_has_a_severity() {
     let page = read("docs/operations.md");
     let mut names = BTreeSet::new();
     for rule in rules() {

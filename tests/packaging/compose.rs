@@ -54,13 +54,13 @@ fn the_collector_is_set_by_variables_that_it_knows_and_writes_where_a_volume_is(
 }
 
 #[test]
-fn what_waits_waits_for_a_service_with_a_health_check() {
+fn every_dependency_has_a_health_check() {
     let file = compose();
     for (name, service) in services(&file) {
         for awaited in service["depends_on"].as_object().into_iter().flatten().map(|(name, _)| name)
         {
             let own = services(&file)[awaited].get("healthcheck").is_some();
-            // The collector's is in its image.
+            // The collector's health check is in its image.
             assert!(own || awaited == "collector", "{name} waits for {awaited}");
         }
     }

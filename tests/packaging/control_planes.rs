@@ -1,4 +1,4 @@
-//! The files for Istio and Envoy Gateway, by what their custom resources offer (docs/support.md has the
+//! The files for Istio and Envoy Gateway, against the schemas of their custom resources (docs/support.md has the
 //! releases). `tests/e2e/control_planes.rs` runs them on a real Envoy.
 
 use gatelog_testkit::yaml_documents;
@@ -48,7 +48,7 @@ fn every_file_wires_the_collectors_token_or_says_what_to_put_in() {
         let variables = module["vmConfig"]["env"].as_array().unwrap();
         let token = variables.iter().find(|variable| variable["name"] == "GATELOG_TOKEN").unwrap();
         assert_eq!(token["valueFrom"], "HOST", "{file}");
-        // Without the variable the filter would refuse its configuration.
+        // Without the variable the filter would reject its configuration.
         assert!(read(file).contains("First apply istio-gateway.yaml"), "{file}");
         assert_eq!(yaml_documents(file).unwrap().len(), 1, "{file}: it comes last, and alone");
     }
@@ -72,12 +72,12 @@ fn every_file_wires_the_collectors_token_or_says_what_to_put_in() {
 }
 
 #[test]
-fn no_file_can_be_applied_with_a_module_that_is_nobodys() {
+fn no_file_can_be_applied_before_the_module_url_is_filled_in() {
     for file in ISTIO {
         // A minimum length of one in the resource's schema.
         assert_eq!(plugin(file).1["url"], "", "{file}");
     }
-    // Required, and what is null counts as absent; an empty text would be taken.
+    // Required, and null counts as absent; an empty text would be accepted.
     let wasm = &document(ENVOY_GATEWAY, "EnvoyExtensionPolicy")["spec"]["wasm"][0];
     assert_eq!(wasm["code"]["image"].get("url"), Some(&Value::Null));
     for file in ISTIO.iter().chain(&[ENVOY_GATEWAY, "envoy/kustomization.yaml"]) {
@@ -100,7 +100,7 @@ fn the_two_files_for_istio_say_the_same() {
     assert_eq!((&of_old["phase"], &of_old["priority"]), (&"AUTHN".into(), &i32::MAX.into()));
 }
 
-/// Envoy Gateway's own order of the filters that may stand in front of a Wasm filter, and some behind.
+/// Envoy Gateway's default order of the filters that may come before a Wasm filter, and some after it.
 const DEFAULT_ORDER: [&str; 18] = [
     "custom_response",
     "health_check",
@@ -122,7 +122,7 @@ const DEFAULT_ORDER: [&str; 18] = [
     "ratelimit",
 ];
 
-/// A chain in the order that the entries of `filterOrder` give it: one after the other, each moves its
+/// A chain reordered by the entries of `filterOrder`: one after the other, each moves its
 /// filter in front of another one, if that is in the chain.
 fn ordered<'a>(mut chain: Vec<&'a str>, entries: &'a Value) -> Vec<&'a str> {
     let short =

@@ -18,7 +18,7 @@ fn named<'a>(instructions: &'a [String], name: &'a str) -> impl Iterator<Item = 
 }
 
 #[test]
-fn every_base_is_pinned_or_nothing() {
+fn every_base_image_is_pinned_or_scratch() {
     for path in FILES {
         let instructions = instructions(path);
         assert!(named(&instructions, "FROM").count() > 1, "{path}");
@@ -42,7 +42,7 @@ fn the_compiler_is_no_older_than_the_workspace_asks_for() {
 }
 
 #[test]
-fn what_is_copied_and_made_is_there() {
+fn everything_copied_or_built_exists() {
     let makefile = read("Makefile");
     let ignored = read(".dockerignore");
     for path in FILES {
@@ -58,7 +58,7 @@ fn what_is_copied_and_made_is_there() {
             assert!(makefile.contains(&format!("\n{run}:")), "{path}: make {run}");
         }
     }
-    // Whatever the workspace is made of has to be there, or cargo refuses it.
+    // Every member of the workspace must be present, or cargo rejects it.
     for member in ["crates", "tests", "src"] {
         assert!(ignored.contains(&format!("!{member}\n")), "{member}");
     }

@@ -39,7 +39,7 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-/// Every value under this key, wherever it stands.
+/// Every value under this key, at any depth.
 fn everywhere<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a Value>) {
     match value {
         Value::Object(object) => {
@@ -79,7 +79,7 @@ fn every_container_is_confined_pinned_and_bounded() {
         assert_eq!(spec["securityContext"]["runAsNonRoot"], true, "{name}");
         assert_eq!(spec["securityContext"]["seccompProfile"]["type"], "RuntimeDefault", "{name}");
         for container in list(&spec["containers"]) {
-            // Nobody's image by mistake: the API server refuses an empty one.
+            // No image by mistake: the API server rejects an empty one.
             assert_eq!(container["image"], "", "{name}");
             let security = &container["securityContext"];
             assert_eq!(security["readOnlyRootFilesystem"], true, "{name}");
@@ -159,7 +159,7 @@ fn seconds(text: &str) -> u64 {
 }
 
 #[test]
-fn there_is_time_enough_to_stop() {
+fn there_is_enough_time_to_stop() {
     let [(_, collector), (_, gateway)] = pods();
     let settings = &named("ConfigMap", "gatelog-collector")["data"];
     let stop = seconds(settings["GATELOG_SHUTDOWN_TIMEOUT"].as_str().unwrap());
@@ -238,7 +238,7 @@ fn the_kustomization_names_every_file() {
     assert!(list(&envoy["args"]).any(|argument| *argument == wanted));
 }
 
-/// The settings of `site.env.example`: names with nothing behind them.
+/// The settings of `site.env.example`: names without values.
 fn settings() -> Vec<String> {
     let example = read("envoy/kubernetes/site.env.example");
     let lines = example.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -248,7 +248,7 @@ fn settings() -> Vec<String> {
 }
 
 #[test]
-fn what_a_site_must_put_in_is_asked_for_by_a_file_that_is_not_there() {
+fn a_missing_file_asks_for_the_settings_of_a_site() {
     let file = kustomization();
     let site = &file["configMapGenerator"][1];
     assert_eq!(site["envs"], json!(["kubernetes/site.env"]));
@@ -321,7 +321,7 @@ fn kustomize_applies_nothing_without_the_site_and_everything_with_it() {
     assert!(!applied.contains("COLLECTOR_IMAGE:"), "the site's settings would be applied too");
 }
 
-/// Whether a policy lets this pod of this namespace reach this port, by number or name.
+/// Whether a policy allows this pod of this namespace to reach this port, by number or name.
 fn admits(policy: &Value, namespace: &str, labels: &Value, port: &Value) -> bool {
     let covers = |selector: &Value, labels: &Value| {
         let wanted = selector["matchLabels"].as_object().into_iter().flatten();

@@ -1,4 +1,4 @@
-//! What ships around the programs, held to what the programs say: images, the systemd unit,
+//! The files shipped with the programs, checked against the programs: images, the systemd unit,
 //! Compose, Kubernetes, alert rules. `make test-packaging` builds the parts and runs these.
 
 #![allow(

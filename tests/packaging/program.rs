@@ -1,4 +1,4 @@
-//! What the collector says of itself, and the files of the checkout.
+//! The collector's own command-line help, and the files of the checkout.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -38,7 +38,7 @@ pub(crate) fn assert_variables<'a>(place: &str, names: impl IntoIterator<Item = 
     assert!(seen > 0, "{place} sets no variable");
 }
 
-/// The first argument is a command of the collector, and the flags that follow are its.
+/// The first argument is a command of the collector, followed by that command's flags.
 pub(crate) fn assert_command(place: &str, arguments: &[&str]) {
     let [command, flags @ ..] = arguments else { panic!("{place}: no command") };
     let help = help(&[command, "--help"]);

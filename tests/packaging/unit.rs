@@ -1,4 +1,4 @@
-//! The systemd unit. systemd's own judgement where it is installed; the settings always.
+//! The systemd unit. Checked by systemd itself where it is installed; its settings always.
 
 use std::fs;
 use std::process::Command;

@@ -1,9 +1,9 @@
-//! What a first version of an access logger is when the SDK's own calls are taken as they come:
+//! A naive access logger that uses the SDK's calls directly, as a baseline for the benchmark:
 //! ids, the tenant's headers, fourteen properties, `json!`, and batches over a callout. Only
-//! `make bench` runs it, beside gatelog, under a load that does it no harm.
+//! `make bench` runs it, beside gatelog, under a load that it can handle.
 //!
 //! It does less than gatelog: levels by status alone, no redaction, no sampling, no bound of a
-//! record or a value, no accounting, no second attempt, and a header that is not UTF-8 kills it.
+//! record or a value, no accounting, no retries, and a header that is not UTF-8 crashes it.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -21,7 +21,7 @@ const CLUSTER: &str = "gatelog_collector";
 const FLUSH: Duration = Duration::from_secs(1);
 const BATCH: usize = 1_000;
 
-/// Most records that wait, as nothing else bounds them.
+/// Maximum number of waiting records; nothing else bounds them.
 const WAITING: usize = 8_000;
 
 thread_local! {

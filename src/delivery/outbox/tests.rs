@@ -103,7 +103,7 @@ fn the_callout_is_what_the_collector_expects() {
 }
 
 #[test]
-fn what_says_nothing_about_the_records_is_tried_again() {
+fn an_answer_that_says_nothing_about_the_records_leads_to_a_retry() {
     for status in [
         None,
         Some(301),
@@ -139,7 +139,7 @@ fn retry_after_is_honoured() {
 }
 
 #[test]
-fn what_is_refused_for_good_is_dropped_and_counted_without_its_content() {
+fn a_permanently_rejected_batch_is_dropped_and_counted_without_its_content() {
     for status in [400, 415, 422] {
         let mut rig = Rig::new("{}");
         rig.push_many(3);
@@ -241,7 +241,7 @@ fn a_backlog_does_not_wait_for_the_tick() {
 }
 
 #[test]
-fn a_collector_that_comes_back_meets_no_storm() {
+fn a_recovering_collector_is_not_flooded() {
     let mut rig = Rig::new(r#"{"max_in_flight": 8, "batch_max_records": 5}"#);
     rig.push_many(1_000);
     for sent in rig.tick() {
@@ -311,7 +311,7 @@ fn an_unknown_cluster_is_named_once_a_minute() {
 }
 
 #[test]
-fn an_answer_that_never_comes_does_not_hold_its_records_for_ever() {
+fn an_answer_that_never_comes_does_not_hold_its_records_forever() {
     let mut rig = Rig::new("{}");
     rig.push_many(2);
     let first = rig.tick();
@@ -337,7 +337,7 @@ fn totals_that_changed_without_a_record_are_reported() {
 }
 
 #[test]
-fn a_collector_whose_limit_stands_is_seldom_asked_for_more() {
+fn a_collector_with_a_fixed_limit_is_rarely_sent_more() {
     let mut rig = Rig::new(r#"{"max_in_flight": 1}"#);
     rig.push_many(400);
     let (mut refused, mut accepted) = (0, 0);
