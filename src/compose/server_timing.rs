@@ -15,7 +15,7 @@ pub const NAME_BYTES_MAX: usize = 64;
 /// Reads the metrics that have a duration, in order, the first of a name only.
 ///
 /// A dot in a name, and a dollar sign at its start, become `_`: MongoDB's query language gives
-/// them a meaning of their own.
+/// them a special meaning.
 pub fn parse(value: &[u8]) -> Vec<(String, f64)> {
     let text = String::from_utf8_lossy(value);
     let mut metrics: Vec<(String, f64)> = Vec::new();

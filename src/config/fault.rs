@@ -70,7 +70,7 @@ impl Faults {
         let mut found = self.found.into_inner();
         let more = self.uncounted.into_inner();
         if more > 0 {
-            let remedy = format!("{more} more faults, mend the first ones");
+            let remedy = format!("{more} more faults, fix the first ones");
             found.push(Fault { name: String::new(), value: None, remedy });
         }
         found

@@ -265,7 +265,7 @@ fn the_number_of_reported_faults_is_bounded() {
     let many: Vec<_> = (0..200).map(|n| format!("\"k{n}\": {n}")).collect();
     let faults = parse(&format!("{{{}}}", many.join(","))).unwrap_err();
     assert_eq!(faults.len(), 51);
-    assert_eq!(faults[50], "configuration: 150 more faults, mend the first ones");
+    assert_eq!(faults[50], "configuration: 150 more faults, fix the first ones");
 }
 
 #[test]

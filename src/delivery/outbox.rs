@@ -216,9 +216,11 @@ impl Outbox {
                 let at_least = seconds.unwrap_or(0).saturating_mul(1_000_000_000);
                 metrics.count(Metric::CalloutsRetried, 1);
                 self.retry(batch, now_ns, at_least, random);
-                let status = status
-                    .map_or_else(|| "no answer".to_owned(), |status| format!("status {status}"));
-                self.warn(host, now_ns, &format!("the collector gave {status}"));
+                let what = status.map_or_else(
+                    || "the collector did not answer".to_owned(),
+                    |status| format!("the collector answered with status {status}"),
+                );
+                self.warn(host, now_ns, &what);
                 return;
             }
         }
@@ -340,11 +342,19 @@ impl Outbox {
     fn too_large(&mut self, host: &dyn Host, batch: InFlight, now_ns: u64, metrics: &mut Metrics) {
         metrics.count(Metric::CalloutsTooLarge, 1);
         match batch.entries.len() {
-            0 => self.warn(host, now_ns, "the collector finds a report without records too large"),
+            0 => self.warn(
+                host,
+                now_ns,
+                "the collector answered with status 413 to a report without records",
+            ),
             1 => {
                 self.queue.settle(&batch.entries);
                 self.note_dropped(DropReason::TooLarge, 1, metrics);
-                self.warn(host, now_ns, "the collector finds a single record too large, dropped");
+                self.warn(
+                    host,
+                    now_ns,
+                    "a single record was too large for the collector and was dropped",
+                );
             }
             records => {
                 let lines = batch.entries.iter().map(|entry| entry.line.len());
@@ -398,7 +408,7 @@ impl Outbox {
             let batch = self.in_flight.swap_remove(index);
             metrics.count(Metric::CalloutsRetried, 1);
             self.retry(batch, now_ns, 0, random);
-            self.warn(host, now_ns, "Envoy never told how a callout ended");
+            self.warn(host, now_ns, "Envoy never reported the result of a callout");
         }
     }
 
@@ -421,7 +431,7 @@ impl Outbox {
             let shed = self.dropped.get(DropReason::QueueFull);
             host.log(
                 Severity::Warn,
-                &format!("gatelog: cluster \"{cluster}\": {what}; {waiting} records wait, {shed} shed so far"),
+                &format!("gatelog: cluster \"{cluster}\": {what}; {waiting} records waiting, {shed} shed so far"),
             );
         }
     }

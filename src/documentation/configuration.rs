@@ -37,7 +37,7 @@ fn the_tables_say_what_the_schema_says() {
     for row in rows(PAGE, &TABLE) {
         let [name, kind, default, range, meaning, example] = row.as_slice() else { panic!() };
         let name = code(name).unwrap().to_owned();
-        let key = values.get(&name).unwrap_or_else(|| panic!("{name} is no key"));
+        let key = values.get(&name).unwrap_or_else(|| panic!("{name} is not a key"));
         assert!(!kind.is_empty(), "{name}");
         assert_eq!(json(default).as_ref(), key.default(), "default of {name}");
         assert_eq!(json(example).as_ref(), key.example(), "example of {name}");

@@ -155,7 +155,7 @@ fn the_fields_are_those_of_the_encoder() {
         assert_eq!(when == "always", least.contains_key(name), "{name}: {when}");
         for value in [least.get(name), most.get(name), Some(&example(shown))].into_iter().flatten()
         {
-            assert!(is_of(value, kind), "{name}: {value} is no {kind}");
+            assert!(is_of(value, kind), "{name}: {value} is not a {kind}");
         }
         names.push(name);
     }

@@ -616,7 +616,7 @@ fn a_later_configuration_takes_over_what_a_replaced_one_has_not_sent() {
     let sent = rig.host.take_sent();
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0].header().boot, rig.worker.settings.boot, "in the name of the first");
-    // What is under way when an heir is replaced in turn is sent again.
+    // Records in flight when the new configuration is itself replaced are sent again.
     assert!(!heir.drain(&rig.host));
     let mut last = Worker::start(config, &rig.host, None);
     last.inherit(&mut heir, &rig.host);

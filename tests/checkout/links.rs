@@ -1,4 +1,4 @@
-//! Every relative link of every page leads somewhere: to a file, and to a heading where it has an
+//! Every relative link of every page resolves to a file, and to a heading if it has an
 //! anchor.
 
 use std::collections::{BTreeMap, BTreeSet};

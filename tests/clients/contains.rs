@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-/// Fails, naming the first difference, unless `record` has all that `expected` has. A null stands
-/// for a key that must be null or absent.
+/// Fails, naming the first difference, unless `record` has all that `expected` has. A null
+/// means that the key must be null or absent.
 pub(crate) fn assert_contains(record: &Value, expected: &Value) {
     if let Some(difference) = difference("", record, expected) {
         panic!("{difference} in {record:#}");

@@ -169,7 +169,7 @@ async fn a_curl_stopped_during_its_upload_is_a_warning() {
         let mut command = curl(&gateway, "/api/v1/conversations/c/messages", &arguments);
         command.stdin(Stdio::piped());
         let mut curl = start(command);
-        eventually("the request is under way", PATIENCE, async || {
+        eventually("the request is in progress", PATIENCE, async || {
             let active = gateway.envoy.stats("http.ingress.downstream_rq_active").await?;
             ensure!(active.values().any(|count| *count > 0), "{active:?}");
             Ok(())

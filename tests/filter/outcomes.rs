@@ -223,7 +223,7 @@ async fn a_client_that_goes_away_is_a_warning_before_and_during_the_response() {
         } else {
             // The request must be in progress: it counts as active once Envoy has parsed it.
             gatelog_testkit::eventually(
-                "the request is under way",
+                "the request is in progress",
                 crate::rig::PATIENCE,
                 async || {
                     let active = rig.envoy.stats("http.ingress.downstream_rq_active").await?;

@@ -84,10 +84,10 @@ pub struct BatchHeader {
     /// Records waiting in the sender, not counting those of this batch.
     pub queued: u64,
     /// Records that were dropped in this boot so far. Older filters count the records that
-    /// sampling left out here, under `sampled`: they gave each of them a `seq`.
+    /// sampling left out here too, under `sampled`, because they gave each of them a `seq`.
     pub dropped: Dropped,
-    /// Requests that sampling left out in this boot so far. They have no `seq`, so they are not in
-    /// `assigned` and not in `dropped`.
+    /// Requests that sampling left out in this boot so far. They have no `seq`, so they are neither in
+    /// `assigned` nor in `dropped`.
     pub sampled: u64,
 }
 

@@ -155,7 +155,7 @@ impl std::error::Error for DecodeError {}
 /// # Errors
 ///
 /// The line exceeds a bound, is not JSON, or is not a record. The error says which, as data
-/// ([`DecodeError`]'s `fault`) and as text.
+/// ([`DecodeError`]'s `kind`) and as text.
 ///
 /// ```
 /// use gatelog_record::{DecodeLimits, DecodeErrorKind, Level, Uuid, decode_record};

@@ -186,7 +186,7 @@ fn a_batch_that_is_too_large_is_halved_down_to_the_one_record_that_is() {
 #[test]
 fn a_report_that_is_refused_is_said_to_be_one_and_comes_again_in_time() {
     for (status, said) in [
-        (413, "finds a report without records too large"),
+        (413, "answered with status 413 to a report without records"),
         (400, "refused a report without records with status 400"),
     ] {
         let mut rig = Rig::new("{}");
@@ -228,7 +228,7 @@ fn a_tick_makes_one_batch_and_a_backlog_goes_on_with_each_answer() {
     let second = rig.answer(first[0].token, Some(202), None);
     assert_eq!(second.len(), 1);
     let third = rig.flush(false);
-    assert_eq!(third.len(), 1, "one more under way at once with each tick");
+    assert_eq!(third.len(), 1, "one more in flight with each tick");
     assert_eq!(rig.flush(true).len(), 2, "all that may be, where the end is near");
 }
 
@@ -306,7 +306,9 @@ fn an_unknown_cluster_is_named_once_a_minute() {
     let log = rig.host.log.take();
     assert_eq!(
         log,
-        ["gatelog: cluster \"nowhere\": Envoy has no such cluster; 1 records wait, 0 shed so far"]
+        [
+            "gatelog: cluster \"nowhere\": Envoy has no such cluster; 1 records waiting, 0 shed so far"
+        ]
     );
 }
 
@@ -318,10 +320,7 @@ fn an_answer_that_never_comes_does_not_hold_its_records_forever() {
     rig.host.advance_ms(40_000);
     let again = (0..10).map(|_| rig.tick()).find(|sent| !sent.is_empty()).unwrap();
     assert_eq!(seqs(&again[0]), [1, 2]);
-    assert!(
-        rig.answer(first[0].token, Some(202), None).is_empty(),
-        "an unknown token is passed over"
-    );
+    assert!(rig.answer(first[0].token, Some(202), None).is_empty(), "an unknown token is ignored");
     assert!(!rig.outbox.is_empty());
 }
 
