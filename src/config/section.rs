@@ -164,12 +164,24 @@ impl<'a> Section<'a> {
 
     /// A whole number within a range.
     pub fn uint(&self, key: &'static str, default: u64, range: RangeInclusive<u64>) -> u64 {
-        self.in_range(key, "a whole number", default, &range, Value::as_u64, u64::to_string)
+        let kind = "a whole number";
+        self.in_range(
+            key,
+            default,
+            &range,
+            Notation { kind, read: Value::as_u64, show: u64::to_string },
+        )
     }
 
     /// A number within a range.
     pub fn float(&self, key: &'static str, default: f64, range: RangeInclusive<f64>) -> f64 {
-        self.in_range(key, "a number", default, &range, Value::as_f64, f64::to_string)
+        let kind = "a number";
+        self.in_range(
+            key,
+            default,
+            &range,
+            Notation { kind, read: Value::as_f64, show: f64::to_string },
+        )
     }
 
     /// Nanoseconds of a duration with a unit, within a range.
@@ -179,7 +191,8 @@ impl<'a> Section<'a> {
             u64::try_from(units::parse_duration(&text).ok()?.as_nanos()).ok()
         };
         let show = |nanos: &u64| units::show_duration(Duration::from_nanos(*nanos));
-        self.in_range(key, "a duration with a unit", default, &range, read, show)
+        let kind = "a duration with a unit";
+        self.in_range(key, default, &range, Notation { kind, read, show })
     }
 
     /// Bytes of a size, a number or with a unit, within a range.
@@ -188,18 +201,18 @@ impl<'a> Section<'a> {
             Value::String(text) => units::parse_size(&self.expand(&self.path(key), text)?).ok(),
             other => other.as_u64(),
         };
-        self.in_range(key, "a size", default, &range, read, |bytes| format!("{bytes} bytes"))
+        let show = |bytes: &u64| format!("{bytes} bytes");
+        self.in_range(key, default, &range, Notation { kind: "a size", read, show })
     }
 
     fn in_range<T: PartialOrd + Copy>(
         &self,
         key: &'static str,
-        kind: &str,
         default: T,
         range: &RangeInclusive<T>,
-        read: impl Fn(&Value) -> Option<T>,
-        show: impl Fn(&T) -> String,
+        notation: Notation<impl Fn(&Value) -> Option<T>, impl Fn(&T) -> String>,
     ) -> T {
+        let Notation { kind, read, show } = notation;
         let Some(value) = self.get(key) else {
             return default;
         };
@@ -338,6 +351,16 @@ impl<'a> Section<'a> {
         expanded.push_str(rest);
         Some(expanded)
     }
+}
+
+/// How a number is written in a configuration.
+struct Notation<R, S> {
+    /// What errors call it.
+    kind: &'static str,
+    /// Reads it; `None` if the value has another form.
+    read: R,
+    /// Shows it in an error.
+    show: S,
 }
 
 /// A default as an example in an error.
