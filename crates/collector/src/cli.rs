@@ -13,17 +13,17 @@ use crate::commands::trace::{self, TraceArgs};
 use crate::commands::{self, check, serve};
 use crate::config::{ServeArgs, environment};
 
-/// Receives gatelog batches, spools them durably, stores them in MongoDB.
+/// Receives batches of gatelog records, spools them durably and stores them in MongoDB.
 ///
-/// Without a command it serves. Every flag can be given as the environment variable named beside
-/// it; durations and sizes carry units (500ms, 10s, 5m, 2h, 30d; 64KiB, 8MiB, 1GiB).
+/// Without a command it runs `serve`. Every flag can also be set by the environment variable shown
+/// with it; durations and sizes carry units (500ms, 10s, 5m, 2h, 30d; 64KiB, 8MiB, 1GiB).
 #[derive(Parser, Debug)]
 #[command(
     name = "gatelog-collector",
     version,
     max_term_width = 100,
-    after_help = "Exit status: 0 done as asked; 1 it failed, or part of it did; \
-                  2 the command line or the configuration is wrong, and nothing was started."
+    after_help = "Exit status: 0 success; 1 failure, or partial failure; \
+                  2 the command line or the configuration is invalid, and nothing was started."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -34,29 +34,28 @@ struct Cli {
 enum Command {
     /// Accept batches and write them to MongoDB (the default)
     ///
-    /// SIGTERM and SIGINT: accept no more, finish what is open, commit, exit 0.
-    /// SIGHUP: reread the tokens and the certificates.
+    /// SIGTERM and SIGINT: stop accepting, finish open requests, commit, exit with 0.
+    /// SIGHUP: reload the tokens and the certificates.
     Serve(Box<ServeArgs>),
-    /// Check the configuration and every connection that serving would need
+    /// Check the configuration and everything that `serve` needs
     Check(Box<ServeArgs>),
-    /// Ask a serving collector whether it lives: exit 0 if so (what a container's health check runs)
+    /// Ask a running collector for its health: exit 0 if healthy (for a container's health check)
     Health(HealthArgs),
     /// Print all records of one correlation id as a tree, with durations and errors
     ///
-    /// What is part of what is told by span ids and request ids where the records have them, else
-    /// by time.
+    /// Nesting follows span ids and request ids if the records have them, else time.
     Trace(TraceArgs),
-    /// Deliver what journals hold and a collector misses
+    /// Send the records of journals that a collector does not have yet
     ///
-    /// A journal is what Envoy printed, or its access log file: lines that are no records are
-    /// passed over. Records that the collector knows are not sent, and what is sent twice is
-    /// stored once, so a replay that was broken off is run again. Prints its result as JSON.
+    /// A journal is what Envoy wrote to standard output or its access log file; lines that are not
+    /// records are skipped. Records that the collector has are not sent, and records sent twice are
+    /// stored once, so an interrupted replay can be rerun. Prints its result as JSON.
     Replay(ReplayArgs),
-    /// List, retry or remove records that could not be stored
+    /// List, retry or delete records that could not be stored
     ///
-    /// Works on the spool's directory, while a collector serves from it or not.
+    /// Works on the spool's directory, whether or not a collector is running on it.
     DeadLetters(DeadLettersArgs),
-    /// Print a script that completes this program's commands and flags in a shell
+    /// Print a shell completion script
     ///
     /// For bash: gatelog-collector completions bash > /etc/bash_completion.d/gatelog-collector
     Completions {

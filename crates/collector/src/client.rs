@@ -209,8 +209,10 @@ fn token(file: &PathBuf) -> Result<HeaderValue, String> {
 }
 
 fn tls(target: &Target) -> Result<ClientConfig, String> {
-    let ca =
-        target.ca.as_ref().ok_or("https needs --ca, the certificates that sign the collector's")?;
+    let ca = target
+        .ca
+        .as_ref()
+        .ok_or("https needs --ca, the CA certificates for the collector's certificate")?;
     let read = |file: &PathBuf| -> Result<Vec<CertificateDer<'static>>, String> {
         CertificateDer::pem_file_iter(file)
             .and_then(Iterator::collect)

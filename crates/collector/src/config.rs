@@ -188,7 +188,7 @@ impl StoreArgs {
             || name.len() > 63
             || name.contains(['/', '\\', '.', ' ', '"', '$', '\0'])
         {
-            let reason = "must be 1 to 63 bytes without / \\ . \" $ and blanks";
+            let reason = "must be 1 to 63 bytes without / \\ . \" $ or blanks";
             read.faults.add("GATELOG_DATABASE", name, reason);
         }
         let mut options = StoreOptions::new(self.mongodb_uri.clone(), name.clone());

@@ -126,12 +126,12 @@ impl App {
         self.inner.stopping.store(true, Ordering::SeqCst);
     }
 
-    /// A task ended by a fault, which only a restart makes good: `/healthz` names the first.
+    /// A task stopped unexpectedly, which only a restart makes good: `/healthz` names the first.
     pub fn died(&self, task: &'static str) {
         let _ = self.inner.died.set(task);
     }
 
-    /// The first task that ended by a fault.
+    /// The first task that stopped unexpectedly.
     pub fn dead(&self) -> Option<&'static str> {
         self.inner.died.get().copied()
     }

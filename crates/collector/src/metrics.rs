@@ -111,7 +111,7 @@ impl Metrics {
         let mut add = Add { registry: &mut registry };
         let inner = Inner {
             // gatelog_collector_requests_total{code="202"} 17
-            requests: add.metric("requests", "Posts to /v1/records by answer"),
+            requests: add.metric("requests", "Posts to /v1/records by status"),
             // gatelog_collector_ack_seconds_bucket{le="0.008"} 17
             ack_seconds: add.timer("ack", "Time from a batch's last byte to its 202"),
             // gatelog_collector_connections 3
@@ -119,12 +119,12 @@ impl Metrics {
             // gatelog_collector_connections_refused_total 0
             connections_refused: add.metric(
                 "connections_refused",
-                "Connections closed at once: all others were at work",
+                "Connections closed immediately: all others were busy",
             ),
             // gatelog_collector_connections_failed_total 0
             connections_failed: add.metric(
                 "connections_failed",
-                "Connections that ended in an error of TLS or of the protocol",
+                "Connections that ended in a TLS or protocol error",
             ),
             // gatelog_collector_connections_idle_total 4
             connections_idle: add
@@ -132,27 +132,27 @@ impl Metrics {
             // gatelog_collector_connections_evicted_total 0
             connections_evicted: add.metric(
                 "connections_evicted",
-                "Quiet connections closed to make room for new ones",
+                "Idle connections closed to make room for new ones",
             ),
             // gatelog_collector_records_accepted_total 4096
             accepted: add.metric("records_accepted", "Records made durable in the spool"),
             // gatelog_collector_records_quarantined_total{kind="not_json"} 1
-            quarantined: add.metric("records_quarantined", "Records put to the dead letters"),
+            quarantined: add.metric("records_quarantined", "Records that became dead letters"),
             // gatelog_collector_records_stored_total 4096
             stored: add.metric("records_stored", "Records that MongoDB took"),
             // gatelog_collector_records_duplicate_total 0
             duplicate: add
-                .metric("records_duplicate", "Records that MongoDB had already, by their id"),
+                .metric("records_duplicate", "Records that MongoDB already had, by id"),
             // gatelog_collector_spool_bytes 262208
-            spool_bytes: add.metric("spool_bytes", "Bytes that wait in the spool"),
+            spool_bytes: add.metric("spool_bytes", "Bytes waiting in the spool"),
             // gatelog_collector_spool_limit_bytes 1073741824
             spool_limit: add.metric("spool_limit_bytes", "The spool's bound"),
             // gatelog_collector_spool_batches 1
-            spool_batches: add.metric("spool_batches", "Batches that wait in the spool"),
+            spool_batches: add.metric("spool_batches", "Batches waiting in the spool"),
             // gatelog_collector_spool_records 340
-            spool_records: add.metric("spool_records", "Records that wait in the spool"),
+            spool_records: add.metric("spool_records", "Records waiting in the spool"),
             // gatelog_collector_spool_oldest_seconds 0.35
-            spool_oldest: add.metric("spool_oldest_seconds", "Age of the oldest batch that waits"),
+            spool_oldest: add.metric("spool_oldest_seconds", "Age of the oldest waiting batch"),
             // gatelog_collector_spool_writable 1
             spool_writable: add.metric("spool_writable", "1 when batches can be acknowledged"),
             // gatelog_collector_spool_commit_seconds_bucket{le="0.004"} 17
@@ -163,10 +163,10 @@ impl Metrics {
             // gatelog_collector_spool_unreadable_total 0
             spool_unreadable: add.metric(
                 "spool_unreadable",
-                "Stretches of batches that the disk does not give: they wait",
+                "Stretches of batches that the disk cannot read: they wait",
             ),
             // gatelog_collector_dead_letters 1
-            letters: add.metric("dead_letters", "Dead letters that are kept"),
+            letters: add.metric("dead_letters", "Dead letters in the spool"),
             // gatelog_collector_dead_letter_bytes 700
             letter_bytes: add.metric("dead_letter_bytes", "Bytes of the dead letters' lines"),
             // gatelog_collector_dead_letters_purged_total 0
@@ -175,22 +175,22 @@ impl Metrics {
             // gatelog_collector_parked_records{collection="audit_logs"} 0
             parked: add.metric(
                 "parked_records",
-                "Records in the spool that wait for one collection while the others go on",
+                "Records in the spool that wait for one blocked collection while the others continue",
             ),
             // gatelog_collector_mongodb_up 1
             mongodb_up: add.metric(
                 "mongodb_up",
-                "1 when MongoDB takes records: no insert is being refused, and it answers",
+                "1 while MongoDB accepts records: no insert is being refused, and it answers",
             ),
             // gatelog_collector_mongodb_insert_seconds_bucket{le="0.064"} 17
             mongodb_seconds: add.timer("mongodb_insert", "Time of one insert, all collections"),
             // gatelog_collector_mongodb_failures_total{kind="away"} 3
             mongodb_failures: add.metric(
                 "mongodb_failures",
-                "Inserts into a collection that failed and were tried again, by kind",
+                "Inserts into a collection that failed and were retried, by kind",
             ),
             // gatelog_collector_boots 2
-            boots: add.metric("boots", "Gateway lives that are accounted for"),
+            boots: add.metric("boots", "Gateway boots with an account"),
             // gatelog_collector_boots_forgotten_total 0
             boots_forgotten: add.metric("boots_forgotten", "Accounts removed to keep their bound"),
             // gatelog_collector_accounted_records{state="missing"} 0

@@ -75,7 +75,7 @@ impl Outage {
             since.told = now;
             let seconds = now.saturating_duration_since(since.began).as_secs();
             tracing::warn!(%error, kind = error.kind(), seconds,
-                "MongoDB does not take records: they wait in the spool");
+                "MongoDB does not accept records: they wait in the spool");
         }
     }
 
@@ -86,7 +86,7 @@ impl Outage {
         self.inner.metrics.set_mongodb_up(true);
         if let Some(since) = state.since.take() {
             let seconds = since.began.elapsed().as_secs();
-            tracing::info!(seconds, "MongoDB takes records again");
+            tracing::info!(seconds, "MongoDB accepts records again");
         }
     }
 }

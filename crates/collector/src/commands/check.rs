@@ -20,7 +20,7 @@ use crate::store::{LogCollection, Rights, Store, StoreError};
 pub async fn run(args: &ServeArgs) -> Result<(), Failure> {
     let config = args.compile()?;
     let mut report = Report { sound: true };
-    report.say("configuration", Ok("every value can be used".into()));
+    report.say("configuration", Ok("every value is valid".into()));
     report.say("tokens", tokens(&config));
     if let Some(files) = &config.tls {
         let read = Tls::read(files).map(|_| files.cert.display().to_string());
@@ -60,7 +60,7 @@ async fn address(config: &Config) -> Result<String, String> {
     match server::bind(&config.listen).await {
         Ok(_) => Ok(format!("{address} can be bound")),
         Err(error) if error.kind() == ErrorKind::AddrInUse => Err(format!(
-            "{address} is in use: by a collector that serves already? Otherwise set GATELOG_LISTEN"
+            "{address} is in use: is a collector already running? Otherwise set GATELOG_LISTEN"
         )),
         Err(error) => Err(format!("{address}: {error}")),
     }
@@ -71,7 +71,7 @@ fn spool(dir: &Path) -> Result<String, String> {
     std::fs::create_dir_all(dir).map_err(|error| format!("{shown}: {error}"))?;
     if spool::in_use(dir).map_err(|error| format!("{shown}: {error}"))? {
         return Err(format!(
-            "{shown} is in use by a collector that serves: each needs a GATELOG_SPOOL_DIR of its own"
+            "{shown} is in use by a running collector: each needs its own GATELOG_SPOOL_DIR"
         ));
     }
     if !dir.join(FILE).exists() {
@@ -120,7 +120,7 @@ async fn database(config: &Config, report: &mut Report) {
         }
     }
     if clear {
-        report.say("indexes", Ok("nothing is in the way of any".into()));
+        report.say("indexes", Ok("no conflicts".into()));
     }
 }
 
@@ -131,8 +131,8 @@ fn denied(error: &StoreError) -> String {
 fn login(rights: &Rights) -> Result<String, String> {
     match &rights.user {
         Some((user, of)) => Ok(format!("user \"{user}\" of database \"{of}\"")),
-        None if rights.missing.is_empty() => Ok("none, and the server asks for none".into()),
-        None => Err("the server asks for a login, and MONGODB_URI has none: it must look like \
+        None if rights.missing.is_empty() => Ok("none, and the server does not require one".into()),
+        None => Err("the server requires a login, and MONGODB_URI has none: it must look like \
                      mongodb://USER:PASSWORD@HOST/?authSource=DATABASE"
             .into()),
     }

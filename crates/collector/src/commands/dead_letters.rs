@@ -28,16 +28,16 @@ enum Action {
     List {
         #[command(flatten)]
         which: Which,
-        /// One JSON object a line, with the record's own line
+        /// One JSON object per line, with the record's original line
         #[arg(long)]
         json: bool,
     },
-    /// Put them back into the spool; those that still cannot be records stay
+    /// Put them back into the spool; those that are still not valid records stay
     Retry {
         #[command(flatten)]
         which: Which,
     },
-    /// Remove them for good: those of a kind, by number, of an age, or all
+    /// Delete them: by kind, number or age, or all
     Purge {
         #[command(flatten)]
         which: Which,
@@ -55,7 +55,7 @@ struct Which {
     /// Only these, by number
     #[arg(long, value_name = "NUMBER", value_delimiter = ',')]
     id: Vec<i64>,
-    /// Only those that have been there for so long, such as 7d
+    /// Only those at least this old, for example 7d
     #[arg(long, value_name = "TIME")]
     older_than: Option<String>,
     #[command(flatten)]
@@ -121,9 +121,10 @@ pub fn run(args: &DeadLettersArgs) -> Result<(), Failure> {
             if !all && !which.chooses() {
                 return Err(Failure {
                     status: 2,
-                    text: "purge: say which dead letters to remove: --kind KIND, --id NUMBER,… or \
-                           --older-than TIME (together: those that all of them mean), or --all"
-                        .into(),
+                    text:
+                        "purge: choose which dead letters to delete: --kind KIND, --id NUMBER,… or \
+                           --older-than TIME (a letter must match all that are given), or --all"
+                            .into(),
                 });
             }
             let (mut letters, filter) = which.open()?;

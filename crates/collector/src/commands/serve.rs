@@ -142,7 +142,7 @@ async fn serve(config: Config, prepared: Prepared) -> Result<(), Failure> {
             let _ = stop_server.send(true);
             let _ = server.await;
         }
-        None => tracing::error!(critical = true, "the server ended by a fault: stopping"),
+        None => tracing::error!(critical = true, "the server stopped unexpectedly: exiting"),
     }
     let _ = stop_writer.send(true);
     let _ = writer.await;
@@ -151,7 +151,7 @@ async fn serve(config: Config, prepared: Prepared) -> Result<(), Failure> {
         tracing::error!(%error, "spool not closed cleanly: nothing acknowledged is lost by that");
     }
     tracing::info!(records_waiting = waiting.records, "stopped");
-    told.map(drop).ok_or_else(|| Failure::failed("the server ended by a fault"))
+    told.map(drop).ok_or_else(|| Failure::failed("the server stopped unexpectedly"))
 }
 
 /// Runs a task that lasts as long as the process; a fault that ends it shows in `/healthz`.
@@ -163,7 +163,7 @@ fn watched(
     let (state, task) = (state.clone(), tokio::spawn(task));
     tokio::spawn(async move {
         if task.await.is_err_and(|error| error.is_panic()) {
-            tracing::error!(critical = true, task = name, "a task ended by a fault: restart");
+            tracing::error!(critical = true, task = name, "a task stopped unexpectedly: restart");
             state.died(name);
         }
     })
@@ -208,20 +208,22 @@ async fn until_told(mut signals: Signals, state: &App, tls: Option<&Tls>) -> &'s
         match state.auth().reread() {
             Ok(true) => {
                 faulty = false;
-                tracing::info!("tokens reread");
+                tracing::info!("tokens reloaded");
             }
             Ok(false) => faulty = false,
             Err(error) => {
                 if force || !faulty {
-                    tracing::error!(%error, "GATELOG_TOKENS_FILE not reread: the old tokens stay");
+                    tracing::error!(%error, "GATELOG_TOKENS_FILE not reloaded: the old tokens stay in use");
                 }
                 faulty = true;
             }
         }
         if let (true, Some(tls)) = (force, tls) {
             match tls.reread() {
-                Ok(()) => tracing::info!("certificates reread"),
-                Err(error) => tracing::error!(%error, "certificates not reread: the old ones stay"),
+                Ok(()) => tracing::info!("certificates reloaded"),
+                Err(error) => {
+                    tracing::error!(%error, "certificates not reloaded: the old ones stay in use")
+                }
             }
         }
     }

@@ -9,16 +9,16 @@ use crate::client::Target;
 /// Where a collector serves, and how to be let in by TLS.
 #[derive(Args, Clone, Debug)]
 pub(super) struct TargetArgs {
-    /// The collector
+    /// URL of the collector
     #[arg(long, value_name = "URL", env = "GATELOG_URL", default_value = "http://127.0.0.1:8686")]
     url: String,
-    /// Certificates, PEM, that sign the collector's; needed for https
+    /// CA certificates (PEM) for the collector's certificate; required for https
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// The own certificate, PEM, where the collector asks for one
+    /// Client certificate (PEM), if the collector requires one
     #[arg(long, value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
-    /// The key of the own certificate, PEM
+    /// Private key of the client certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! Flags and environment variables, as typed. Their meaning is checked in [`super`], all at once.
+//! Flags and environment variables as typed. [`super`] validates them, all together.
 
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ pub struct StoreArgs {
     /// Database that holds the collections
     #[arg(long, value_name = "NAME", env = "GATELOG_DATABASE", default_value = "gatelog")]
     pub database: String,
-    /// Longest wait for one call to MongoDB
+    /// Maximum time for one call to MongoDB
     // Leaves room for an election (12 s by default) and a slow disk.
     #[arg(long, value_name = "TIME", env = "GATELOG_MONGODB_TIMEOUT", default_value = "30s")]
     pub mongodb_timeout: String,
@@ -30,7 +30,7 @@ pub struct StoreArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Spool")]
 pub struct SpoolDirArgs {
-    /// Directory of the spool; one collector each
+    /// Directory of the spool; each collector needs its own
     #[arg(long, value_name = "DIR", env = "GATELOG_SPOOL_DIR", default_value = "./gatelog-spool")]
     pub spool_dir: PathBuf,
 }
@@ -44,7 +44,7 @@ pub struct LogArgs {
     pub log_level: String,
 }
 
-/// Everything that serving needs.
+/// The options of `serve`.
 #[derive(Args, Clone, Debug)]
 pub struct ServeArgs {
     #[command(flatten)]
@@ -61,7 +61,7 @@ pub struct ServeArgs {
         help_heading = "MongoDB"
     )]
     pub(super) retention: String,
-    /// Inserts under way at once
+    /// Concurrent inserts
     #[arg(
         long,
         value_name = "COUNT",
@@ -70,7 +70,7 @@ pub struct ServeArgs {
         help_heading = "MongoDB"
     )]
     pub(super) writers: String,
-    /// Most records of one insert
+    /// Maximum records in one insert
     #[arg(
         long,
         value_name = "COUNT",
@@ -82,7 +82,7 @@ pub struct ServeArgs {
 
     #[command(flatten)]
     pub(super) spool: SpoolDirArgs,
-    /// Most bytes that wait in the spool; past it, batches are answered 503
+    /// Maximum bytes waiting in the spool; above it, batches get 503
     #[arg(
         long,
         value_name = "SIZE",
@@ -91,7 +91,7 @@ pub struct ServeArgs {
         help_heading = "Spool"
     )]
     pub(super) spool_max_bytes: String,
-    /// Most bytes of dead letters; past it, the oldest go
+    /// Maximum bytes of dead letters; above it, the oldest are deleted
     #[arg(
         long,
         value_name = "SIZE",
@@ -100,7 +100,7 @@ pub struct ServeArgs {
         help_heading = "Spool"
     )]
     pub(super) dead_letters_max_bytes: String,
-    /// How long records may be missing before the audit trail says so
+    /// How long records may be missing before the audit trail reports a gap
     #[arg(
         long,
         value_name = "TIME",
@@ -110,7 +110,7 @@ pub struct ServeArgs {
     )]
     pub(super) gap_after: String,
 
-    /// Address to listen on; port 0 takes a free one
+    /// Address to listen on; port 0 picks a free port
     #[arg(
         long,
         value_name = "HOST:PORT",
@@ -119,24 +119,24 @@ pub struct ServeArgs {
         help_heading = "Listening"
     )]
     pub(super) listen: String,
-    /// File that the bound host:port is written to, once listening
+    /// File to which the bound host:port is written once the collector listens
     #[arg(long, value_name = "FILE", env = "GATELOG_ADDRESS_FILE", help_heading = "Listening")]
     pub(super) address_file: Option<PathBuf>,
-    /// File with bearer tokens, one a line, each with its roles or none; reread when it changes.
-    /// Without it anyone may post
+    /// File with bearer tokens, one per line, each optionally followed by its roles; reloaded when
+    /// it changes. Without this option anyone may post
     #[arg(long, value_name = "FILE", env = "GATELOG_TOKENS_FILE", help_heading = "Listening")]
     pub(super) tokens_file: Option<PathBuf>,
-    /// Certificate chain, PEM: serve TLS
+    /// Certificate chain (PEM); enables TLS
     #[arg(long, value_name = "FILE", env = "GATELOG_TLS_CERT", help_heading = "Listening")]
     pub(super) tls_cert: Option<PathBuf>,
-    /// Private key of the certificate, PEM
+    /// Private key of the certificate (PEM)
     #[arg(long, value_name = "FILE", env = "GATELOG_TLS_KEY", help_heading = "Listening")]
     pub(super) tls_key: Option<PathBuf>,
-    /// Certificates, PEM, that sign the clients': ask every client for one
+    /// CA certificates (PEM); requires a client certificate signed by one of them
     #[arg(long, value_name = "FILE", env = "GATELOG_TLS_CLIENT_CA", help_heading = "Listening")]
     pub(super) tls_client_ca: Option<PathBuf>,
 
-    /// Most open connections; past it, new ones are closed at once
+    /// Maximum open connections; a further one replaces an idle one, or is closed if none is idle
     #[arg(
         long,
         value_name = "COUNT",
@@ -145,7 +145,7 @@ pub struct ServeArgs {
         help_heading = "Limits"
     )]
     pub(super) max_connections: String,
-    /// Most bytes of a body as sent
+    /// Maximum bytes of a body as sent
     #[arg(
         long,
         value_name = "SIZE",
@@ -154,7 +154,7 @@ pub struct ServeArgs {
         help_heading = "Limits"
     )]
     pub(super) max_body_bytes: String,
-    /// Most bytes of a body once decompressed
+    /// Maximum bytes of a body after decompression
     #[arg(
         long,
         value_name = "SIZE",
@@ -163,7 +163,7 @@ pub struct ServeArgs {
         help_heading = "Limits"
     )]
     pub(super) max_decoded_bytes: String,
-    /// Most records of one batch
+    /// Maximum records in one batch
     #[arg(
         long,
         value_name = "COUNT",
@@ -172,7 +172,7 @@ pub struct ServeArgs {
         help_heading = "Limits"
     )]
     pub(super) max_records: String,
-    /// Most bytes of one record; a longer one becomes a dead letter
+    /// Maximum bytes of one record; a longer one becomes a dead letter
     #[arg(
         long,
         value_name = "SIZE",
@@ -181,7 +181,7 @@ pub struct ServeArgs {
         help_heading = "Limits"
     )]
     pub(super) max_record_bytes: String,
-    /// Most memory for bodies that are being read, all together; past it, 503
+    /// Maximum memory for all bodies being read; above it, posts get 503
     #[arg(
         long,
         value_name = "SIZE",
@@ -190,7 +190,7 @@ pub struct ServeArgs {
         help_heading = "Limits"
     )]
     pub(super) ingest_memory: String,
-    /// Longest wait for a request's headers, and between two requests
+    /// Maximum time for a request's headers to arrive, and between two requests
     #[arg(
         long,
         value_name = "TIME",
@@ -199,7 +199,7 @@ pub struct ServeArgs {
         help_heading = "Limits"
     )]
     pub(super) header_timeout: String,
-    /// Longest time for a body to arrive
+    /// Maximum time for a body to arrive
     #[arg(
         long,
         value_name = "TIME",
@@ -208,7 +208,7 @@ pub struct ServeArgs {
         help_heading = "Limits"
     )]
     pub(super) body_timeout: String,
-    /// Longest time to finish open requests and inserts when told to stop
+    /// Maximum time to finish open requests and inserts on shutdown
     #[arg(
         long,
         value_name = "TIME",

@@ -22,7 +22,7 @@ pub fn strange(known: &[String], given: &[String]) -> Vec<String> {
                 None => "see gatelog-collector serve --help".to_owned(),
             };
             lines.push(format!(
-                "{} is no setting of the collector and is ignored; {hint}",
+                "{} is not a setting of the collector and is ignored; {hint}",
                 name.escape_debug()
             ));
         } else if !has_uri && name.starts_with("MONGO") && distance(name, URI) <= TYPOS {
@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(
             told(&["GATELOG_SPOOL_MAXBYTES", "MONGODB_URL", "PATH"]),
             [
-                "GATELOG_SPOOL_MAXBYTES is no setting of the collector and is ignored; did you \
+                "GATELOG_SPOOL_MAXBYTES is not a setting of the collector and is ignored; did you \
                  mean GATELOG_SPOOL_MAX_BYTES?",
                 "MONGODB_URL is ignored; did you mean MONGODB_URI?",
             ]

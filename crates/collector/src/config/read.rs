@@ -57,7 +57,7 @@ impl Reader {
     pub(super) fn addresses(&mut self, name: &str, text: &str) -> Vec<SocketAddr> {
         let found = text.to_socket_addrs().map(Iterator::collect::<Vec<_>>);
         let found = found.ok().filter(|addresses| !addresses.is_empty());
-        let found = found.ok_or("must be an address and a port, such as 0.0.0.0:8686");
+        let found = found.ok_or("must be an address and a port, for example 0.0.0.0:8686");
         self.faults.take(name, text, found).unwrap_or_default()
     }
 }

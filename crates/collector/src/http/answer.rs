@@ -75,9 +75,9 @@ impl Refusal {
             Refusal::Body(error) => error.to_string(),
             Refusal::Batch(error) => error.to_string(),
             Refusal::Spool(error) => error.to_string(),
-            Refusal::Busy => "too many such answers are being read: try again".into(),
+            Refusal::Busy => "too many such responses are in progress: try again".into(),
             Refusal::Stopping => "the collector is stopping".into(),
-            Refusal::NotFound => "no such place: records go to POST /v1/records".into(),
+            Refusal::NotFound => "no such path: records go to POST /v1/records".into(),
             Refusal::Method(allowed) => format!("method not allowed: use {allowed}"),
         }
     }

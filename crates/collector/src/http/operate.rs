@@ -32,7 +32,7 @@ pub(super) async fn health(State(app): State<App>) -> Response<Body> {
     let fault = match app.inner.spool.health() {
         Health::Broken(text) => Some(text),
         Health::Good | Health::Refusing(_) => {
-            app.dead().map(|task| format!("the task \"{task}\" ended by a fault"))
+            app.dead().map(|task| format!("the task \"{task}\" stopped unexpectedly"))
         }
     };
     match fault {
@@ -122,7 +122,7 @@ pub(super) async fn accounting(
         Err(text) => return answer(StatusCode::BAD_REQUEST, &json!({"error": text})),
     };
     let Ok(place) = Arc::clone(&app.inner.reports).try_acquire_owned() else {
-        let error = format!("{MAX_REPORTS} are read already: try again in a second");
+        let error = format!("{MAX_REPORTS} responses are in progress: try again in a second");
         return answer(StatusCode::SERVICE_UNAVAILABLE, &json!({"error": error}));
     };
     let report = Report::new(app.inner.spool.collector(), app.silent_before(), filter);

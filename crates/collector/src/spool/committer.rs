@@ -151,7 +151,7 @@ impl Committer {
     /// what is settled is written where it lies.
     fn transact_on_reserve(&mut self, group: &[Job]) -> Result<(), SpoolError> {
         if self.room.held() {
-            tracing::warn!("spool disk full: the reserve is given up to settle what waits");
+            tracing::warn!("spool disk full: the reserve is used to settle waiting records");
         }
         self.room.give_up();
         database::checkpoint(&self.db, "RESTART")?;
@@ -221,13 +221,13 @@ impl Committer {
         match error.fault() {
             Fault::Passing | Fault::Full | Fault::Unreadable => {
                 if self.shared.set_health(Health::Refusing(error.to_string())) {
-                    tracing::error!(%error, "spool refuses: nothing is acknowledged until it is writable");
+                    tracing::error!(%error, "spool not writable: nothing is acknowledged until it is writable");
                 }
             }
             Fault::Fatal => {
                 if self.shared.set_health(Health::Broken(error.to_string())) {
                     tracing::error!(critical = true, %error,
-                        "spool broken: nothing is acknowledged any more; fix the disk and restart");
+                        "spool broken: nothing more is acknowledged; fix the disk and restart");
                 }
             }
             Fault::Corrupt => self.replace(&error.to_string()),
@@ -252,9 +252,9 @@ impl Committer {
             self.load()
         });
         if let Err(error) = result {
-            let text = format!("corrupt, and no new file could take its place: {error}");
+            let text = format!("corrupt, and could not be replaced by a new file: {error}");
             if self.shared.set_health(Health::Broken(text)) {
-                tracing::error!(critical = true, %error, "spool corrupt, and no new file could take its place");
+                tracing::error!(critical = true, %error, "spool corrupt, and could not be replaced by a new file");
             }
         }
         self.shared.committed.notify_one();

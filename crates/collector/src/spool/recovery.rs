@@ -51,7 +51,7 @@ impl Moved {
             reason = %self.reason,
             batches_saved = self.batches,
             records_saved = self.records,
-            "spool file corrupt: moved aside, a new one is in its place"
+            "spool file corrupt: moved aside, and replaced by a new one"
         );
     }
 }

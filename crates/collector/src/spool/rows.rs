@@ -1,4 +1,4 @@
-//! Reading rows, past those that the disk does not give.
+//! Reading rows, past those that the disk cannot read.
 
 use std::path::Path;
 
@@ -90,7 +90,7 @@ pub(super) struct RowReader {
 }
 
 impl RowReader {
-    /// Of a spool in service: what the disk does not give waits, and the others go on.
+    /// Of a spool in service: what the disk cannot read waits, and the others go on.
     pub(super) fn open(path: &Path) -> Result<Self, SpoolError> {
         Self::new(path, |fault| fault == Fault::Unreadable)
     }
@@ -222,7 +222,7 @@ fn read_row(row: &rusqlite::Row<'_>) -> Result<Row, rusqlite::Error> {
     })
 }
 
-/// What SQLite says of a page that the disk does not give.
+/// What SQLite says of a page that the disk cannot read.
 #[cfg(test)]
 fn unreadable() -> SpoolError {
     let code = rusqlite::ffi::SQLITE_IOERR_READ;

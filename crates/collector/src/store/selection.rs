@@ -11,7 +11,8 @@ const SERVERS: usize = 5;
 pub(super) fn brief(account: &str) -> String {
     let mut servers = account.split("{ Address: ").skip(1).map(server).peekable();
     if servers.peek().is_none() {
-        return "no server is known: do the names and replicaSet in MONGODB_URI fit?".to_owned();
+        return "no server is known: do the names and replicaSet in MONGODB_URI match the cluster?"
+            .to_owned();
     }
     let mut named: Vec<_> = servers.by_ref().take(SERVERS).collect();
     if servers.peek().is_some() {
@@ -28,7 +29,7 @@ fn server(text: &str) -> String {
         None => match text.split_once("Type: ").and_then(|(_, kind)| kind.split([',', ' ']).next())
         {
             Some("Unknown") | None => "has not answered yet".to_owned(),
-            Some(kind) => format!("is no primary ({kind})"),
+            Some(kind) => format!("is not the primary ({kind})"),
         },
     };
     format!("{address}: {reason}")
@@ -55,7 +56,7 @@ mod tests {
             db-3:27017, Type: Unknown } ] }";
         assert_eq!(
             brief(account),
-            "db-1:27017: Connection refused (os error 111), db-2:27017: is no primary \
+            "db-1:27017: Connection refused (os error 111), db-2:27017: is not the primary \
              (RsSecondary), db-3:27017: has not answered yet; is MONGODB_URI right?"
         );
     }

@@ -131,7 +131,7 @@ impl Lanes {
             lane.shut = Some(Shut { since: now, refused });
             let remedy = remedy(&self.database, collection, error);
             tracing::warn!(collection = collection.as_str(), %error, kind = error.kind(), remedy,
-                "a collection takes no documents: its records are parked, the others go on");
+                "a collection accepts no documents: its records are parked, the others continue");
         }
     }
 
@@ -144,7 +144,7 @@ fn tell_open(collection: LogCollection, shut: Duration) {
     tracing::info!(
         collection = collection.as_str(),
         seconds = shut.as_secs(),
-        "the collection takes documents again: its parked records follow"
+        "the collection accepts documents again: its parked records follow"
     );
 }
 
@@ -160,7 +160,7 @@ fn remedy(database: &str, collection: LogCollection, error: &StoreError) -> Stri
              actions: [\"insert\", \"find\"]}}])"
         ),
         StoreError::Server(answer) if answer.code == NOT_ON_VIEW => {
-            format!("a view has the collection's name: {db}.{name}.drop() makes room")
+            format!("a view with the collection's name exists: {db}.{name}.drop() makes room")
         }
         _ => format!("see what {db}.{name}.insertOne({{}}) and {db}.{name}.stats() answer"),
     }

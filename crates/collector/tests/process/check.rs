@@ -42,7 +42,10 @@ async fn a_spool_and_an_address_in_use_are_said_to_be() {
     let collector = Collector::start(&database, CollectorOptions::default()).await.unwrap();
     let (status, out) = run(collector.command(&["check"]).unwrap());
     assert_eq!(status, 1, "{out}");
-    assert!(out.contains("FAIL  spool: ") && out.contains("is in use by a collector"), "{out}");
+    assert!(
+        out.contains("FAIL  spool: ") && out.contains("is in use by a running collector"),
+        "{out}"
+    );
     assert!(out.contains("FAIL  address: ") && out.contains("ok    rights: "), "{out}");
 }
 
@@ -107,7 +110,7 @@ async fn each_missing_right_is_named_with_the_command_that_grants_it() {
     let (status, out) = run(check(&directory, &closed.uri()));
     assert_eq!(status, 1, "{out}");
     assert!(
-        out.contains("FAIL  login: the server asks for a login, and MONGODB_URI has none"),
+        out.contains("FAIL  login: the server requires a login, and MONGODB_URI has none"),
         "{out}"
     );
 }

@@ -124,7 +124,7 @@ async fn a_mistyped_variable_is_told_in_the_log_and_by_every_command() {
     let mut collector = Collector::start(&database, options).await.unwrap();
     let (_, _, error) = run(collector.command(&["dead-letters", "list"]).unwrap());
     for told in [collector.process().stderr(), error] {
-        assert!(told.contains("GATELOG_SPOOL_MAXBYTES is no setting"), "{told}");
+        assert!(told.contains("GATELOG_SPOOL_MAXBYTES is not a setting"), "{told}");
         assert!(told.contains("did you mean GATELOG_SPOOL_MAX_BYTES?"), "{told}");
     }
 }

@@ -65,7 +65,7 @@ async fn only_warning(uri: &str) -> String {
     let mut log = String::new();
     eventually("all that needs the database has tried", PATIENCE, async || {
         log = collector.process().stderr();
-        for says in ["accounts not shared", "not checked", "MongoDB does not take records"] {
+        for says in ["accounts not shared", "not checked", "MongoDB does not accept records"] {
             ensure!(log.contains(says), "{says} not in {log}");
         }
         Ok(())

@@ -99,8 +99,8 @@ async fn an_administrators_index_on_the_date_is_left_alone_and_told_with_the_com
     assert_eq!(lines.len(), 5, "{lines:#?}");
     assert_eq!(
         lines[0],
-        "debug_logs: index created_at_1 cannot be created: \"created_at_1\" is there with other \
-         keys or options; to make room run \
+        "debug_logs: index created_at_1 cannot be created: \"created_at_1\" exists with other keys \
+         or options; to resolve this run \
          db.runCommand({ \"dropIndexes\": \"debug_logs\", \"index\": \"created_at_1\" })"
     );
     // The others have theirs, and the same collections their other indexes.
@@ -123,8 +123,8 @@ async fn what_is_wrong_with_one_collection_keeps_no_other_from_its_indexes() {
     for (code, says) in [
         (
             166,
-            "debug_logs: indexes cannot be created: a view has the collection's name, and takes no \
-             records; to make room run db.runCommand({ \"drop\": \"debug_logs\" })",
+            "debug_logs: indexes cannot be created: a view with the collection's name exists, \
+             and accepts no records; to resolve this run db.runCommand({ \"drop\": \"debug_logs\" })",
         ),
         (13, "debug_logs: indexes cannot be set: the user lacks the right listIndexes; grant it"),
         (96, "debug_logs: indexes not checked: the database refused the call: "),
@@ -146,7 +146,7 @@ async fn what_is_wrong_with_one_collection_keeps_no_other_from_its_indexes() {
 async fn an_index_that_the_server_refuses_keeps_no_other_from_being_made() {
     // InvalidOptions as of another implementation's collMod; an index build that failed.
     for (command, code, open) in
-        [("collMod", 72, "is in the way"), ("createIndexes", 276, "not checked")]
+        [("collMod", 72, "conflicts with it"), ("createIndexes", 276, "not checked")]
     {
         let fixture = Fixture::failing().await;
         fixture.store.reconcile().await;
@@ -274,8 +274,8 @@ async fn an_index_that_serves_as_well_is_left_alone_and_one_in_the_way_is_told()
         assert_eq!(
             change.to_string(),
             format!(
-                "info_logs: index {name} cannot be created: \"{name}\" is there with other keys \
-                 or options; to make room run \
+                "info_logs: index {name} cannot be created: \"{name}\" exists with other keys \
+                 or options; to resolve this run \
                  db.runCommand({{ \"dropIndexes\": \"info_logs\", \"index\": \"{name}\" }})"
             )
         );

@@ -82,7 +82,7 @@ impl fmt::Display for Change {
                 write!(f, "records are kept for {to}, until now {from}")
             }
             Action::Retention { from: None, to } => {
-                write!(f, "records are kept for {to}, until now without end")
+                write!(f, "records are kept for {to}, until now indefinitely")
             }
             Action::Rebuilt { period } if period.seconds() == 0 => write!(f, "{index} rebuilt"),
             Action::Rebuilt { period } => write!(
@@ -91,7 +91,7 @@ impl fmt::Display for Change {
                  until then"
             ),
             Action::Clash { found, command } => {
-                write!(f, "{index} cannot be created: {found}; to make room run {command}")
+                write!(f, "{index} cannot be created: {found}; to resolve this run {command}")
             }
             Action::Denied { right, command } => write!(
                 f,

@@ -196,7 +196,7 @@ impl Store {
                 view(collection)
             }
             StoreError::Server(answer) if IN_THE_WAY.contains(&answer.code) => Action::Clash {
-                found: format!("\"{rival}\" is in the way: {answer}"),
+                found: format!("\"{rival}\" conflicts with it: {answer}"),
                 command: mongosh(&remove(collection, rival)),
             },
             error => Action::Failed(error),
@@ -217,14 +217,14 @@ fn code(error: &Error) -> Option<i32> {
 
 fn taken_by(collection: LogCollection, name: &str) -> Action {
     Action::Clash {
-        found: format!("\"{name}\" is there with other keys or options"),
+        found: format!("\"{name}\" exists with other keys or options"),
         command: mongosh(&remove(collection, name)),
     }
 }
 
 fn view(collection: LogCollection) -> Action {
     Action::Clash {
-        found: "a view has the collection's name, and takes no records".into(),
+        found: "a view with the collection's name exists, and accepts no records".into(),
         command: mongosh(&doc! { "drop": collection.as_str() }),
     }
 }

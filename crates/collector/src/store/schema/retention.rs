@@ -192,7 +192,7 @@ struct Entry<'a> {
 fn parse_entry(entry: &str) -> Result<Entry<'_>, String> {
     let (place, period) = entry
         .rsplit_once('=')
-        .ok_or_else(|| "must be a name, \"=\" and a period, such as info=30d".to_owned())?;
+        .ok_or_else(|| "must be a name, \"=\" and a period, for example info=30d".to_owned())?;
     let (organization, name) = match place.trim().rsplit_once('/') {
         Some(("", _)) => return Err("no organization before \"/\"".into()),
         Some((organization, name)) => (Some(organization), name),
