@@ -1,16 +1,16 @@
 # gatelog: `make help` lists the targets.
 #
-# `make tools` first, once; `make demo` and `make test` do it by themselves. What may be skipped
-# locally: `make unit` needs nothing but Rust; `make test-native test-artifact` needs no Node;
-# `make test-e2e` alone is what a change of configuration or of the collector calls for. CI skips
-# nothing.
+# Run `make tools` once first; `make demo` and `make test` run it themselves. You need not run
+# everything locally: `make unit` needs only Rust, `make test-native test-artifact` needs no Node,
+# and `make test-e2e` is enough for a change to the configuration or the collector. CI runs
+# everything.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
-# A failed test prints its error, not the whole stack of every error on the way.
+# A failed test prints its error without a backtrace.
 export RUST_LIB_BACKTRACE := 0
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
@@ -18,7 +18,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 help: ## List these targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
-# --- What it stands on, and what it makes ---
+# --- Tools and builds ---
 
 .PHONY: tools
 tools: ## Get Envoy, a test database, the wasm targets and the checkers into .tools/
@@ -40,26 +40,26 @@ collector: ## Build the collector: target/release/gatelog-collector
 STATIC_TARGET := x86_64-unknown-linux-musl
 
 .PHONY: collector-static
-collector-static: ## Build the collector as one static program, for any Linux (needs musl-tools)
+collector-static: ## Build the collector as a static binary for any Linux (needs musl-tools)
 	@rustc --print target-libdir --target $(STATIC_TARGET) | xargs test -d || rustup target add $(STATIC_TARGET)
 	cargo build --release --target $(STATIC_TARGET) --package gatelog-collector
 	@printf '%s: %s bytes\n' target/$(STATIC_TARGET)/release/gatelog-collector \
 		"$$(stat -c %s target/$(STATIC_TARGET)/release/gatelog-collector)"
 
-# Always `--workspace`: features of dependencies are then the same in every command, and each is
-# compiled once. So that `cargo test --workspace` runs what needs no built filter, these test
-# targets of tests/Cargo.toml are run only by name.
+# Always `--workspace`: dependencies then have the same features in every command and are compiled
+# once. These test targets of tests/Cargo.toml need a built filter and run only by name, so that
+# `cargo test --workspace` runs without one.
 NAMED_TESTS := --test artifact --test clients --test e2e --test filter --test packaging
 
-# --- To see it work ---
-# GATEWAY_PORT (8080), MONGODB_URI and GATELOG_DATABASE (pytake_logs) are heeded.
+# --- Demo ---
+# Reads GATEWAY_PORT (8080), MONGODB_URI and GATELOG_DATABASE (pytake_logs).
 
 .PHONY: demo
-demo: runtime wasm ## See the whole work, until Ctrl-C; ONCE=1 checks it and ends
+demo: runtime wasm ## Run the whole system until Ctrl-C; ONCE=1 checks it and exits
 	cargo build --workspace --bins
 	@target/debug/gatelog-demo $(if $(filter 1,$(ONCE)),--once)
 
-# --- The quick loop ---
+# --- Quick checks ---
 
 .PHONY: check
 check: fmt-check shellcheck circles lint lint-wasm doc deny unit ## Formatting, lints, docs, licences, unit tests
@@ -79,11 +79,11 @@ fmt-check:
 	cargo fmt --manifest-path tests/plain/Cargo.toml --check
 
 .PHONY: circles
-circles: ## Import circles between source files
+circles: ## Check for import cycles between source files
 	@scripts/import-circles.py src crates/*/src crates/tools/src/bin/*
 
 .PHONY: shellcheck
-shellcheck: ## Lints of the shell scripts
+shellcheck: ## Lint the shell scripts
 	shellcheck --external-sources scripts/*.sh envoy/drain.sh .ci/run
 
 .PHONY: lint
@@ -92,7 +92,7 @@ lint: ## Clippy for the native targets, warnings are errors
 	cargo clippy --workspace $(NAMED_TESTS) -- -D warnings
 
 .PHONY: lint-wasm
-lint-wasm: ## Clippy for the filter as it ships, and the benchmark's plain one
+lint-wasm: ## Clippy for the wasm filter, and for the benchmark's baseline filter
 	@scripts/wasm-toolchain.sh
 	scripts/wasm-cargo.sh wasm32-wasip1 clippy --package gatelog --package gatelog-record -- -D warnings
 	CARGO_TARGET_DIR=target/plain scripts/wasm-cargo.sh wasm32-wasip1 clippy --locked \
@@ -125,7 +125,7 @@ test-native: ## Unit, integration and documentation tests of the crates
 	cargo test --workspace
 
 .PHONY: test-node
-test-node: ## The rules of filter and record as wasm, under Node
+test-node: ## Unit tests of the filter and record crates as wasm, under Node
 	@scripts/wasm-toolchain.sh
 	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=wasm-bindgen-test-runner \
 	scripts/wasm-cargo.sh wasm32-unknown-unknown test --lib --package gatelog --package gatelog-record
@@ -140,7 +140,7 @@ test-conformance: wasm ## The shipped .wasm on a second proxy-wasm host, on Wasm
 	CARGO_TARGET_DIR=target/conformance cargo test --manifest-path tests/conformance/Cargo.toml \
 		--locked --ignore-rust-version
 
-# Each test runs an Envoy, a collector and services of its own: more at once only slow each other.
+# Each test runs its own Envoy, collector and services: running more at once only slows them down.
 E2E_THREADS ?= 2
 
 .PHONY: test-e2e
@@ -149,31 +149,31 @@ test-e2e: wasm ## Real Envoy, collector and database; FILTER=name for some of th
 	cargo test --workspace --test e2e --test filter $(FILTER) -- --test-threads=$(E2E_THREADS)
 
 .PHONY: test-envoy
-test-envoy: wasm ## Another release of Envoy: loads, ids, records, delivery; ENVOY_VERSION=1.37.0
-	@test -n "$(ENVOY_VERSION)" || { echo 'error: which release? make test-envoy ENVOY_VERSION=1.37.0' >&2; exit 1; }
+test-envoy: wasm ## Test another Envoy release: loading, ids, records, delivery; ENVOY_VERSION=1.37.0
+	@test -n "$(ENVOY_VERSION)" || { echo 'error: ENVOY_VERSION is not set; for example: make test-envoy ENVOY_VERSION=1.37.0' >&2; exit 1; }
 	cargo build --workspace --bins
 	GATELOG_ENVOY="$$(scripts/envoy-version.sh $(ENVOY_VERSION))" \
 		cargo test --workspace --test e2e supported:: -- --test-threads=$(E2E_THREADS)
 
 .PHONY: test-clients
-test-clients: wasm ## The gateway driven by other people's clients; FILTER=name for some of them
+test-clients: wasm ## Drive the gateway with third-party clients; FILTER=name for some of them
 	cargo build --workspace --bins
 	cargo test --workspace --test clients $(FILTER) -- --test-threads=$(E2E_THREADS)
 
 .PHONY: test-packaging
-test-packaging: wasm ## Images, unit, Compose, Kubernetes and alerts against what the programs say
+test-packaging: wasm ## Check images, systemd unit, Compose, Kubernetes and alerts against the programs
 	cargo build --workspace --bins
 	cargo test --workspace --test packaging
 
-# --- The proofs ---
+# --- Fuzzing, benchmarks, fault injection ---
 
 .PHONY: fuzz
-fuzz: ## Bad input, by coverage-guided fuzzing; FUZZ_SECONDS=10 for each target
+fuzz: ## Coverage-guided fuzzing; FUZZ_SECONDS=10 for each target
 	@scripts/fuzz.sh
 
-# BENCH_BEFORE=COMMIT puts the filter of an earlier commit beside this one.
+# BENCH_BEFORE=COMMIT also measures the filter of an earlier commit.
 .PHONY: bench
-bench: runtime wasm ## What it costs, side by side with the alternatives; PARTS="envoy collector growth peers"
+bench: runtime wasm ## Benchmarks, compared with the alternatives; PARTS="envoy collector growth peers"
 	@scripts/build-plain.sh
 	$(if $(BENCH_BEFORE),@scripts/build-before.sh $(BENCH_BEFORE) wasm)
 	$(if $(filter peers,$(PARTS)),@scripts/peers.sh)
@@ -182,11 +182,9 @@ bench: runtime wasm ## What it costs, side by side with the alternatives; PARTS=
 	BENCH_PLAIN_WASM=target/plain.wasm $(if $(BENCH_BEFORE),BENCH_BEFORE_WASM=target/before/gatelog.wasm) GATELOG_COLLECTOR=target/release/gatelog-collector \
 		target/load/gatelog-bench $(PARTS)
 
-# --- Away with it ---
-
-# CASES="name …" for some; CHAOS_PACE=10 makes every step ten times longer.
+# CASES="name …" runs some of them; CHAOS_PACE=10 makes every step ten times longer.
 .PHONY: chaos
-chaos: wasm ## Faults against the running system, each audited from outside; CASES=name
+chaos: wasm ## Inject faults into the running system and audit each case; CASES=name
 	@scripts/build-wasm.sh --features trap
 	cargo build --workspace --bins
 	@scripts/chaos.sh $(CASES)
@@ -195,8 +193,10 @@ chaos: wasm ## Faults against the running system, each audited from outside; CAS
 endurance: export CHAOS_MINUTES ?= 60
 endurance: export CHAOS_PACE ?= 10
 endurance: CASES := endurance
-endurance: chaos ## An hour under load with faults, memory sampled; CHAOS_MINUTES=60
+endurance: chaos ## An hour under load with faults and memory sampling; CHAOS_MINUTES=60
+
+# --- Clean up ---
 
 .PHONY: clean
-clean: ## Remove what was built; .tools/ stays
+clean: ## Remove build output; .tools/ stays
 	cargo clean

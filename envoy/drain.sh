@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# drain.sh [ADMIN [SECONDS [QUIET]]]: ends an Envoy without losing a queued record.
+# drain.sh [ADMIN [SECONDS [QUIET]]]: stops an Envoy without losing a queued record.
 #
-# Envoy waits for nothing when it gets SIGTERM: what the filter has queued goes with it (the journal
-# still has it). So first the listeners drain, with the filter and its deliveries at work, then the
-# queue empties, then Envoy ends. In Kubernetes this is the preStop hook; give the pod a
-# terminationGracePeriodSeconds a little above SECONDS. Needs bash, curl and awk: beside an image that
-# has none, run it in a sidecar.
+# On SIGTERM Envoy exits at once, and the filter's queue is lost with it (the journal still has it).
+# So this script first drains the listeners while the filter keeps delivering, then waits until the
+# queue is empty, then stops Envoy. In Kubernetes this is the preStop hook; give the pod a
+# terminationGracePeriodSeconds a little above SECONDS. Needs bash, curl and awk; if the image has
+# none of them, run it in a sidecar.
 #
-#   ADMIN    the administration interface; default 127.0.0.1:9901
-#   SECONDS  longest wait for requests and queue; default 30
-#   QUIET    for how many seconds the queue must be seen empty; default 1. The filter reports its
+#   ADMIN    the admin interface; default 127.0.0.1:9901
+#   SECONDS  maximum wait for requests and queue; default 30
+#   QUIET    for how many seconds the queue must stay empty; default 1. The filter reports its
 #            queue once every delivery.flush_interval: set more than twice that
 #
-# Exit status: 0 the queue was empty when Envoy ended, 1 time was up first: replay the journal
+# Exit status: 0 the queue was empty when Envoy stopped; 1 the time ran out first: replay the journal
 # with `gatelog-collector replay FILE`.
 set -euo pipefail
 
@@ -28,7 +28,7 @@ gauge() {
         awk '{ sum += $NF } END { print sum + 0 }'
 }
 
-# Load balancers see this Envoy unhealthy and send new clients elsewhere.
+# Load balancers see this Envoy as unhealthy and send new clients elsewhere.
 post healthcheck/fail
 post "drain_listeners?graceful"
 
@@ -39,10 +39,10 @@ queued=unknown
 while ((SECONDS - started < limit)); do
     requests=$(gauge 'http\.[^.]*\.downstream_rq_active$')
     queued=$(gauge 'gatelog\.queue_records$')
-    # The administration interface counts this very question as its own active request.
+    # The admin interface counts this query itself as an active request.
     if ((requests <= 1 && queued == 0)); then
         ((empty_since >= 0)) || empty_since=$SECONDS
-        # One more, since SECONDS is whole seconds.
+        # One more, because SECONDS is in whole seconds.
         if ((SECONDS - empty_since > quiet)); then
             left=0
             break

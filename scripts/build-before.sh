@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Builds an earlier gatelog for the benchmark to put beside this one:
+# Builds an earlier version of gatelog, so that the benchmark can compare it with this one:
 #
 #   build-before.sh COMMIT wasm        target/before/gatelog.wasm
 #   build-before.sh COMMIT collector   target/before/gatelog-collector
 #
-# The commit is checked out beside the build, in target/before/checkout; a second run for the same
-# commit does nothing. `make bench BENCH_BEFORE=COMMIT` calls it.
+# The commit is checked out in target/before/checkout. A second run for the same commit does
+# nothing. `make bench BENCH_BEFORE=COMMIT` calls it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/messages.sh

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the plain filter that the benchmark puts beside gatelog: target/plain.wasm.
+# Builds the baseline filter of the benchmark: target/plain.wasm.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the filter: target/gatelog.wasm, touched only when its content changed. With
-# `--features trap`: target/gatelog-trap.wasm, which traps when it is asked to, for tests.
+# `--features trap`: target/gatelog-trap.wasm, which traps on request, for tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

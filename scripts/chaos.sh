@@ -2,14 +2,14 @@
 # Runs the cases of tests/chaos/ and writes target/chaos/report.json, or with CHAOS_MINUTES
 # target/endurance/report.json. `make chaos` and `make endurance` call it.
 #
-#   chaos.sh [CASE…]     all cases, or these
+#   chaos.sh [CASE…]     runs all cases, or the given ones
 #
 # CHAOS_PACE=1      how many times longer every step lasts
-# CHAOS_MINUTES=0   how long `endurance` goes on
+# CHAOS_MINUTES=0   how long `endurance` runs
 #
-# The cases mount small disks and lose packets. So they run in a network and a mount namespace of
-# their own, which are gone with the last process in them: as root, or as root of a user namespace.
-# Only a disk that fails needs root itself, and loop devices.
+# The cases mount small disks and drop packets. So they run in their own network and mount
+# namespaces, which disappear with the last process in them: as root, or as root of a user
+# namespace. Only the failing disk needs real root, and loop devices.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/messages.sh

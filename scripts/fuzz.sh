@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Fuzzes each target of fuzz/ in turn, and writes target/fuzz/report.json. `make fuzz` calls it.
 #
-# FUZZ_SECONDS=10      how long each target runs; a night's run: FUZZ_SECONDS=1800
-# FUZZ_RUNS=0          with a number, 1000 or more: so many inputs for each target, made from the corpus that is
-#                      checked in by a fixed seed, so that what passed once passes again
+# FUZZ_SECONDS=10      how long each target runs; overnight: FUZZ_SECONDS=1800
+# FUZZ_RUNS=0          1000 or more: run that many inputs for each target, derived from the checked-in
+#                      corpus with a fixed seed, so that the run is reproducible
 # FUZZ_TARGETS="a b"   only these targets
 #
-# What a run finds worth keeping goes to target/fuzz/corpus/, beside the corpus that is checked
-# in; an input that fails goes to target/fuzz/failures/. The targets are safe code, so they run
-# without a sanitizer: on any toolchain, and several times as fast.
+# A run adds interesting inputs to target/fuzz/corpus/, in addition to the checked-in corpus; a
+# failing input goes to target/fuzz/failures/. The targets are safe code, so they run without a
+# sanitizer: on any toolchain, and several times as fast.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/messages.sh
@@ -60,7 +60,7 @@ for target in $targets; do
     tried=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     row "$target: failing inputs" "$found" inputs "0" "$([[ $found == 0 ]] && echo true || echo false)"
     row "$target: inputs tried" "${tried:-0}" inputs ">= 1000" "$( ((${tried:-0} >= 1000)) && echo true || echo false)"
-    ((found == 0)) || { tail -n 40 "$log"; printf 'the input: %s\nagain: %s %s\n' "$failures" "$programs/$target" "$failures/*"; }
+    ((found == 0)) || { tail -n 40 "$log"; printf 'input: %s\nreproduce with: %s %s\n' "$failures" "$programs/$target" "$failures/*"; }
 done
 
 machine="$(nproc) x $(sed -n 's/^model name.*: //p' /proc/cpuinfo 2>/dev/null | head -n 1), $(uname -sr)"

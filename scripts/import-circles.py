@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Finds import circles between the source files of a crate.
+"""Finds import cycles between the source files of a crate.
 
     import-circles.py SOURCE_DIRECTORY...
 
 Reads `use` declarations and paths that begin with `crate` or `super`, resolves what a module
-re-exports, and leaves out tests. Prints each circle and exits with 1 when there is one.
+re-exports, and leaves out tests. Prints each cycle and exits with 1 if there is one.
 """
 
 import re

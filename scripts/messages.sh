@@ -10,10 +10,10 @@ fail() {
     exit 1
 }
 
-# Whether this user may install Debian packages without asking anybody.
+# Whether this user can install Debian packages without a password.
 can_apt() { [[ $(id -u) == 0 && -f /etc/debian_version ]] && command -v apt-get >/dev/null; }
 
-# debian_packages WHY PACKAGE...: installs them when root on Debian, else says how.
+# debian_packages WHY PACKAGE...: installs them if root on Debian, otherwise prints how to.
 debian_packages() {
     local why=$1
     shift

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Gets the programs that `make bench PARTS=peers` stores records with beside the collector:
-# syslog-ng and rsyslog, in the versions that this Debian serves, into .tools/peers/. The two
-# packages exclude one another, so neither is installed: each is unpacked into a directory of its
-# own, with those of its libraries that the machine lacks. A second run does nothing.
+# Gets the programs that `make bench PARTS=peers` compares with the collector: syslog-ng and
+# rsyslog, in the versions of this Debian, into .tools/peers/. The two packages conflict, so neither
+# is installed: each is unpacked into its own directory, with the libraries that the machine lacks.
+# A second run does nothing.
 #
-# Where that cannot be had, a message and status 0: the benchmark then says what it did not measure.
+# If they are not available, it prints a message and exits with 0; the benchmark then reports what it
+# did not measure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -13,13 +14,13 @@ root=$PWD
 
 peers=$root/.tools/peers
 
-# missing PACKAGE...: these packages, and what installing them would bring along.
+# missing PACKAGE...: prints these packages and the dependencies that are not installed.
 missing() {
     printf '%s\n' "$@"
     apt-get install --simulate --quiet --quiet --no-install-recommends "$@" | awk '$1 == "Inst" { print $2 }'
 }
 
-# unpacked NAME PROGRAM PACKAGE...: the packages at .tools/peers/NAME.
+# unpacked NAME PROGRAM PACKAGE...: unpacks the packages to .tools/peers/NAME.
 unpacked() {
     local name=$1 program=$2 stamp
     shift 2
@@ -34,7 +35,7 @@ unpacked() {
     (cd "$peers/$name.debs" && apt-get download --quiet --quiet -o APT::Sandbox::User=root $packages) || return 1
     local deb
     for deb in "$peers/$name.debs"/*.deb; do dpkg -x "$deb" "$peers/$name" || return 1; done
-    # What was unpacked, by version; the benchmark's report names them.
+    # The unpacked packages with versions; the benchmark's report names them.
     (cd "$peers/$name.debs" && printf '%s\n' *.deb) >"$stamp"
     rm -rf "$peers/$name.debs"
 }

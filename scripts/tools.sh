@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Gets everything the build, the tests and the demo stand on that a newcomer's machine may lack,
-# by package name and pinned, into .tools/. A second run does nothing; an interrupted one is
-# taken up where it stopped. `make tools` calls it.
+# Installs everything that the build, the tests and the demo need and a new machine may lack, at
+# pinned versions, into .tools/. A second run does nothing; an interrupted one resumes where it
+# stopped. `make tools` calls it.
 #
 #   tools.sh           everything
-#   tools.sh runtime   only what building and running needs, not what checking needs
+#   tools.sh runtime   only what is needed to build and run, not to check
 #
 # WASM_TOOLCHAIN=auto|rustup|debian   where the wasm32 standard libraries come from
 set -euo pipefail
@@ -20,14 +20,14 @@ tools=$root/.tools
 stamps=$tools/stamps
 mkdir -p "$stamps"
 
-# One set-up at a time; released when this script ends, however it ends.
+# One set-up at a time; the lock is released however this script ends.
 if command -v flock >/dev/null; then
     exec 9>"$tools/lock"
     flock -n 9 || { step "another 'make tools' is running: waiting for it"; flock 9; }
 fi
 
 runtime_programs() {
-    # A distribution's is often too old to build this.
+    # A distribution's version is often too old.
     command -v cargo >/dev/null || fail "'cargo' is missing" "install stable Rust: https://rustup.rs"
     need_command cc gcc "the collector's SQLite is compiled from C"
     need_command python3 python3 "Envoy and the test database come as Python packages"
@@ -65,7 +65,7 @@ venv() {
     touch "$stamp"
 }
 
-# python_packages FILE: what a list of requirements names, beside them; for the tests only.
+# python_packages FILE: installs a requirements file in the same place; for the tests only.
 python_packages() {
     local stamp
     stamp=$stamps/python-$(dirname "$1" | tr / -)-$(cksum <"$1" | tr ' ' '-')
@@ -76,7 +76,7 @@ python_packages() {
     touch "$stamp"
 }
 
-# The library that drives a browser, at .tools/clients/node_modules; it brings no browser of its own.
+# The library that drives a browser, at .tools/clients/node_modules; it does not include a browser.
 browser_driver() {
     local stamp
     stamp=$stamps/browser-driver-$(cksum <tests/clients/package-lock.json | tr ' ' '-')
@@ -89,7 +89,7 @@ browser_driver() {
     touch "$stamp"
 }
 
-# cargo_tool CRATE VERSION PROGRAM: a program from crates.io at .tools/bin, unless that very
+# cargo_tool CRATE VERSION PROGRAM: installs a program from crates.io in .tools/bin, unless that
 # version is on PATH. Without --locked: a crate's own lock file can name versions that a
 # registry does not serve.
 cargo_tool() {

@@ -11,8 +11,8 @@ shift 2
 case $(cat .tools/wasm-toolchain 2>/dev/null) in
     rustup) exec cargo "$command" --target "$target" "$@" ;;
     debian)
-        # The distribution's compiler is another version than the one on PATH: a target
-        # directory of its own keeps the two from rebuilding each other's work.
+        # The distribution's compiler has a different version from the one on PATH: a separate
+        # target directory keeps the two from invalidating each other's builds.
         flags="-C linker=wasm-ld-22"
         [[ $target == wasm32-wasip1 ]] && flags+=" -C link-self-contained=no -L native=/usr/lib/wasm32-wasi"
         export PATH=/usr/bin:$PATH RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 RUSTFLAGS="$flags"
