@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use gatelog_record::{DecodeLimits, Decoded};
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
@@ -148,7 +148,8 @@ pub async fn run(
         pace: Pace::new(options.records),
         record: options.record,
     });
-    let parked = tokio::spawn(parked::run(Arc::clone(&context), stop.clone()));
+    let mut parked = JoinSet::new();
+    parked.spawn(parked::run(Arc::clone(&context), stop.clone()));
     let mut jobs = JoinSet::new();
     let mut reading = Reading::default();
     while !*stop.borrow() {
@@ -169,15 +170,24 @@ pub async fn run(
             _ = stop.wait_for(|stop| *stop) => {}
             () = context.spool.changed(), if jobs.len() < options.jobs => {}
             () = tokio::time::sleep(reading.pause()), if reading.failed() => {}
-            Some(_) = jobs.join_next() => {}
+            Some(ended) = jobs.join_next() => pass_on_fault(ended),
+            Some(ended) = parked.join_next() => pass_on_fault(ended),
         }
     }
     let finish = async {
         while jobs.join_next().await.is_some() {}
-        let _ = parked.await;
+        while parked.join_next().await.is_some() {}
     };
     if tokio::time::timeout(options.stop_time, finish).await.is_err() {
         tracing::warn!("some inserts did not finish in time: their batches stay in the spool");
+    }
+}
+
+/// Makes a task's fault the writer's own, which `/healthz` shows: its rows would wait for a restart
+/// that nobody makes.
+fn pass_on_fault(ended: Result<(), JoinError>) {
+    if let Some(fault) = ended.err().and_then(|error| error.try_into_panic().ok()) {
+        std::panic::resume_unwind(fault);
     }
 }
 

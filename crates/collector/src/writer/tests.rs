@@ -562,3 +562,11 @@ async fn ends_well(batches: Vec<Vec<Spec>>, moods: Vec<Vec<Mood>>) {
     assert_eq!(statement.quarantined, bad.len() as u64);
     assert_eq!(statement.stored, all.len() as u64);
 }
+
+#[tokio::test]
+async fn a_fault_of_a_task_is_the_writers_own() {
+    pass_on_fault(tokio::spawn(async {}).await);
+    let ended = tokio::spawn(async { panic!("a fault") }).await;
+    let passed_on = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| pass_on_fault(ended)));
+    assert!(passed_on.is_err());
+}
