@@ -1,6 +1,5 @@
 //! The shipped module, `target/gatelog.wasm`, on the strict mock host.
 
-#![allow(clippy::arithmetic_side_effects)]
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod budget;

@@ -1,7 +1,6 @@
 //! Checks of the checkout itself, before anything runs.
 
 #![allow(
-    clippy::arithmetic_side_effects,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,

@@ -2,7 +2,6 @@
 //! client did. `make test-e2e` builds the parts and runs these.
 
 #![allow(
-    clippy::arithmetic_side_effects,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,

@@ -1,6 +1,5 @@
 //! The filter on a real Envoy: every outcome, every byte, every change of configuration.
 
-#![allow(clippy::arithmetic_side_effects, reason = "counts of tests stay small")]
 #![allow(missing_docs, reason = "a test binary")]
 #![allow(
     clippy::expect_used,

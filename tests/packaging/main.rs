@@ -2,7 +2,6 @@
 //! Compose, Kubernetes, alert rules. `make test-packaging` builds the parts and runs these.
 
 #![allow(
-    clippy::arithmetic_side_effects,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,

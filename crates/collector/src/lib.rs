@@ -6,8 +6,7 @@
 //!                                  └── accounting ──┘
 //! ```
 
-#![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
-
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod accounting;
 mod backoff;
 pub mod cli;
@@ -16,11 +15,14 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod flow;
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod http;
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod ingest;
 pub mod logging;
 pub mod metrics;
 pub mod outage;
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod replay;
 pub mod spool;
 pub mod store;

@@ -116,7 +116,7 @@ impl Writer {
     fn refuse(&mut self, state: &mut State) {
         if !self.refused {
             self.refused = true;
-            state.refused = state.refused.saturating_add(1);
+            state.refused += 1;
         }
     }
 

@@ -64,7 +64,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-#![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
+// What is parsed here comes from outside: no number in it may overflow.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 mod batch;
 pub mod decode;

@@ -14,8 +14,6 @@
 //! - [`secret_shapes`]: the table of secrets that no record may have
 //! - [`Client`], [`eventually`] for waits on conditions, and [`stored`] for what became of it all
 
-#![allow(clippy::arithmetic_side_effects, reason = "counts of tests stay small")]
-
 mod client;
 mod collector;
 mod database;

@@ -81,11 +81,10 @@ impl SampleRecords {
                 named.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             line = self.encoded(&pairs)?;
         }
-        self.made = self.made.saturating_add(1);
+        self.made += 1;
         Ok(line)
     }
 
-    #[allow(clippy::arithmetic_side_effects, reason = "small numbers of a sample")]
     fn encoded(&self, request_headers: &[(&str, &str)]) -> Result<Vec<u8>> {
         let number = self.made;
         let lean = self.bytes.is_some_and(|bytes| bytes < LEAN_BYTES);

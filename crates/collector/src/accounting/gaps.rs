@@ -60,7 +60,7 @@ pub async fn look(spool: &Spool, peers: &Peers, after: Duration) -> Result<(), S
         };
         batch.body.extend_from_slice(entry.to_string().as_bytes());
         batch.body.push(b'\n');
-        batch.records = batch.records.saturating_add(1);
+        batch.records += 1;
     }
     if batch.records > 0 {
         spool.append(batch).await?;

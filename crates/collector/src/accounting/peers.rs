@@ -145,7 +145,7 @@ impl Peers {
     ) -> (usize, Statement) {
         let (mut boots, mut sum) = (0_usize, Statement::default());
         self.for_each(ledger, |_, account| {
-            boots = boots.saturating_add(1);
+            boots += 1;
             sum.add(&account.statement(silent_before));
         });
         (boots, sum)
@@ -173,7 +173,7 @@ impl Inner {
     }
 
     fn put(&mut self, collector: &str, key: &BootKey, account: &Account) {
-        self.reads = self.reads.saturating_add(1);
+        self.reads += 1;
         let known = self.names.get(collector).cloned();
         let collector = known.unwrap_or_else(|| Arc::from(collector));
         self.names.insert(Arc::clone(&collector));

@@ -140,7 +140,7 @@ impl Report {
                 let with_known = self.filter.boot.is_some();
                 let told = statement(key, account, self.silent_before, with_known);
                 part.push_str(&told.to_string());
-                self.listed = self.listed.saturating_add(1);
+                self.listed += 1;
                 self.last = Some((**key).clone());
             }
             if some.len() < AT_ONCE {

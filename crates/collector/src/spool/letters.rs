@@ -99,7 +99,7 @@ pub(super) fn count(db: &Connection) -> Result<LetterCount, SpoolError> {
 
 impl LetterCount {
     pub(super) fn add(&mut self, letter: &DeadLetter) {
-        self.letters = self.letters.saturating_add(1);
+        self.letters += 1;
         self.bytes = self.bytes.saturating_add(letter.stored_bytes());
     }
 }
@@ -131,7 +131,7 @@ pub(super) fn trim(
         delete(tx, &[id])?;
         count.bytes = count.bytes.saturating_sub(unsigned(texts).saturating_add(LETTER_BYTES));
         count.letters = count.letters.saturating_sub(1);
-        removed = removed.saturating_add(1);
+        removed += 1;
     }
     Ok(removed)
 }

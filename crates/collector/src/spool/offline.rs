@@ -103,12 +103,12 @@ impl LetterBox {
             for id in some {
                 let Some(letter) = letters::get(&tx, *id)? else { continue };
                 let Some(retried) = accept(&letter) else {
-                    stayed = stayed.saturating_add(1);
+                    stayed += 1;
                     continue;
                 };
                 database::insert_row(&tx, None, now_millis(), 1, &retried.seqs, &retried.line)?;
                 letters::delete(&tx, &[*id])?;
-                moved = moved.saturating_add(1);
+                moved += 1;
             }
             tx.commit()?;
             went = went.saturating_add(moved);

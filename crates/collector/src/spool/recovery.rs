@@ -206,7 +206,7 @@ fn rescue(from: &Path, into: &mut Connection) -> Result<(u64, u64), SpoolError> 
             let Some(row) = found.rows.into_iter().next() else { break };
             if row.intact {
                 waiting.merge(&row.seqs);
-                batches = batches.saturating_add(1);
+                batches += 1;
                 records = records.saturating_add(row.records);
                 save(&tx, row)?;
             }

@@ -446,6 +446,22 @@ async fn a_number_that_nothing_is_told_of_is_missing_once_its_row_is_settled() {
     assert_eq!((statement.spooled, statement.missing), (0, 1));
 }
 
+/// It made 1.8e19 records missing.
+#[tokio::test]
+async fn a_refused_line_s_number_makes_nothing_missing_that_nobody_assigned() {
+    let dir = TempDir::new().unwrap();
+    let spool = open(dir.path());
+    for number in [u64::MAX, u64::MAX - 1, 1 << 63, 1 << 53, 7] {
+        let mut quarantined = Seqs::default();
+        quarantined.add(&key().gateway, key().boot, number);
+        let letters = vec![letter("refused")];
+        let totals = Some((key(), Totals { assigned: 3, ..Totals::default() }));
+        spool.append(Append { letters, quarantined, totals, ..Append::default() }).await.unwrap();
+        let statement = spool.ledger().get(&key()).unwrap().statement(0);
+        assert_eq!((statement.assigned, statement.missing), (3, 3), "{number}");
+    }
+}
+
 #[tokio::test]
 async fn rows_of_a_file_that_was_moved_aside_are_not_deleted_in_the_new_one() {
     let dir = TempDir::new().unwrap();

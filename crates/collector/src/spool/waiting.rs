@@ -20,7 +20,7 @@ pub type Parked = BTreeMap<String, Waiting>;
 
 impl Waiting {
     pub(super) fn add(&mut self, row: Counted) {
-        self.rows = self.rows.saturating_add(1);
+        self.rows += 1;
         self.records = self.records.saturating_add(row.records);
         self.bytes = self.bytes.saturating_add(row.bytes);
     }

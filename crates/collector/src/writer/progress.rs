@@ -131,7 +131,7 @@ impl Progress {
             row.rests.len().saturating_sub(1)
         });
         if let Some(rest) = row.rests.get_mut(at) {
-            rest.records = rest.records.saturating_add(1);
+            rest.records += 1;
             rest.body.extend_from_slice(text);
             rest.body.push(b'\n');
             if let Some(source) = source {

@@ -46,7 +46,7 @@ impl Trials {
         };
         if stored.is_some_and(|at| at > trial.last) {
             trial.last = now;
-            trial.refusals = trial.refusals.saturating_add(1);
+            trial.refusals += 1;
         }
         trial.refusals >= REFUSALS && now.saturating_duration_since(trial.first) >= SPAN
     }

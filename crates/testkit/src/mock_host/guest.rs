@@ -108,9 +108,9 @@ impl<'a> Guest<'a> {
 
     fn allocate(&mut self, len: u32) -> Result<u32, Error> {
         let state = self.state();
-        state.allocations = state.allocations.saturating_add(1);
+        state.allocations += 1;
         let bytes = usize::try_from(len).unwrap_or(usize::MAX);
-        state.allocated_bytes = state.allocated_bytes.saturating_add(bytes);
+        state.allocated_bytes += bytes;
         let Some(allocate) = state.allocate else {
             return Err(self.violation("exports no allocator".to_owned()));
         };

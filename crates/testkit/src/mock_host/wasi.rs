@@ -87,7 +87,7 @@ fn environ_get(caller: Caller<'_, State>, pointers: u32, bytes: u32) -> Result<u
         for entry in environment(guest) {
             guest.write_u32(pointer, at)?;
             guest.write(at, entry.as_bytes())?;
-            pointer = pointer.saturating_add(4);
+            pointer += 4;
             at = at.saturating_add(u32::try_from(entry.len()).unwrap_or(u32::MAX));
         }
         Ok(Status::OK)

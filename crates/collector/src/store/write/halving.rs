@@ -39,7 +39,7 @@ impl Halving {
     /// A part was refused as a whole. Returns whether it stands alone: then its answer is known.
     pub(super) fn refused(&mut self, part: Range<usize>) -> bool {
         if part.len() <= 1 {
-            self.lone_refusals = self.lone_refusals.saturating_add(1);
+            self.lone_refusals += 1;
             self.leap = true;
             return true;
         }

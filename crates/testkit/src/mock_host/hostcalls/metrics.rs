@@ -55,7 +55,7 @@ fn increment(caller: Caller<'_, State>, id: u32, offset: i64) -> Result<u32, Err
         {
             return Ok(Status::BAD_ARGUMENT);
         }
-        metric.value = metric.value.saturating_add(offset);
+        metric.value += offset;
         Ok(Status::OK)
     })
 }
@@ -71,7 +71,7 @@ fn record(caller: Caller<'_, State>, id: u32, value: u64) -> Result<u32, Error> 
             MetricKind::Gauge => metric.value = signed,
             MetricKind::Histogram => {
                 metric.recorded.push(value);
-                metric.value = metric.value.saturating_add(1);
+                metric.value += 1;
             }
         }
         Ok(Status::OK)

@@ -14,7 +14,6 @@
 //! `BENCH_STORED` of gatelog a round (10000), `BENCH_PEER_RECORDS` of each other (3000).
 
 #![allow(
-    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::unchecked_time_subtraction,
     reason = "over its own data; a fault ends the benchmark and harms nobody"

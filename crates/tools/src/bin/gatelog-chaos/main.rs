@@ -5,7 +5,6 @@
 //! `CHAOS_MINUTES` (0): how long a case that repeats goes on.
 
 #![allow(
-    clippy::arithmetic_side_effects,
     reason = "counts of a test; a fault ends it and harms nobody"
 )]
 

@@ -5,8 +5,6 @@
 //! Ctrl-C. `MONGODB_URI`: that server instead of one of its own; `GATELOG_DATABASE` (default
 //! `pytake_logs`); `GATEWAY_PORT` (default 8080).
 
-#![allow(clippy::arithmetic_side_effects, reason = "counts of a demo stay small")]
-
 mod checks;
 mod heading;
 mod show;
