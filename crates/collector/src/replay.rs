@@ -207,7 +207,17 @@ impl Replay {
     ) -> Result<(), ReplayError> {
         let mut journal = Journal::new(from, DecodeLimits::default());
         let before = self.tally.bytes;
-        while let Some(line) = journal.next_line().map_err(ReplayError::Read)? {
+        // What was read before a journal breaks off is sent all the same.
+        let mut broken_off = Ok(());
+        loop {
+            let line = match journal.next_line() {
+                Ok(Some(line)) => line,
+                Ok(None) => break,
+                Err(error) => {
+                    broken_off = Err(ReplayError::Read(error));
+                    break;
+                }
+            };
             if let Kind::Damaged(reason) = &line.kind {
                 let (number, records) = (line.number, line.records.len());
                 tell(Notice::Damaged { line: number, records, reason });
@@ -223,7 +233,7 @@ impl Replay {
         }
         self.flush().await?;
         tell(Notice::Progress(&self.tally));
-        Ok(())
+        broken_off
     }
 
     async fn record(&mut self, found: &Found<'_>) -> Result<(), ReplayError> {

@@ -53,6 +53,7 @@ mod committer;
 mod database;
 mod error;
 mod letters;
+mod log;
 mod offline;
 mod recovery;
 mod room;
@@ -148,6 +149,16 @@ impl Spool {
         };
         if let Some(moved) = &opened.moved {
             moved.announce();
+            metrics.spool_moved_aside();
+        }
+        if let Some((kept, reason)) = &opened.log {
+            tracing::error!(
+                critical = true,
+                kept = %kept.display(),
+                reason,
+                "the spool's log was damaged: what was acknowledged last is lost here, and no account \
+                 knows of it; replay the gateways' journals"
+            );
             metrics.spool_moved_aside();
         }
         let collector = database::collector(&opened.db)?;

@@ -35,6 +35,9 @@ pub const VALUES: usize = 16 * 1024;
 /// its own name to this length. Names are kept in memory for as long as their boots are accounted for.
 pub const GATEWAY_BYTES: usize = 128;
 
+/// Largest sequence number of a record, 2^53 − 1: every JSON reader reads it exactly.
+pub const SEQ_MAX: u64 = (1 << 53) - 1;
+
 /// Maximum bytes of a batch's header that is read: about 300 are usual, which leaves room for
 /// the keys of later versions.
 pub const HEADER_BYTES: usize = 16 * 1024;

@@ -202,6 +202,7 @@ impl Account {
         let stored = explain(counts.stored.saturating_add(counts.elsewhere));
         let quarantined = explain(counts.quarantined);
         let spooled = explain(counts.spooled.saturating_add(counts.late));
+        let arrived = stored.saturating_add(quarantined).saturating_add(spooled);
         let told = self.totals.dropped.values().fold(0, |sum: u64, n| sum.saturating_add(*n));
         let dropped = explain(told);
         let silent = self.totals.at < silent_before;
@@ -213,7 +214,8 @@ impl Account {
             spooled,
             quarantined,
             dropped,
-            recovered: told.saturating_sub(dropped),
+            // What arrived after all, and no more: a header may claim to have dropped anything.
+            recovered: told.saturating_sub(dropped).min(arrived),
             queued,
             unknown,
             missing: left,
@@ -361,6 +363,14 @@ mod tests {
         let statement = account.statement(0);
         adds_up(&statement);
         assert_eq!((statement.missing, statement.dropped, statement.recovered), (0, 0, 10));
+    }
+
+    #[test]
+    fn no_more_is_recovered_than_arrived_whatever_a_header_claims_to_have_dropped() {
+        let mut account = account(5, 0, u64::MAX);
+        account.numbers.accept(1..=2);
+        let statement = account.statement(0);
+        assert_eq!((statement.spooled, statement.dropped, statement.recovered), (2, 3, 2));
     }
 
     #[test]

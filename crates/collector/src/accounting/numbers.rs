@@ -21,8 +21,8 @@ use super::varint::{self, Reader};
 /// several collectors each batch makes one until all of them are stored.
 pub const MAX_RUNS: usize = 4_096;
 
-/// The largest number that is taken for one, 2^53 − 1: what every JSON reader reads exactly.
-pub const MAX_NUMBER: u64 = (1 << 53) - 1;
+/// The largest number that is taken for one.
+pub const MAX_NUMBER: u64 = gatelog_record::limits::SEQ_MAX;
 
 /// Where a record is. Of two that are told of one number the later in this order is so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

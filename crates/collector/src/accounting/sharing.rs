@@ -18,7 +18,7 @@
 //! nothing else from being shared.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gatelog_record::Uuid;
 use mongodb::bson::{Binary, Bson, DateTime, Document, doc, spec::BinarySubtype};
@@ -50,6 +50,10 @@ const PAGE: usize = 128;
 const PAGES: usize = 128;
 /// Accounts that are looked at, at once.
 const PUSH_AT_ONCE: usize = 256;
+/// How long one round pushes, at most, before it reads what others pushed: a database that takes a
+/// hundred accounts a second would otherwise keep a collector with ten thousand from reading for
+/// minutes. The rest comes with the next rounds.
+const PUSH_TIME: Duration = Duration::from_secs(2);
 /// Most accounts that are remembered to be refused: past it they are tried with each change.
 const MAX_REFUSED: usize = 1_000;
 
@@ -85,6 +89,15 @@ impl From<SpoolError> for ShareError {
     }
 }
 
+/// A pass over all accounts, of one round or several.
+#[derive(Default)]
+struct Pass {
+    /// The last account that was looked at.
+    last: Option<BootKey>,
+    /// Those that need no push until they change, as [`Sharing::pushed`].
+    known: HashMap<u64, u64>,
+}
+
 /// Shares the accounts of one collector.
 pub struct Sharing {
     spool: Spool,
@@ -93,6 +106,8 @@ pub struct Sharing {
     metrics: Metrics,
     /// What was pushed last, by boot: a number for the account's content.
     pushed: HashMap<u64, u64>,
+    /// How far a pass over all accounts has come.
+    pass: Pass,
     /// Boots whose account was refused.
     refused: HashSet<u64>,
     /// The newest document that was read.
@@ -119,6 +134,7 @@ impl Sharing {
             peers,
             metrics,
             pushed: HashMap::new(),
+            pass: Pass::default(),
             refused: HashSet::new(),
             newest: None,
             resume: None,
@@ -180,22 +196,27 @@ impl Sharing {
     }
 
     async fn push(&mut self) -> Result<(), ShareError> {
-        let (mut last, mut known): (Option<BootKey>, HashMap<u64, u64>) = (None, HashMap::new());
+        let began = Instant::now();
         loop {
-            let some = self.spool.ledger().after(last.as_ref(), PUSH_AT_ONCE);
+            let some = self.spool.ledger().after(self.pass.last.as_ref(), PUSH_AT_ONCE);
             for (key, packed) in &some {
                 let (boot, content) = (fingerprint(key), content(packed));
                 if self.pushed.get(&boot) == Some(&content) || self.push_one(key, packed).await? {
-                    known.insert(boot, content);
+                    self.pass.known.insert(boot, content);
+                    self.pushed.insert(boot, content);
                 }
             }
             match some.last() {
-                Some((key, _)) => last = Some((**key).clone()),
+                Some((key, _)) => self.pass.last = Some((**key).clone()),
                 None => break,
+            }
+            // The next round goes on from here.
+            if began.elapsed() > PUSH_TIME {
+                return Ok(());
             }
         }
         // Boots that were forgotten here are forgotten in it too.
-        self.pushed = known;
+        self.pushed = std::mem::take(&mut self.pass).known;
         Ok(())
     }
 

@@ -56,16 +56,22 @@ pub async fn run(args: &ReplayArgs) -> Result<(), Failure> {
         return Err(faults.into());
     };
     let mut replay = Replay::new(client, patience);
-    let mut result = Ok(());
+    let mut failures = Vec::new();
     for file in &args.files {
-        result = one(&mut replay, file).await;
-        if result.is_err() {
-            break;
+        if let Err(error) = one(&mut replay, file).await {
+            // A journal that cannot be read says nothing of the next one.
+            let next = matches!(error, ReplayError::Read(_));
+            failures.push(format!("\"{}\": {error}", file.display()));
+            if !next {
+                break;
+            }
         }
     }
     let tally = replay.tally();
     println!("{}", summary(tally));
-    result?;
+    if !failures.is_empty() {
+        return Err(Failure::failed(failures.join("\n")));
+    }
     if tally.quarantined > 0 || tally.refused > 0 {
         return Err(Failure::failed(
             "some records were not stored: see the collector's dead letters",
@@ -74,17 +80,15 @@ pub async fn run(args: &ReplayArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn one(replay: &mut Replay, file: &PathBuf) -> Result<(), Failure> {
+async fn one(replay: &mut Replay, file: &PathBuf) -> Result<(), ReplayError> {
     let name = file.display().to_string();
-    let fault = |error: ReplayError| Failure::failed(format!("\"{name}\": {error}"));
     let mut told = Told::new(&name);
     let input = if file.as_os_str() == "-" {
         input::open(io::stdin())
     } else {
         File::open(file).and_then(input::open)
     };
-    let input = input.map_err(|error| fault(ReplayError::Read(error)))?;
-    replay.journal(input, |notice| told.tell(&notice)).await.map_err(fault)
+    replay.journal(input.map_err(ReplayError::Read)?, |notice| told.tell(&notice)).await
 }
 
 fn summary(tally: &Tally) -> serde_json::Value {

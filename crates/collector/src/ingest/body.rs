@@ -18,6 +18,10 @@ const PERMIT: usize = 1_024;
 /// How much room is made at once, at least.
 const STEP: usize = 64 << 10;
 
+/// Most bytes of a body past its bound that are read and dropped: four of the largest batches that a
+/// filter can be configured to send.
+const DRAIN_BYTES: usize = 64 << 20;
+
 /// What a post takes of the memory of all beside its body, in bytes: its headers while they are read,
 /// its request, its place in the queue for the disk. So it bounds how many there are at once, too.
 pub const POST_BYTES: usize = 16 << 10;
@@ -59,6 +63,12 @@ impl Held {
     /// How many bytes it has room for.
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Gives back all of it.
+    pub fn release(&mut self) {
+        self.bytes = 0;
+        self.permit = None;
     }
 
     /// Makes room for so many bytes more, at once or not at all.
@@ -129,19 +139,38 @@ impl fmt::Display for BodyError {
 
 impl std::error::Error for BodyError {}
 
-/// Reads a body whole.
+/// Reads a body whole. Of one that is too large the rest is read and dropped, within bounds: an
+/// HTTP/1 sender that is still writing when its connection is closed never sees the answer.
 pub(crate) async fn read(
-    body: Body,
+    mut body: Body,
     limit: usize,
     time: Duration,
     held: &mut Held,
 ) -> Result<Vec<u8>, BodyError> {
-    tokio::time::timeout(time, read_untimed(body, limit, held))
-        .await
-        .map_err(|_| BodyError::TooSlow { limit: time })?
+    let read = tokio::time::timeout(time, read_untimed(&mut body, limit, held)).await;
+    let read = read.map_err(|_| BodyError::TooSlow { limit: time })?;
+    if matches!(read, Err(BodyError::EncodedTooLarge { .. })) {
+        held.release();
+        let _ = tokio::time::timeout(time, drain(body)).await;
+    }
+    read
 }
 
-async fn read_untimed(mut body: Body, limit: usize, held: &mut Held) -> Result<Vec<u8>, BodyError> {
+async fn drain(mut body: Body) {
+    let mut left = DRAIN_BYTES;
+    while let Some(Ok(frame)) = body.frame().await {
+        left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len()));
+        if left == 0 {
+            return;
+        }
+    }
+}
+
+async fn read_untimed(
+    body: &mut Body,
+    limit: usize,
+    held: &mut Held,
+) -> Result<Vec<u8>, BodyError> {
     let too_large = BodyError::EncodedTooLarge { limit };
     let told = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if told > limit {

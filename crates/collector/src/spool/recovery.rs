@@ -1,6 +1,7 @@
 //! Opening the spool whatever its file looks like.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction};
@@ -10,6 +11,7 @@ use super::batch::{Rest, Row};
 use super::database;
 use super::error::{Fault, SpoolError};
 use super::letters;
+use super::log;
 use super::rows::{RowReader, Source, Wanted};
 use crate::accounting::{Intervals, Seqs};
 use crate::clock::now_millis;
@@ -21,6 +23,8 @@ pub const FILE: &str = "spool.db";
 const RESCUED: &str = "spool.db.rescued-";
 /// A corrupt file that was moved aside: followed by the same time.
 const ASIDE: &str = "spool.db.corrupt-";
+/// The copy of a damaged log.
+const DAMAGED_LOG: &str = "spool.db-wal.damaged";
 /// What SQLite has beside the file.
 const LOG: [&str; 2] = ["-wal", "-shm"];
 
@@ -28,6 +32,8 @@ const LOG: [&str; 2] = ["-wal", "-shm"];
 pub(super) struct Opened {
     pub(super) db: Connection,
     pub(super) moved: Option<Moved>,
+    /// The copy of a damaged log, and what is wrong with it.
+    pub(super) log: Option<(PathBuf, String)>,
 }
 
 /// A file that was no sound database, and what was saved from it.
@@ -69,13 +75,51 @@ pub(super) fn open(dir: &Path) -> Result<Opened, SpoolError> {
         None => {}
     }
     keep_newest(dir)?;
-    match database::open(&path).and_then(|db| read_through(&db).map(|()| db)) {
-        Ok(db) => Ok(Opened { db, moved: None }),
+    let log = keep_damaged_log(dir)?;
+    let opened = match database::open(&path).and_then(|db| read_through(&db).map(|()| db)) {
+        Ok(db) => Opened { db, moved: None, log: None },
         Err(error) if matches!(error.fault(), Fault::Corrupt | Fault::Unreadable) => {
-            replace(dir, &error.to_string())
+            replace(dir, &error.to_string())?
         }
-        Err(error) => Err(error),
+        Err(error) => return Err(error),
+    };
+    Ok(Opened { log, ..opened })
+}
+
+/// Keeps a copy of a log that SQLite would silently read in part only.
+fn keep_damaged_log(dir: &Path) -> Result<Option<(PathBuf, String)>, SpoolError> {
+    let path = dir.join(FILE);
+    let live = with_suffix(&path, "-wal");
+    let Some(reason) = log::damage(&live, &path)? else { return Ok(None) };
+    // One at most, the newest: the directory has a bound.
+    let copy = dir.join(DAMAGED_LOG);
+    fs::copy(&live, &copy)?;
+    sync(dir)?;
+    Ok(Some((copy, reason)))
+}
+
+/// Brings a file that was cut off to the length that its header names, with zeros: SQLite reads
+/// nothing of a shorter one, though most of its pages are sound.
+///
+/// Source: `SQLite`, "Database File Format", section 1.3.
+fn lengthen(path: &Path) -> Result<(), SpoolError> {
+    let file = fs::OpenOptions::new().read(true).write(true).open(path)?;
+    let mut header = [0_u8; 32];
+    if file.read_at(&mut header, 0)? < header.len() || !header.starts_with(b"SQLite format 3\0") {
+        return Ok(());
     }
+    let [.., high, low, _, _, _, _, _, _, _, _, _, _, p0, p1, p2, p3] = header;
+    let page = match u16::from_be_bytes([high, low]) {
+        1 => 65_536,
+        size => u64::from(size),
+    };
+    let named = page.saturating_mul(u64::from(u32::from_be_bytes([p0, p1, p2, p3])));
+    // Nothing that a header claims makes the file larger than twice what it was.
+    let length = file.metadata()?.len();
+    if length < named && named / 2 <= length {
+        file.set_len(named)?;
+    }
+    Ok(())
 }
 
 /// Moves the corrupt file aside and puts a new one with what could be read in its place.
@@ -89,6 +133,8 @@ pub(super) fn replace(dir: &Path, reason: &str) -> Result<Opened, SpoolError> {
     remove(&fresh)?;
     step()?;
     let mut db = database::open(&fresh)?;
+    step()?;
+    lengthen(&path)?;
     step()?;
     let (batches, records) = rescue(&path, &mut db)?;
     step()?;
@@ -107,7 +153,7 @@ pub(super) fn replace(dir: &Path, reason: &str) -> Result<Opened, SpoolError> {
     let db = database::open(&path)?;
     let aside = dir.join(format!("{ASIDE}{time}"));
     let moved = Moved { aside, reason: reason.to_owned(), batches, records };
-    Ok(Opened { db, moved: Some(moved) })
+    Ok(Opened { db, moved: Some(moved), log: None })
 }
 
 /// Puts a complete rescued file in the corrupt one's place, whatever of this was done before.

@@ -446,6 +446,42 @@ async fn a_number_that_nothing_is_told_of_is_missing_once_its_row_is_settled() {
     assert_eq!((statement.spooled, statement.missing), (0, 1));
 }
 
+/// SQLite reads nothing of a file that is shorter than its header says.
+#[tokio::test]
+async fn a_file_that_was_cut_off_keeps_the_batches_before_the_cut() {
+    for cut in [4_096, 40_960] {
+        let dir = TempDir::new().unwrap();
+        let spool = open(dir.path());
+        for number in 1..=60 {
+            spool.append(batch(number, 3_000)).await.unwrap();
+        }
+        spool.close().await.unwrap();
+        drop(spool);
+        let file = OpenOptions::new().write(true).open(dir.path().join(FILE)).unwrap();
+        file.set_len(file.metadata().unwrap().len() - cut).unwrap();
+        let spool = open(dir.path());
+        let kept = all(&spool).await.len();
+        assert!((30..=60).contains(&kept), "{kept} of 60 after {cut} bytes were cut off");
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_was_damaged_is_kept() {
+    let (live, dir) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let spool = open(live.path());
+    for number in 1..=60 {
+        spool.append(batch(number, 3_000)).await.unwrap();
+    }
+    copy(live.path(), dir.path());
+    let log = dir.path().join("spool.db-wal");
+    let mut bytes = fs::read(&log).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&log, &bytes).unwrap();
+    open(dir.path());
+    assert_eq!(fs::read(dir.path().join("spool.db-wal.damaged")).unwrap(), bytes);
+}
+
 /// It made 1.8e19 records missing.
 #[tokio::test]
 async fn a_refused_line_s_number_makes_nothing_missing_that_nobody_assigned() {

@@ -110,10 +110,25 @@ async fn a_gzipped_journal_is_replayed_as_it_is() {
     let (status, tally, error) = replayed(&collector, &journal);
     assert_eq!((status, &tally["sent"]), (0, &json!(30)), "{error}");
     audit(&database, &[&collector], boot, 30).await;
-    packed.truncate(packed.len() - 9);
+}
+
+/// It read them, and never sent them.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_broken_gzip_journal_still_holds_is_replayed() {
+    let database = Database::fresh().await.unwrap();
+    let collector = Collector::start(&database, CollectorOptions::default()).await.unwrap();
+    let (boot, directory) = (Uuid::new_v4(), TempDir::new().unwrap());
+    let journal = directory.path().join("envoy.log.1.gz");
+    let lines: String = (1..=30).map(|seq| record(boot, seq) + "\n").collect();
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(lines.as_bytes()).unwrap();
+    let mut packed = encoder.finish().unwrap();
+    packed.truncate(packed.len() - 8);
     fs::write(&journal, &packed).unwrap();
-    let (status, _, error) = replayed(&collector, &journal);
+    let (status, tally, error) = replayed(&collector, &journal);
     assert!(status == 1 && error.contains("envoy.log.1.gz\": cannot be read"), "{error}");
+    assert_eq!(tally["sent"], json!(30), "{tally}");
+    audit(&database, &[&collector], boot, 30).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

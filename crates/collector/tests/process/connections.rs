@@ -51,6 +51,31 @@ where
     Ok(sender.send_request(request).await?.status().as_u16())
 }
 
+/// Its connection was closed while it wrote, and the answer was lost: Envoy made a 503 of that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_that_writes_all_of_a_body_that_is_too_large_reads_the_answer() {
+    let collector =
+        start(&[("GATELOG_MAX_BODY_BYTES", "64KiB"), ("GATELOG_MAX_DECODED_BYTES", "64KiB")]).await;
+    let body = vec![b'x'; 8 << 20];
+    for framing in ["content-length: 8388608", "transfer-encoding: chunked"] {
+        let mut stream = TcpStream::connect(collector.address()).await.unwrap();
+        let head = format!(
+            "POST /v1/records HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-ndjson\r\n{framing}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        if framing.ends_with("chunked") {
+            stream.write_all(b"800000\r\n").await.unwrap();
+        }
+        stream.write_all(&body).await.unwrap();
+        if framing.ends_with("chunked") {
+            stream.write_all(b"\r\n0\r\n\r\n").await.unwrap();
+        }
+        let mut answer = [0; 12];
+        timeout(PATIENCE, stream.read_exact(&mut answer)).await.unwrap().unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 413", "{framing}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn http2_without_tls_is_understood() {
     let collector = start(&[]).await;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{DecodeLimits, OwnedSource};
 use crate::fields::{Field, Kind, RECORD};
-use crate::limits::GATEWAY_BYTES;
+use crate::limits::{GATEWAY_BYTES, SEQ_MAX};
 use crate::{Level, Timestamp};
 
 /// Nesting of this form: the record, `http`, its headers.
@@ -101,7 +101,8 @@ impl<'de> Visitor<'de> for Check<'_> {
         }
         present(match self.kind {
             Kind::Int | Kind::Count | Kind::Double | Kind::ContextId => true,
-            Kind::Weight | Kind::Seq => number > 0,
+            Kind::Weight => number > 0,
+            Kind::Seq => (1..=SEQ_MAX).contains(&number),
             _ => false,
         })
     }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{DecodeError, DecodeErrorKind, Decoded, OwnedSource};
 use crate::fields::{CONTEXT, ERROR, Field, HTTP, Kind, RECORD, SAMPLING, SOURCE, TRACE};
-use crate::limits::GATEWAY_BYTES;
+use crate::limits::{GATEWAY_BYTES, SEQ_MAX};
 use crate::{Level, Timestamp};
 
 /// Checks a record and brings it into canonical form.
@@ -232,6 +232,10 @@ fn source(object: Map<String, Value>) -> Result<(OwnedSource, Map<String, Value>
     let seq = given.get("seq").and_then(Value::as_u64).ok_or_else(|| missing("seq"))?;
     if seq == 0 {
         return Err(impossible("source.seq", "must be at least 1"));
+    }
+    if seq > SEQ_MAX {
+        let rule = format!("must be at most {SEQ_MAX}, found {seq}");
+        return Err(impossible("source.seq", rule));
     }
     Ok((OwnedSource { gateway: gateway.to_owned(), boot, seq }, given))
 }

@@ -157,6 +157,11 @@ fn every_known_key_of_a_wrong_type_is_named_with_what_was_found() {
             json!({"gateway": "g", "boot": GIVEN.to_string(), "seq": 0}),
             "source.seq: must be at least 1",
         ),
+        (
+            "source",
+            json!({"gateway": "g", "boot": GIVEN.to_string(), "seq": (1_u64 << 53)}),
+            "source.seq: must be at most 9007199254740991, found 9007199254740992",
+        ),
     ] {
         let error = decode(&with(key, value)).unwrap_err();
         assert_eq!(error.kind, DecodeErrorKind::WrongShape);

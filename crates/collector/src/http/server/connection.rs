@@ -130,6 +130,8 @@ fn builder() -> Builder<TokioExecutor> {
         .http1()
         // The connection's own timer covers headers.
         .header_read_timeout(None)
+        // A sender that closes its side right behind a post has still posted.
+        .half_close(true)
         .max_buf_size(HEADER_BYTES as usize);
     builder
         .http2()
