@@ -1,4 +1,4 @@
-//! The command line: what can be asked, and how it ends.
+//! The command line: commands and exit statuses.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -114,12 +114,12 @@ fn settings() -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
-/// The names of the variables that are set.
+/// The names of all variables that are set.
 fn given() -> Vec<String> {
     std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect()
 }
 
-/// Serving is what is meant when no command is named.
+/// Adds `serve` if no command is named.
 fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let names_one = match arguments.get(1).and_then(|first| first.to_str()) {
         Some("-h" | "--help" | "-V" | "--version") => true,

@@ -19,22 +19,22 @@ use crate::http::MAX_DECODERS;
 /// memory as it came, not yet decompressed.
 const BLOCKING_THREADS: usize = MAX_DECODERS + 2;
 
-/// Why a command ended otherwise than asked.
+/// Why a command failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// The process's exit status: 1 it failed, 2 the configuration is wrong.
+    /// The process's exit status: 1 failure, 2 invalid configuration.
     pub status: u8,
-    /// What to tell on standard error; empty when all was told.
+    /// The message for standard error; empty if everything was already printed.
     pub text: String,
 }
 
 impl Failure {
-    /// It failed.
+    /// The command failed.
     pub fn failed(text: impl fmt::Display) -> Self {
         Self { status: 1, text: text.to_string() }
     }
 
-    /// The configuration is wrong, and nothing was started.
+    /// The configuration is invalid, and nothing was started.
     pub fn configuration(text: impl fmt::Display) -> Self {
         Self { status: 2, text: format!("configuration:\n{text}") }
     }
@@ -46,7 +46,7 @@ impl From<Faults> for Failure {
     }
 }
 
-/// Runs a command on a runtime of its own.
+/// Runs a command on its own runtime.
 pub fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

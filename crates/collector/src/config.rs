@@ -1,4 +1,4 @@
-//! The configuration: from text as typed to values that are sure to work together.
+//! The configuration: from text as typed to values that are valid together.
 
 mod args;
 pub mod environment;
@@ -22,43 +22,43 @@ use read::Reader;
 pub use args::{LogArgs, ServeArgs, SpoolDirArgs, StoreArgs};
 pub use faults::Faults;
 
-/// Everything that serving needs, checked.
+/// The validated configuration of `serve`.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Addresses to listen on: the first that can be bound is taken.
+    /// Addresses to listen on: the first that can be bound is used.
     pub listen: Vec<SocketAddr>,
-    /// Where the bound address is written to.
+    /// The file for the bound address.
     pub address_file: Option<PathBuf>,
-    /// Where the bearer tokens are.
+    /// The file of the bearer tokens.
     pub tokens_file: Option<PathBuf>,
     /// Certificate and key, for TLS.
     pub tls: Option<TlsFiles>,
-    /// Most open connections.
+    /// Maximum open connections.
     pub max_connections: usize,
-    /// Longest wait for headers.
+    /// Maximum time for headers to arrive.
     pub header_timeout: Duration,
-    /// Longest time to finish when told to stop.
+    /// Maximum time to finish on shutdown.
     pub shutdown_timeout: Duration,
-    /// The bounds of what is accepted.
+    /// The limits on posts.
     pub ingest: IngestLimits,
     /// The spool.
     pub spool: SpoolOptions,
     /// The database.
     pub store: StoreOptions,
-    /// How it is written to.
+    /// How the database is written to.
     pub writer: WriterOptions,
-    /// How long a gap stays open before the audit trail says so.
+    /// How long a gap stays open before the audit trail reports it.
     pub gap_after: Duration,
-    /// From which level up the collector logs.
+    /// The minimum level that the collector logs.
     pub log_level: Level,
 }
 
 impl ServeArgs {
-    /// Checks everything, and tells all faults at once.
+    /// Validates all values and reports all faults together.
     ///
     /// # Errors
     ///
-    /// Every value that does not do, with its name and the reason.
+    /// Every invalid value, with its name and the reason.
     pub fn compile(&self) -> Result<Config, Faults> {
         let mut read = Reader::default();
         let log_level = self.log.compile(&mut read);
@@ -171,14 +171,14 @@ impl ServeArgs {
 }
 
 impl StoreArgs {
-    /// Checks the values, for a command that needs no others.
+    /// Validates the values for a command that needs no others.
     pub fn options(&self) -> Result<StoreOptions, Faults> {
         let mut read = Reader::default();
         let options = self.compile(&mut read);
         read.done(options)
     }
 
-    /// Checks the values; faults go to the reader.
+    /// Validates the values; faults go to the reader.
     pub(crate) fn compile(&self, read: &mut Reader) -> StoreOptions {
         if self.mongodb_uri.trim().is_empty() {
             read.faults.add_rule("MONGODB_URI: must be a mongodb:// or mongodb+srv:// address");
@@ -199,14 +199,14 @@ impl StoreArgs {
 }
 
 impl LogArgs {
-    /// Checks the value; faults go to the reader.
+    /// Validates the value; faults go to the reader.
     pub(crate) fn compile(&self, read: &mut Reader) -> Level {
         let level = self.log_level.trim().to_ascii_uppercase();
         read.faults.take("LOG_LEVEL", &self.log_level, level.parse()).unwrap_or(Level::Info)
     }
 }
 
-/// A path that was given: an empty variable is none.
+/// A path, if one was given: an empty variable counts as none.
 fn given(path: Option<&PathBuf>) -> Option<PathBuf> {
     path.filter(|path| !path.as_os_str().is_empty()).cloned()
 }

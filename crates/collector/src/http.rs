@@ -1,4 +1,4 @@
-//! The collector's HTTP: records in, and what operators ask.
+//! The collector's HTTP API: posting records, and the endpoints for operators.
 
 mod answer;
 mod auth;
@@ -38,7 +38,7 @@ use server::Peer;
 
 pub use post::Post;
 
-/// Most posts that are decoded at once, however many processors there are: a record that is being
+/// Maximum posts decoded at once, however many processors there are: a record that is being
 /// decoded takes many times the memory of its text.
 pub(crate) const MAX_DECODERS: usize = 4;
 
@@ -47,20 +47,20 @@ const MAX_ACCOUNTS: usize = 2;
 /// Most answers to `GET /metrics` at once, until they are read, of some ten KiB each.
 const MAX_METRICS: usize = 32;
 
-/// The bounds of what is accepted.
+/// The limits on posts.
 #[derive(Clone, Copy, Debug)]
 pub struct IngestLimits {
-    /// Most bytes of a body as sent.
+    /// Maximum bytes of a body as sent.
     pub encoded_bytes: usize,
-    /// Most bytes of a body once decompressed.
+    /// Maximum bytes of a body after decompression.
     pub decoded_bytes: usize,
-    /// Longest time for a body to arrive.
+    /// Maximum time for a body to arrive.
     pub body_time: Duration,
-    /// Memory for bodies that are being read, all together, in bytes.
+    /// Memory for all bodies being read, in bytes.
     pub memory: usize,
     /// The bounds of a batch.
     pub batch: BatchLimits,
-    /// A gateway that was not heard of for so long is taken to be gone, in the accounting.
+    /// After this time without news, the accounting considers a gateway gone.
     pub silent_after: Duration,
 }
 
@@ -87,7 +87,7 @@ struct Inner {
 }
 
 impl App {
-    /// The state of a service that accepts into this spool.
+    /// The state of a server that accepts batches into this spool.
     pub fn new(spool: Spool, auth: Auth, limits: IngestLimits, metrics: Metrics) -> Self {
         let processors = available_parallelism().map_or(1, NonZero::get);
         let inner = Inner {
@@ -121,12 +121,13 @@ impl App {
         &self.inner.auth
     }
 
-    /// From now on posts are answered 503, and readiness is off.
+    /// From now on posts get 503 and readiness fails.
     pub fn stop(&self) {
         self.inner.stopping.store(true, Ordering::SeqCst);
     }
 
-    /// A task stopped unexpectedly, which only a restart makes good: `/healthz` names the first.
+    /// Records a task that stopped unexpectedly, which only a restart fixes: `/healthz` names the
+    /// first.
     pub fn died(&self, task: &'static str) {
         let _ = self.inner.died.set(task);
     }

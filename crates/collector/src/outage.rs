@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::metrics::Metrics;
 use crate::store::StoreError;
 
-/// How often an outage that lasts is told again.
+/// How often a lasting outage is logged again.
 const REMIND: Duration = Duration::from_mins(1);
 
 /// What is known of the database; clones share it.

@@ -3,48 +3,48 @@
 //! # Invariants
 //!
 //! 1. [`Spool::append`] returns `Ok` only after the batch, its dead letters and its effect on the
-//!    accounts are in one committed transaction, written through to the disk
+//!    accounts are in one committed transaction, flushed to the disk
 //!    (`synchronous=FULL`).
 //! 2. A row is deleted only by [`Spool::settle`], in the same transaction that writes the dead
-//!    letters and the accounts of its records, and parks the rest: records that wait on for their
+//!    letters and the accounts of its records, and parks the rest: records that keep waiting for their
 //!    collection, each in one row by collection. So every record is, after any crash, in exactly
 //!    one of: its row, a parked rest, the dead letters, or the database (where a second insert is
-//!    a duplicate). A row is settled once: for one that is not there nothing is written.
+//!    a duplicate). A row is settled once: nothing is written for a row that no longer exists.
 //! 3. One thread writes. What is visible in memory ([`Spool::waiting`], [`Spool::ledger`]) is what
 //!    was committed, never what is about to be.
 //! 4. Rows are read in the order in which they were committed, and a row's number is never used
 //!    twice in one file.
-//! 5. Nothing grows without bound: the rows by `max_bytes` and by what the disk has, the dead letters by
-//!    `dead_letters_max_bytes` (the oldest go, counted), the accounts by
+//! 5. Everything is bounded: the rows by `max_bytes` and the free disk space, the dead letters by
+//!    `dead_letters_max_bytes` (the oldest are deleted and counted), the accounts by
 //!    [`OWN_BYTES`](crate::accounting::OWN_BYTES), waiting work by [`MAX_JOBS`], the log by a
 //!    checkpoint once it has 8 MiB, files moved aside by their number: one.
 //!
 //! # Layout
 //!
 //! One directory, one SQLite file `spool.db` in WAL mode (with `-wal` and `-shm` beside it),
-//! `spool.lock`, held by the serving process, and `spool.reserve`, which holds room on the disk to
-//! settle what waits (see `room`). Tables: `batch` (number, arrival, record count,
-//! sequence numbers, CRC-32, body as NDJSON), `parked` (the same of what is left of a batch, by the
+//! `spool.lock`, held by the running collector, and `spool.reserve`, which reserves disk space to
+//! settle waiting rows (see `room`). Tables: `batch` (number, arrival, record count,
+//! sequence numbers, CRC-32, body as NDJSON), `parked` (the same for the rest of a batch, by the
 //! collection that it waits for), `dead_letter`, `account` (one a boot), `rollup` (counts of what
 //! was stored), `meta` (this collector's id, the file's id). `PRAGMA user_version` is the schema's
-//! version: an older file is brought to this one in one transaction, a newer one is refused, never
+//! version: an older file is migrated in one transaction, a newer one is refused, never
 //! guessed at.
 //!
 //! Jobs that wait while a transaction commits form the next one (group commit): under load one
-//! fsync serves many batches, when idle a batch waits for nothing but its own.
+//! fsync serves many batches; when idle a batch waits only for its own.
 //!
-//! # Recovery, and what each kind of crash costs
+//! # Recovery, and the cost of each failure
 //!
-//! | what happens | what it costs |
+//! | failure | cost |
 //! |---|---|
-//! | the process is killed | nothing acknowledged. SQLite replays the log when it opens; batches that were not acknowledged are there or not, and their senders send again |
-//! | the machine loses power | the same, if the disk keeps what it has confirmed |
+//! | the process is killed | nothing acknowledged. SQLite replays the log when it opens; batches that were not acknowledged may or may not exist, and their senders retry |
+//! | the machine loses power | the same, if the disk keeps what it confirmed |
 //! | killed between insert and settle | nothing: the row is inserted again, and its records are duplicates |
-//! | the disk is full or read-only | nothing: appends fail (`503`), readiness is off, and the spool tries every second. On a full disk rows are settled with the reserve, and batches are taken again once it could be made anew |
-//! | fsync fails | nothing acknowledged before; afterwards nothing is acknowledged until a restart. It is never tried again, since a second fsync may succeed without having written what the first one lost |
-//! | a body is damaged | that batch: its checksum is wrong, it becomes one dead letter, and its numbered records are `missing`, so that a replay brings them |
-//! | a page cannot be read | nothing yet: the batches on it wait, told and counted; the others go on |
-//! | the file is damaged | what cannot be read: the file is moved aside and named in the log, everything that is still readable and has the right checksum is copied into a new one, the rest becomes `missing` in the accounts, and the service goes on. The new file is built under another name; once it is complete, what is left to do is done again after a crash |
+//! | the disk is full or read-only | nothing: appends fail (`503`), readiness is off, and the spool retries every second. On a full disk rows are settled with the reserve, and batches are accepted again once the reserve has been recreated |
+//! | fsync fails | no acknowledged batch; from then on nothing is acknowledged until a restart. It is never retried, because a second fsync may succeed without having written what the first one lost |
+//! | a body is damaged | that batch: its checksum is wrong, it becomes one dead letter, and its numbered records are `missing`, so that a replay recovers them |
+//! | a page cannot be read | nothing yet: the batches on it wait, logged and counted; the others continue |
+//! | the file is damaged | what cannot be read: the file is moved aside and named in the log, everything that is still readable and has the right checksum is copied into a new one, the rest becomes `missing` in the accounts, and the service continues. The new file is built under another name; once it is complete, the remaining steps are repeated after a crash |
 
 mod accounts;
 mod batch;
@@ -90,26 +90,26 @@ pub use room::{RESERVE, RESERVE_BYTES};
 pub use shared::Health;
 pub use waiting::{Parked, Waiting};
 
-/// Most batches that wait for the disk at once; the next one is answered 503.
+/// Maximum batches waiting for the disk; a further one gets 503.
 pub const MAX_JOBS: usize = 1_024;
 
-/// Most stretches of batches that are told to be unreadable.
+/// Maximum ranges of batches that are reported as unreadable.
 const MAX_TOLD: usize = 1_000;
 
-/// Where the spool lies and how large it may become.
+/// Location and bounds of the spool.
 #[derive(Clone, Debug)]
 pub struct SpoolOptions {
-    /// Its directory; made when absent.
+    /// Its directory; created if absent.
     pub dir: PathBuf,
-    /// Most bytes of batches that wait.
+    /// Maximum bytes of waiting batches.
     pub max_bytes: u64,
-    /// Most bytes of dead letters; the oldest go first. An eighth of the disk, where that is less.
+    /// Maximum bytes of dead letters; the oldest are deleted first. At most an eighth of the disk.
     pub dead_letters_max_bytes: u64,
     /// Bytes of the disk that batches may not take: [`RESERVE_BYTES`] and two of the largest batches.
     pub keep_free_bytes: u64,
 }
 
-/// The spool of a serving process. Cheap to clone.
+/// The spool of a running collector. Cheap to clone.
 #[derive(Clone)]
 pub struct Spool {
     inner: Arc<Inner>,
@@ -125,12 +125,12 @@ struct Inner {
     collector: Uuid,
     path: PathBuf,
     reader: Mutex<Option<Reader>>,
-    /// Held as long as the spool is.
+    /// Held for the lifetime of the spool.
     _lock: File,
 }
 
 impl Spool {
-    /// Opens the spool, or makes it, and starts its thread. A corrupt file is moved aside.
+    /// Opens or creates the spool and starts its thread. A corrupt file is moved aside.
     ///
     /// # Errors
     ///
@@ -189,13 +189,13 @@ impl Spool {
         })
     }
 
-    /// Makes a batch durable. When this returns `Ok`, it is on disk. To be awaited to its end: its
-    /// place and its bytes are given back when it is dropped, though the batch may still wait for
-    /// the disk. So what a client may cancel belongs in a task of its own.
+    /// Makes a batch durable. When this returns `Ok`, it is on disk. Await it to completion: its
+    /// place and its bytes are released when it is dropped, although the batch may still wait for
+    /// the disk. So work that a client may cancel belongs in a separate task.
     ///
     /// # Errors
     ///
-    /// The bound would be passed, too much waits for the disk, or the disk refuses. Then the
+    /// The bound would be exceeded, too much waits for the disk, or the disk fails. Then the
     /// batch must not be acknowledged.
     pub async fn append(&self, append: Append) -> Result<(), SpoolError> {
         let bytes = match append.records {
@@ -207,18 +207,18 @@ impl Spool {
         self.submit(|done| Job::Append(append, done)).await
     }
 
-    /// Deletes rows that are done with, and writes what became of their records: dead letters,
-    /// accounts, and rests, which wait on. Of a row that is not there any more, or is of a file
-    /// that was moved aside, nothing is written but what the database has.
+    /// Deletes finished rows and writes what became of their records: dead letters,
+    /// accounts, and rests, which keep waiting. For a row that no longer exists, or is from a file
+    /// that was moved aside, only what the database has is written.
     ///
     /// # Errors
     ///
-    /// The disk refuses; the rows are still there, and the same may be tried again.
+    /// The disk fails; the rows still exist, and the call may be retried.
     pub async fn settle(&self, settled: Settled) -> Result<(), SpoolError> {
         self.submit(|done| Job::Settle(settled, done)).await
     }
 
-    /// Changes accounts, in one transaction.
+    /// Changes accounts in one transaction.
     ///
     /// # Errors
     ///
@@ -278,18 +278,18 @@ impl Spool {
         result
     }
 
-    /// Waits for the next commit; returns at once when one was made since the last call.
+    /// Waits for the next commit; returns immediately if there was one since the last call.
     pub async fn changed(&self) {
         self.inner.shared.committed.notified().await;
     }
 
-    /// Which file this is: it changes when a corrupt one was moved aside, and then reading
-    /// begins anew.
+    /// Identifies the file: it changes when a corrupt one was moved aside, and then reading
+    /// restarts.
     pub fn generation(&self) -> u64 {
         self.inner.shared.generation()
     }
 
-    /// Whether it takes batches.
+    /// Whether the spool accepts batches.
     pub fn health(&self) -> Health {
         self.inner.shared.health()
     }
@@ -304,7 +304,7 @@ impl Spool {
         self.inner.shared.waiting()
     }
 
-    /// The bound of what waits, in bytes.
+    /// The bound on waiting batches, in bytes.
     pub fn max_bytes(&self) -> u64 {
         self.inner.max_bytes
     }
@@ -325,16 +325,16 @@ impl Spool {
         row.parked.is_some() || row.id <= self.inner.shared.found()
     }
 
-    /// Who this collector is in the accounting that several share.
+    /// This collector's id in the shared accounting.
     pub fn collector(&self) -> Uuid {
         self.inner.collector
     }
 
-    /// Commits what waits and ends the thread. Everything after it fails.
+    /// Commits pending work and stops the thread. All later calls fail.
     ///
     /// # Errors
     ///
-    /// The disk refuses the last write; nothing that was acknowledged is lost by that.
+    /// The disk fails the last write; no acknowledged batch is lost by that.
     pub async fn close(&self) -> Result<(), SpoolError> {
         self.submit(Job::Close).await
     }
@@ -360,7 +360,7 @@ impl Spool {
     }
 }
 
-/// Says so when the thread that writes dies: nobody would hear of it but by its silence.
+/// Reports the death of the writer thread, which would otherwise go unnoticed.
 struct DeathWatch(Arc<Shared>);
 
 impl Drop for DeathWatch {
@@ -373,7 +373,7 @@ impl Drop for DeathWatch {
     }
 }
 
-/// Bytes of an append on its way, given back when it is committed or refused.
+/// Bytes of an append in progress, released when it is committed or refused.
 struct Reserved<'a> {
     reserved: &'a AtomicU64,
     bytes: u64,
@@ -426,7 +426,7 @@ impl Reader {
     }
 }
 
-/// Makes the directory, and sees to it that it is still there after a loss of power.
+/// Creates the directory, and makes sure that it survives a power loss.
 fn make_dir(dir: &Path) -> Result<(), SpoolError> {
     if !dir.is_dir() {
         fs::create_dir_all(dir)?;
@@ -436,11 +436,11 @@ fn make_dir(dir: &Path) -> Result<(), SpoolError> {
     Ok(())
 }
 
-/// Whether a collector serves from this directory.
+/// Whether a collector is running on this directory.
 ///
 /// # Errors
 ///
-/// The directory's lock cannot be tried.
+/// The directory's lock cannot be tested.
 pub fn in_use(dir: &Path) -> Result<bool, SpoolError> {
     match lock(dir) {
         Ok(_) => Ok(false),

@@ -1,4 +1,4 @@
-//! The MongoDB side: documents by level, their indexes and retention, and inserting that never
+//! The MongoDB side: documents by level, their indexes and retention, and inserts that never
 //! stores twice.
 //!
 //! A record becomes one document in its level's collection, one in `audit_logs` when it is
@@ -52,15 +52,15 @@ struct Inner {
     retention: Retention,
     operation_timeout: Duration,
     /// One for every connection of the pool. A call that outlasts its timeout keeps its permit
-    /// until it ends, so calls that were given up cannot pile up without bound.
+    /// until it ends, so abandoned calls cannot pile up without bound.
     permits: Arc<Semaphore>,
-    /// What answers in place of a server.
+    /// A model that answers in place of a server.
     #[cfg(test)]
     model: Option<Arc<write::model::ModelServer>>,
 }
 
 impl Store {
-    /// Reads the connection string and prepares the client. The server need not be there yet;
+    /// Reads the connection string and prepares the client. The server need not be running yet;
     /// a `mongodb+srv` address needs DNS now, and its absence is a transient error.
     pub async fn connect(options: &StoreOptions) -> Result<Self, StoreError> {
         let client = Client::with_options(options.client_options().await?)
@@ -82,7 +82,7 @@ impl Store {
         &self.inner.database
     }
 
-    /// Asks the server for a sign of life.
+    /// Pings the server.
     pub async fn ping(&self) -> Result<(), StoreError> {
         #[cfg(test)]
         if let Some(model) = &self.inner.model {
@@ -93,7 +93,7 @@ impl Store {
         answer.await?.map(drop).map_err(|error| classify::of_call(&error))
     }
 
-    /// Runs any other call of the driver, within the same bounds.
+    /// Runs any other driver call, within the same bounds.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         call: impl Future<Output = Result<T, mongodb::error::Error>> + Send + 'static,

@@ -10,7 +10,7 @@
 //!
 //! - While the server is away, jobs wait: nobody could go.
 //! - A collection that takes nothing is [shut](lanes), and what would go there is
-//!   [parked](parked) until it takes documents again.
+//!   [parked] until it takes documents again.
 //! - A record that is refused where it stands alone is parked too, and [tried](trials) some times
 //!   before it is a dead letter.
 

@@ -1,4 +1,4 @@
-//! `check`: whether serving could start here and now: everything that it needs, tried.
+//! `check`: tests everything that `serve` needs.
 
 use std::fmt::Display;
 use std::io::ErrorKind;
@@ -12,11 +12,11 @@ use crate::http::server::{self, Tls};
 use crate::spool::{self, FILE, LetterBox};
 use crate::store::{LogCollection, Rights, Store, StoreError};
 
-/// Checks everything, a line for each.
+/// Tests everything and prints one line for each.
 ///
 /// # Errors
 ///
-/// The configuration is wrong, or something that serving needs does not work.
+/// The configuration is invalid, or something that `serve` needs does not work.
 pub async fn run(args: &ServeArgs) -> Result<(), Failure> {
     let config = args.compile()?;
     let mut report = Report { sound: true };

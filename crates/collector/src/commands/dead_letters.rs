@@ -1,4 +1,4 @@
-//! `dead-letters`: what could not be stored, beside a serving collector or without one.
+//! `dead-letters`: records that could not be stored, with or without a running collector.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
@@ -15,7 +15,7 @@ use crate::config::{Faults, SpoolDirArgs};
 use crate::ingest::write_line;
 use crate::spool::{DAMAGED, LetterBox, LetterFilter, Retried, SpoolError, StoredLetter};
 
-/// What to do with which letters.
+/// The action and the letters that it applies to.
 #[derive(Args, Clone, Debug)]
 pub struct DeadLettersArgs {
     #[command(subcommand)]
@@ -85,7 +85,7 @@ impl Which {
     }
 }
 
-/// Does it.
+/// Runs the command.
 ///
 /// # Errors
 ///

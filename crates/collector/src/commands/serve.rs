@@ -1,4 +1,4 @@
-//! `serve`: accepts batches and writes them, until told to stop.
+//! `serve`: accepts batches and writes them until it is stopped.
 
 mod database;
 
@@ -32,7 +32,7 @@ const RECONCILE_FIRST: Duration = Duration::from_secs(5);
 /// gap is to be told sooner.
 const SHARE_EVERY: Duration = Duration::from_secs(5);
 
-/// Serves until SIGTERM or SIGINT. `strange` are lines about the environment to be told.
+/// Serves until SIGTERM or SIGINT. `strange` are warnings about the environment to log.
 ///
 /// # Errors
 ///
@@ -286,7 +286,7 @@ async fn account(
         };
         match &result {
             Ok(()) => failing = false,
-            // Told of already, where it is told what MongoDB answers.
+            // Already logged together with MongoDB's answer.
             Err(ShareError::Store(error)) if error.is_away() => {
                 tracing::debug!(%error, "accounts not shared: MongoDB is away");
             }

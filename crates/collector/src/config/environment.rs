@@ -1,10 +1,10 @@
-//! Environment variables that look like settings and are none: a mistyped one would be ignored
-//! without a word.
+//! Environment variables that look like settings but are not: a mistyped one would be ignored
+//! silently.
 
 /// What this program's own variables begin with.
 const PREFIX: &str = "GATELOG_";
 const URI: &str = "MONGODB_URI";
-/// Most letters by which a name may differ from a setting's to be taken for it.
+/// Maximum number of letters by which a mistyped name may differ from a setting.
 const TYPOS: usize = 3;
 /// Names longer than this are compared by their beginning: any is a bound here.
 const NAME_BYTES: usize = 64;

@@ -1,4 +1,4 @@
-//! Faults of a configuration, gathered so that all are told at once.
+//! Faults of a configuration, collected so that all are reported together.
 
 use std::fmt;
 
@@ -14,12 +14,12 @@ impl Faults {
         self.lines.push(format!("{name} = \"{}\": {reason}", value.escape_debug()));
     }
 
-    /// Adds a fault that is no single value's.
+    /// Adds a fault that does not belong to a single value.
     pub fn add_rule(&mut self, rule: impl Into<String>) {
         self.lines.push(rule.into());
     }
 
-    /// The value, or its fault added and nothing.
+    /// Returns the value; otherwise adds its fault and returns `None`.
     pub fn take<T, E: fmt::Display>(
         &mut self,
         name: &str,
@@ -29,12 +29,12 @@ impl Faults {
         result.map_err(|reason| self.add(name, value, reason)).ok()
     }
 
-    /// Whether there is none.
+    /// Whether there are no faults.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
-    /// The faults, one a line.
+    /// The faults, one per line.
     pub fn lines(&self) -> &[String] {
         &self.lines
     }

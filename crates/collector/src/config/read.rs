@@ -1,4 +1,4 @@
-//! Reads values within ranges, gathering faults.
+//! Reads values within ranges and collects faults.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
@@ -8,14 +8,14 @@ use gatelog_record::units::{parse_duration, parse_size, show_duration, show_size
 
 use super::faults::Faults;
 
-/// Reads values; a fault is gathered, and a value in its place lets the reading go on.
+/// Reads values; on a fault it continues with a substitute value.
 #[derive(Default)]
 pub(crate) struct Reader {
     pub(crate) faults: Faults,
 }
 
 impl Reader {
-    /// The result, or the faults that were gathered.
+    /// The result, or the collected faults.
     pub(crate) fn done<T>(self, value: T) -> Result<T, Faults> {
         if self.faults.is_empty() { Ok(value) } else { Err(self.faults) }
     }

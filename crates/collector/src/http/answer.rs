@@ -1,4 +1,4 @@
-//! What a post is answered: one status and one JSON object for each outcome.
+//! The response to a post: one status and one JSON object for each outcome.
 
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -9,10 +9,10 @@ use serde_json::json;
 use crate::ingest::{BatchError, BodyError};
 use crate::spool::SpoolError;
 
-/// When a sender should try again after the spool was full or its disk refused: long enough for
+/// When a sender should retry after the spool was full or its disk failed: long enough for
 /// some rows to be stored.
 const RETRY_FULL_SECONDS: u16 = 5;
-/// When it should after there was too much at once.
+/// When it should retry after too many requests at once.
 const RETRY_BUSY_SECONDS: u16 = 1;
 
 /// Why a post was not accepted.
@@ -20,23 +20,23 @@ const RETRY_BUSY_SECONDS: u16 = 1;
 pub enum Refusal {
     /// No token, or an unknown one.
     Unauthorized,
-    /// A known token that may not do this.
+    /// A known token without the right for this.
     Forbidden(String),
-    /// A content type or encoding that is not read here.
+    /// An unsupported content type or encoding.
     Unsupported(String),
-    /// The body was not read.
+    /// The body could not be read.
     Body(BodyError),
-    /// The body is no batch.
+    /// The body is not a batch.
     Batch(BatchError),
     /// The batch could not be made durable.
     Spool(SpoolError),
-    /// As many answers of this kind are being read as may be.
+    /// The maximum number of such responses is in progress.
     Busy,
     /// The collector is stopping.
     Stopping,
-    /// No such place.
+    /// Unknown path.
     NotFound,
-    /// Not with this method.
+    /// Method not allowed; holds the allowed one.
     Method(&'static str),
 }
 

@@ -1,6 +1,6 @@
-//! Bearer tokens and what each may do: several at once, reread from their file without a restart.
+//! Bearer tokens and their roles: any number of them, reloaded from their file without a restart.
 //!
-//! One token a line; what stands behind it are its roles:
+//! One token per line, followed by its roles:
 //!
 //! ```text
 //! # may send everything, and read the accounting: as a line without roles always could
@@ -21,13 +21,13 @@ use subtle::ConstantTimeEq;
 
 use crate::spool::Append;
 
-/// Least length of a token: shorter ones can be guessed.
+/// Minimum length of a token: shorter ones can be guessed.
 const TOKEN_BYTES_MIN: usize = 16;
 /// Most bytes of the file: it is read every few seconds, and some tens of thousands of tokens are
 /// more than anybody has.
 const FILE_BYTES_MAX: usize = 1 << 20;
 
-/// Who may do what.
+/// The tokens and their roles.
 pub struct Auth {
     file: Option<PathBuf>,
     state: RwLock<State>,
@@ -42,7 +42,7 @@ struct State {
 /// What a token may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// Whose records it may send; none when it may send no records.
+    /// Whose records it may send; `None` if it may send none.
     send: Option<Sources>,
     /// Whether it may read the accounting.
     pub read: bool,
@@ -77,22 +77,22 @@ impl Sources {
     }
 }
 
-/// A file that holds no tokens.
+/// A file of tokens that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokensError {
     /// It cannot be read.
     Unreadable(String),
-    /// A line is too short to be a secret.
+    /// A token is too short to be a secret.
     Short {
         /// Its number, from 1.
         line: usize,
     },
-    /// What stands behind a token is not a role.
+    /// The text after a token is not a role.
     Role {
         /// The line's number, from 1.
         line: usize,
     },
-    /// There is no token in it.
+    /// It contains no token.
     Empty,
 }
 
@@ -136,8 +136,8 @@ impl Auth {
         self.file.is_none()
     }
 
-    /// Rereads the file and takes it over when its content changed. On an error the tokens stay
-    /// what they were. Says whether new ones are in force.
+    /// Reloads the file if its content changed. On an error the tokens stay
+    /// as they were. Returns whether new ones are in force.
     pub fn reread(&self) -> Result<bool, TokensError> {
         let Some(file) = &self.file else { return Ok(false) };
         // The content itself: its length and time may stay the same.

@@ -1,7 +1,7 @@
-//! Large answers, and how many of them are held in memory for clients that do not take them.
+//! Large responses, and how many are held in memory for clients that are slow to read them.
 //!
-//! A client may ask and then not read: its answer waits for it. So only some answers of a kind exist
-//! at once, each leaves in small parts, and one that is not taken in time is dropped.
+//! A client may send a request and then not read the response. So only a few responses of a kind
+//! exist at once, each is sent in small parts, and one that is not read in time is dropped.
 
 use std::fmt;
 use std::pin::Pin;
@@ -22,7 +22,7 @@ use super::answer::Refusal;
 
 /// How much of an answer leaves at once: what is sent is held again until it is taken.
 const PART_BYTES: usize = 16 << 10;
-/// How long a client may take to read an answer.
+/// How long a client may take to read a response.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 
 /// Answers of one kind that may exist at once.

@@ -1,5 +1,5 @@
-//! One post on its way from the network to the spool: what kind of body it has, the body itself,
-//! and the batch that it holds. Everything that its sender chooses is read here.
+//! One post, from the network to the spool: the type of its body, the body itself,
+//! and the batch in it. All input that the sender controls is parsed here.
 
 use axum::body::Body;
 use axum::http::HeaderMap;
@@ -24,7 +24,7 @@ impl Post {
     ///
     /// # Errors
     ///
-    /// It is of a kind that is not read here, too large or too slow, or it broke off.
+    /// It has an unsupported type, is too large or too slow, or was cut off.
     pub async fn read(
         headers: HeaderMap,
         body: Body,
@@ -47,7 +47,7 @@ impl Post {
     ///
     /// # Errors
     ///
-    /// It is no gzip, too large, or no batch.
+    /// It is not valid gzip, too large, or not a batch.
     pub fn decode(self) -> Result<(Append, Held), Refusal> {
         let Self { limits, form, gzipped, encoded, mut share } = self;
         let limit = limits.decoded_bytes;

@@ -1,9 +1,9 @@
-//! Batches on their way through the spool: accepted, waiting as rows, settled or parked.
+//! Batches in the spool: accepted, waiting as rows, settled or parked.
 
 use super::letters::DeadLetter;
 use crate::accounting::{BootKey, Seqs, Totals};
 
-/// One accepted batch as it lies in the spool, or what is left of it.
+/// An accepted batch as stored in the spool, or the rest of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// The batch's number: rows are read in this order, and a number is never used twice.
@@ -14,24 +14,24 @@ pub struct Row {
     pub received: i64,
     /// How many lines its body has.
     pub records: u64,
-    /// Which records of which boots these are, as far as they are numbered.
+    /// The boots and sequence numbers of the numbered records.
     pub seqs: Seqs,
-    /// Whether the body is what was written.
+    /// Whether the body matches its checksum.
     pub intact: bool,
-    /// Records, one a line.
+    /// Records, one per line.
     pub body: Vec<u8>,
 }
 
 /// A batch to be made durable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Append {
-    /// Records that can be decoded and have an id, one a line.
+    /// Records that can be decoded and have an id, one per line.
     pub body: Vec<u8>,
     /// How many lines the body has.
     pub records: u64,
     /// Their sequence numbers.
     pub seqs: Seqs,
-    /// Lines that are no records.
+    /// Lines that are not valid records.
     pub letters: Vec<DeadLetter>,
     /// Sequence numbers of those, as far as they could be read.
     pub quarantined: Seqs,
@@ -39,7 +39,7 @@ pub struct Append {
     pub totals: Option<(BootKey, Totals)>,
 }
 
-/// A row that is done with, but for its rests.
+/// A finished row, except for its rests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SettledRow {
     /// The batch's number.
@@ -49,12 +49,12 @@ pub struct SettledRow {
     /// Whether its body was not what had been written. Then its numbers are missing from now on,
     /// whatever else is said of it: its letter is to be looked at, and a replay brings its records.
     pub damaged: bool,
-    /// Records that the database refused for good.
+    /// Records that the database refused permanently.
     pub letters: Vec<DeadLetter>,
     /// Their sequence numbers. What is neither here, nor stored, nor in a rest is missing from now on.
     pub quarantined: Seqs,
-    /// Records that wait on, at most one rest for each collection. With the row's deletion each
-    /// becomes a row of its own that is [read](Spool::read_parked) by its collection.
+    /// Records that keep waiting, at most one rest per collection. When the row is deleted, each
+    /// becomes a separate row that is [read](Spool::read_parked) by its collection.
     pub rests: Vec<Rest>,
 }
 
@@ -65,7 +65,7 @@ impl SettledRow {
     }
 }
 
-/// What is left of a row: records whose collection does not take them for now.
+/// The rest of a row: records whose collection does not accept them for now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rest {
     /// The collection's name.
@@ -74,7 +74,7 @@ pub struct Rest {
     pub records: u64,
     /// Their sequence numbers.
     pub seqs: Seqs,
-    /// Their lines as the row had them, one a line.
+    /// Their lines as in the row, one per line.
     pub body: Vec<u8>,
 }
 
@@ -85,7 +85,7 @@ pub struct Settled {
     pub generation: u64,
     /// The rows: every record of theirs is in the database, among its letters or in its rests.
     pub rows: Vec<SettledRow>,
-    /// Sequence numbers of what the database has since.
+    /// Sequence numbers of records that the database has stored.
     pub stored: Seqs,
     /// Of what it had already, and this collector may have sent before.
     pub again: Seqs,

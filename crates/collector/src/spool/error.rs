@@ -1,4 +1,4 @@
-//! Why the spool did not take or give something, and what follows from it.
+//! Why an operation of the spool failed, and what follows from it.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -10,56 +10,56 @@ use gatelog_record::units::show_size;
 /// What a failure means for the spool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing was written and nothing was harmed: trying again may work. A read-only disk, a lock
-    /// held by another process.
+    /// Nothing was written and nothing was damaged: a retry may work. For example a read-only
+    /// disk, or a lock held by another process.
     Passing,
-    /// As [`Passing`](Self::Passing), for want of room on the disk: the reserve may help.
+    /// As [`Passing`](Self::Passing), because the disk is full: the reserve may help.
     Full,
-    /// What the kernel holds and what the disk holds may differ (fsync failed). Never tried
-    /// again in this process.
+    /// The kernel's data and the disk's may differ (fsync failed). Never retried
+    /// in this process.
     Fatal,
-    /// The disk does not give what it has: a page of the file cannot be read.
+    /// The disk cannot read a page of the file.
     Unreadable,
-    /// The file is not a sound database.
+    /// The file is not a valid database.
     Corrupt,
 }
 
-/// Why the spool did not take or give something.
+/// Why an operation of the spool failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SpoolError {
-    /// The bound in bytes would be passed.
+    /// The bound in bytes would be exceeded.
     Full {
         /// Bytes waiting.
         bytes: u64,
         /// The bound.
         limit: u64,
     },
-    /// The disk has no room but what settling needs.
+    /// The disk has only the space that settling needs.
     NoRoom {
         /// Bytes left on the disk.
         free: u64,
         /// Bytes that batches may not take.
         keep: u64,
     },
-    /// More work waits for the disk than is allowed.
+    /// Too much work waits for the disk.
     Busy,
     /// The disk or the database refused.
     Disk {
         /// What follows from it.
         fault: Fault,
-        /// What was said.
+        /// The error message.
         text: String,
     },
     /// The spool was closed.
     Closed,
-    /// The file was written by another version.
+    /// The file was written by a different version.
     Version {
         /// The version found.
         found: i64,
         /// The version that this program writes.
         known: i64,
     },
-    /// Another process serves from the same directory.
+    /// Another collector is running on the same directory.
     Locked(String),
 }
 

@@ -6,17 +6,18 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::error::SpoolError;
 
-/// The kind of a letter that is a whole batch whose checksum is wrong.
+/// The kind of a letter that holds a whole batch whose checksum is wrong.
 pub const DAMAGED: &str = "spool_damaged";
 
-/// Most bytes of a line that a dead letter keeps. A longer line is cut and cannot be retried.
+/// Maximum bytes of a line that a dead letter keeps. A longer line is truncated and cannot be
+/// retried.
 pub const LETTER_LINE_BYTES: usize = 1 << 20;
 
 /// What a letter takes in the file beside its texts, at most: header, numbers, its place in the
 /// page.
 const LETTER_BYTES: u64 = 48;
 
-/// Most characters of a reason.
+/// Maximum characters of a reason.
 const REASON_CHARS: usize = 256;
 
 /// A record that can never be stored as it is.
@@ -35,22 +36,22 @@ pub struct DeadLetter {
 pub struct StoredLetter {
     /// Its number.
     pub id: i64,
-    /// When it was put there, in milliseconds since the epoch.
+    /// When it was added, in milliseconds since the epoch.
     pub at: i64,
-    /// Whether the line is whole; a cut one cannot be retried.
+    /// Whether the line is complete; a truncated one cannot be retried.
     pub whole: bool,
     /// The record and its fault.
     pub letter: DeadLetter,
 }
 
-/// Which dead letters a command means.
+/// Selects the dead letters of a command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LetterFilter {
     /// Only this kind.
     pub kind: Option<String>,
     /// Only these numbers; all when empty.
     pub ids: Vec<i64>,
-    /// Only those put there before this, in milliseconds since the epoch.
+    /// Only those added before this time, in milliseconds since the epoch.
     pub before: Option<i64>,
 }
 
@@ -114,7 +115,7 @@ pub(super) fn insert(tx: &Transaction<'_>, at: i64, letter: &DeadLetter) -> Resu
     Ok(())
 }
 
-/// Removes the oldest letters until the rest fits the bound; says how many went.
+/// Deletes the oldest letters until the rest fits the bound; returns how many.
 pub(super) fn trim(
     tx: &Transaction<'_>,
     count: &mut LetterCount,
@@ -136,7 +137,7 @@ pub(super) fn trim(
     Ok(removed)
 }
 
-/// The numbers of the letters that the filter means, oldest first.
+/// The numbers of the letters that match the filter, oldest first.
 pub(super) fn ids(db: &Connection, filter: &LetterFilter) -> Result<Vec<i64>, SpoolError> {
     let mut statement = db.prepare(
         "SELECT id FROM dead_letter WHERE (?1 IS NULL OR kind = ?1) AND (?2 IS NULL OR at < ?2)

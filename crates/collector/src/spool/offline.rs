@@ -1,4 +1,4 @@
-//! The dead letters as the commands see them, beside a serving process or without one.
+//! The dead letters as the commands see them, with or without a running collector.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use super::{FILE, database};
 use crate::accounting::Seqs;
 use crate::clock::now_millis;
 
-/// Most letters that one transaction moves: a serving process waits no longer than that takes.
+/// Maximum letters moved in one transaction: a running collector waits at most that long.
 const AT_ONCE: usize = 256;
 
 /// A line that is a record now: as it goes into the spool, and its sequence number.
@@ -35,8 +35,8 @@ impl LetterBox {
     ///
     /// # Errors
     ///
-    /// There is none, it cannot be opened, or it is of another version: a collector that serves
-    /// from it may be of that version too.
+    /// There is none, it cannot be opened, or it has another version: a running collector
+    /// may have that version too.
     pub fn open(dir: &Path) -> Result<Self, SpoolError> {
         let path = dir.join(FILE);
         let db = match database::open_existing(&path) {
@@ -58,17 +58,17 @@ impl LetterBox {
         letters::count(&self.db)
     }
 
-    /// The numbers of the letters that the filter means, oldest first.
+    /// The numbers of the letters that match the filter, oldest first.
     pub fn ids(&self, filter: &LetterFilter) -> Result<Vec<i64>, SpoolError> {
         letters::ids(&self.db, filter)
     }
 
-    /// One letter; none when it is gone meanwhile.
+    /// One letter; `None` if it no longer exists.
     pub fn get(&self, id: i64) -> Result<Option<StoredLetter>, SpoolError> {
         letters::get(&self.db, id)
     }
 
-    /// Removes letters; says how many. On a disk without room the reserve is given up for that.
+    /// Deletes letters and returns how many. On a full disk it uses the reserve.
     pub fn purge(&mut self, filter: &LetterFilter) -> Result<usize, SpoolError> {
         match self.remove(filter) {
             Err(error) if error.fault() == Fault::Full => {
@@ -89,8 +89,8 @@ impl LetterBox {
         Ok(ids.len())
     }
 
-    /// Puts letters back into the spool, where `accept` makes a record of the line; those that
-    /// it refuses stay. Returns how many went and how many stayed.
+    /// Puts letters back into the spool if `accept` turns the line into a record; those that
+    /// it refuses stay. Returns how many were moved and how many stayed.
     pub fn retry(
         &mut self,
         filter: &LetterFilter,

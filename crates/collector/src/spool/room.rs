@@ -1,10 +1,10 @@
-//! Room on the disk that batches may not take, so that what waits can always be settled.
+//! Disk space that batches may not take, so that waiting rows can always be settled.
 //!
-//! To delete a row, SQLite writes pages to the log, and before the log can begin anew it is copied
-//! into the file, which grows by that. On a full disk neither would succeed, and what waits would
-//! wait for ever, though MongoDB is back. So a file of zeros, `spool.reserve`, holds the room for
-//! both. Where settling finds the disk full, whoever has filled it, the reserve is given up for it;
-//! batches are taken again once it could be made anew.
+//! To delete a row, SQLite writes pages to the log, and before the log can be reset it is copied
+//! into the file, which grows. On a full disk neither would succeed, and waiting rows would
+//! wait forever, even with MongoDB back. So a file of zeros, `spool.reserve`, reserves the space for
+//! both. If settling finds the disk full, whatever has filled it, it uses the reserve;
+//! batches are accepted again once the reserve has been recreated.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -19,7 +19,7 @@ use super::error::{SpoolError, full};
 /// The reserve's name in the spool's directory.
 pub const RESERVE: &str = "spool.reserve";
 
-/// What the reserve holds beside room for two of the largest batches: a full log
+/// What the reserve holds in addition to two of the largest batches: a full log
 /// ([`LOG_BYTES`](super::database::LOG_BYTES)), a group of batches that was committed on top of
 /// it, and the pages of accounts.
 pub const RESERVE_BYTES: u64 = 16 << 20;
@@ -28,8 +28,8 @@ pub const RESERVE_BYTES: u64 = 16 << 20;
 /// batch is refused, and for the commands.
 const MARGIN: u64 = 8;
 
-/// Of a disk, dead letters take no more than this part, whatever their bound is: on a small one
-/// they would leave batches no room.
+/// Dead letters take at most this part of a disk, whatever their bound is: on a small disk
+/// they would leave no room for batches.
 const LETTERS: u64 = 8;
 
 /// The reserve of one spool.
@@ -40,12 +40,12 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// The reserve in this directory, of so many bytes; none with 0.
+    /// The reserve in this directory, of this many bytes; none with 0.
     pub(super) fn new(dir: &Path, bytes: u64) -> Self {
         Self { dir: dir.to_owned(), bytes }
     }
 
-    /// Whether the reserve is there, and takes the room that it stands for.
+    /// Whether the reserve exists and takes up its full size on disk.
     pub(super) fn held(&self) -> bool {
         self.bytes == 0
             || fs::metadata(self.path()).is_ok_and(|file| {
@@ -53,7 +53,7 @@ impl Room {
             })
     }
 
-    /// Makes sure of room for batches: the reserve, and a margin beside it.
+    /// Ensures room for batches: the reserve, and a margin in addition.
     ///
     /// # Errors
     ///
@@ -69,13 +69,13 @@ impl Room {
         if held { Ok(()) } else { self.hold() }
     }
 
-    /// Gives the reserve's room to what must be written.
+    /// Releases the reserve for what must be written.
     pub(super) fn give_up(&self) {
         // On a disk that refuses this as well, nothing is to be had.
         let _ = fs::remove_file(self.path());
     }
 
-    /// Most bytes of dead letters on this disk.
+    /// Maximum bytes of dead letters on this disk.
     pub(super) fn letters(&self, bound: u64) -> u64 {
         self.disk()
             .map_or(bound, |disk| bound.min(disk.f_blocks.saturating_mul(disk.f_frsize) / LETTERS))
@@ -112,7 +112,7 @@ impl Room {
     }
 }
 
-/// For file systems that cannot set room aside: takes it.
+/// For file systems that cannot preallocate: writes zeros.
 fn fill(mut file: &File, bytes: u64) -> std::io::Result<()> {
     let piece = vec![0; 64 << 10];
     let mut left = bytes;

@@ -1,4 +1,4 @@
-//! What the spool's users see: its health, how much waits, and the accounts as committed.
+//! What the spool's users see: its health, what waits, and the accounts as committed.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
@@ -10,14 +10,14 @@ use super::waiting::{Parked, Waiting};
 use crate::accounting::{Edit, Ledger};
 use crate::metrics::Metrics;
 
-/// Whether the spool takes batches.
+/// Whether the spool accepts batches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
     /// It does.
     Good,
-    /// Not now: the disk is full, read-only or in use. Looked after every second.
+    /// Not now: the disk is full, read-only or in use. Checked every second.
     Refusing(String),
-    /// Never again in this process: what is on disk is not known.
+    /// Never again in this process: the state on disk is unknown.
     Broken(String),
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Shared {
     waiting: Mutex<Waiting>,
     parked: Mutex<Parked>,
     letters: Mutex<LetterCount>,
-    /// Told after every commit.
+    /// Notified after every commit.
     pub(super) committed: Notify,
     pub(super) metrics: Metrics,
 }
@@ -56,7 +56,7 @@ impl Shared {
         self.health.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Says whether the kind of health changed. What is broken stays broken.
+    /// Returns whether the kind of health changed. A broken spool stays broken.
     pub(super) fn set_health(&self, new: Health) -> bool {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*health, Health::Broken(_)) {

@@ -31,7 +31,7 @@ impl Waiting {
         self.bytes = self.bytes.saturating_sub(row.bytes);
     }
 
-    /// With what waits elsewhere.
+    /// Adds what waits elsewhere.
     pub(super) fn and(self, other: &Self) -> Self {
         Self {
             rows: self.rows.saturating_add(other.rows),

@@ -15,7 +15,7 @@ pub enum LogCollection {
     Error,
     /// `critical_logs`
     Critical,
-    /// `audit_logs`: audited records, whole, of every level.
+    /// `audit_logs`: full copies of audited records of every level.
     Audit,
     /// `trace_logs`: a compact document of every record with a correlation id.
     Trace,

@@ -16,14 +16,14 @@ pub enum StoreError {
     Away(String),
     /// The call was not answered in time. It may still take effect.
     Timeout {
-        /// How long it was waited for.
+        /// How long the call waited.
         after: Duration,
     },
-    /// The server does not know the user, or does not let it.
+    /// The server does not know the user, or denies the call.
     Denied(Answer),
     /// The server refused the call as a whole, for a reason that is not one document's fault.
     Server(Answer),
-    /// The write was done, but not known to be safe on a majority of the members.
+    /// The write was done, but is not confirmed by a majority of the members.
     NotDurable(Answer),
     /// The driver itself failed.
     Driver(String),
@@ -31,17 +31,17 @@ pub enum StoreError {
     Stopped,
 }
 
-/// `Unauthorized`: the user is known, and may not do this.
+/// `Unauthorized`: the user is known but lacks the right.
 const UNAUTHORIZED: i32 = 13;
 
-/// An error as the server named it.
+/// An error as reported by the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The number in MongoDB's list of error codes.
     pub code: i32,
-    /// The name in the same list; empty where the server gave none.
+    /// The name in the same list; empty if the server sent none.
     pub name: String,
-    /// The server's own words.
+    /// The server's message.
     pub message: String,
 }
 
@@ -51,8 +51,8 @@ impl StoreError {
         !matches!(self, StoreError::Options(_))
     }
 
-    /// Whether no call gets through: no server is reached, or it does not let the user in. So one
-    /// who tells of it tells for all.
+    /// Whether no call gets through: no server is reachable, or it rejects the login. So
+    /// logging it once is enough.
     pub const fn is_away(&self) -> bool {
         match self {
             StoreError::Away(_) | StoreError::Lookup(_) => true,

@@ -7,7 +7,7 @@ use mongodb::options::ClientOptions;
 
 use super::{Retention, StoreError};
 
-/// How to reach the database. What the connection string says itself goes first.
+/// How to reach the database. Options in the connection string take precedence.
 #[derive(Clone)]
 pub struct StoreOptions {
     /// A `mongodb://` or `mongodb+srv://` connection string. May hold a password.
@@ -16,11 +16,11 @@ pub struct StoreOptions {
     pub database: String,
     /// How long records are kept.
     pub retention: Retention,
-    /// Most connections to one server, and most calls under way; at least 1.
+    /// Maximum connections to one server, and maximum concurrent calls; at least 1.
     pub pool_size: u32,
     /// How long to look for a server that can take a call.
     pub server_selection_timeout: Duration,
-    /// How long to wait for one call, that search included.
+    /// How long to wait for one call, including server selection.
     pub operation_timeout: Duration,
 }
 

@@ -1,9 +1,9 @@
-//! Which rights the user has, tried rather than read: with the commands that serving sends.
+//! Finds the user's rights by exercising them, with the commands that `serve` sends.
 //!
-//! Where a command would change something it is made to ask for what cannot be done (an index of
-//! no known kind, the removal of an index that is not there), which a server says only to a user
-//! who has the right. What cannot be asked so is done: an insert of one small document, dated so
-//! that expiry removes it within a minute, and removed at once where the user may.
+//! If a command would change something, it asks for the impossible (an index of an
+//! unknown type, or dropping an index that does not exist): a server reports that only to a user
+//! who has the right. Inserting cannot be tested that way: it inserts one small document, dated so
+//! that it expires within a minute, and removes it immediately if the user may.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use super::{LogCollection, Store, StoreError};
 
 /// The id of the document that is inserted, and the name of the index that is asked for.
 const PROBE: &str = "gatelog-check";
-/// `AtlasError`: Atlas answers this to what its users may not do.
+/// `AtlasError`: Atlas answers this when a user lacks a right.
 const ATLAS: i32 = 8_000;
 /// `CommandNotSupportedOnView`.
 const VIEW: i32 = 166;
@@ -21,14 +21,14 @@ const VIEW: i32 = 166;
 /// the administrator's business.
 const INSERTED_ALL_THE_SAME: [i32; 2] = [11_000, 121];
 
-/// What the user lacks.
+/// The rights that the user lacks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rights {
-    /// The user and its database, as the server knows them; none without a login.
+    /// The user and its database as the server knows them; `None` without a login.
     pub user: Option<(String, String)>,
     /// MongoDB's names of the rights that are missing.
     pub missing: BTreeSet<&'static str>,
-    /// Where.
+    /// The collections where they are missing.
     pub collections: BTreeSet<&'static str>,
 }
 
@@ -50,12 +50,12 @@ impl Rights {
 }
 
 impl Store {
-    /// Tries every right that serving needs, on every collection of records, and on `accounting`,
+    /// Tests every right that `serve` needs, on every collection of records and on `accounting`,
     /// which the collectors share.
     ///
     /// # Errors
     ///
-    /// The server cannot be reached, does not let the user in, or refuses to write for another
+    /// The server cannot be reached, rejects the login, or refuses to write for another
     /// reason than a right.
     pub async fn rights(&self, accounting: &'static str) -> Result<Rights, StoreError> {
         let mut rights = Rights { user: self.user().await?, ..Rights::default() };
@@ -91,7 +91,7 @@ impl Store {
         }))
     }
 
-    /// Whether the server lets the user run this. What else it says matters to a write only.
+    /// Whether the server lets the user run this. Other errors matter only for a write.
     async fn may(&self, command: Document, writes: bool) -> Result<bool, StoreError> {
         match self.answer(command).await {
             Ok(answer) if writes => written(&answer).map(|()| true),
@@ -158,7 +158,7 @@ fn create_index(collection: &str) -> Document {
     doc! { "createIndexes": collection, "indexes": [{ "key": { PROBE: PROBE }, "name": PROBE }] }
 }
 
-/// Whether what was to be written was.
+/// Whether the write succeeded.
 fn written(answer: &Document) -> Result<(), StoreError> {
     let fault = |error: &Document| super::Answer {
         code: error.get_i32("code").unwrap_or_default(),

@@ -1,49 +1,49 @@
-//! What was changed about a collection's indexes, or could not be: as data, and as the line of the
-//! log that names the remedy.
+//! What was changed in a collection's indexes, or could not be: as data, and as the log line
+//! that names the remedy.
 
 use std::fmt;
 
 use super::retention::Period;
 use crate::store::{LogCollection, StoreError};
 
-/// What was changed about a collection, or could not be.
+/// What was changed in a collection, or could not be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// Where.
+    /// The collection.
     pub collection: LogCollection,
-    /// The index's name; none where it is about the collection as a whole.
+    /// The index's name; `None` if it concerns the whole collection.
     pub index: Option<String>,
-    /// What.
+    /// What was changed, or prevented it.
     pub action: Action,
 }
 
 /// The kind of a [`Change`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// The index was made.
+    /// The index was created.
     Created,
-    /// The index, made by an earlier version, was removed: another one has taken its place.
+    /// The index of an earlier version was dropped: another one replaces it.
     Removed {
-        /// The name of the one that took its place.
+        /// The name of its replacement.
         replaced_by: String,
     },
-    /// Records are kept for another period from now on, those that are there included.
+    /// The retention of the collection changed, for existing records too.
     Retention {
         /// The period until now; none when there was no expiry.
         from: Option<Period>,
         /// The period from now on.
         to: Period,
     },
-    /// The index for expiry was made anew with other options.
+    /// The index for expiry was rebuilt with other options.
     Rebuilt {
         /// How long after the index's date records are kept.
         period: Period,
     },
-    /// Something that is not this program's own is in the way, and was left alone.
+    /// An index or view that is not the collector's conflicts, and was left alone.
     Clash {
-        /// What is in the way.
+        /// What conflicts.
         found: String,
-        /// What an administrator can run to make room.
+        /// What an administrator can run to resolve the conflict.
         command: String,
     },
     /// The user lacks a right.
@@ -53,12 +53,12 @@ pub enum Action {
         /// What an administrator can run instead.
         command: String,
     },
-    /// The call failed otherwise: to be tried again.
+    /// The call failed for another reason and is to be retried.
     Failed(StoreError),
 }
 
 impl Change {
-    /// Whether somebody has to do something about it.
+    /// Whether it needs action by an administrator.
     pub const fn needs_action(&self) -> bool {
         matches!(self.action, Action::Clash { .. } | Action::Denied { .. })
     }
