@@ -3,7 +3,9 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
-use gatelog::compose::redaction::names::{SENSITIVE_HEADERS, SENSITIVE_PARAMETERS};
+use gatelog::compose::redaction::names::{
+    SENSITIVE_HEADERS, SENSITIVE_PARAMETERS, SENSITIVE_PARTS, SENSITIVE_WORDS,
+};
 use gatelog::compose::redaction::{Excerpt, MASK, Redaction, Redactor};
 use gatelog::decision::path_template::PathTemplate;
 use gatelog_record::RecordLimits;
@@ -42,6 +44,8 @@ enum Around {
 enum Shape {
     Parameter,
     Json,
+    JsonList,
+    JsonObject,
     User,
     UserWithoutScheme,
     Segment,
@@ -70,7 +74,8 @@ fn encoded(text: &str) -> String {
 
 impl Input<'_> {
     fn name(&self) -> String {
-        let name = SENSITIVE_PARAMETERS[usize::from(self.name) % SENSITIVE_PARAMETERS.len()];
+        let names = [&SENSITIVE_PARAMETERS[..], &SENSITIVE_PARTS, &SENSITIVE_WORDS].concat();
+        let name = names[usize::from(self.name) % names.len()];
         let name = spelled(name, &self.spelling);
         match self.around {
             Around::Nothing => name,
@@ -88,6 +93,8 @@ impl Input<'_> {
         match self.shape {
             Shape::Parameter => format!("{}={SECRET}", self.name()),
             Shape::Json => format!("v={{\"{}\": \"{SECRET}\"}}", self.name()),
+            Shape::JsonList => format!("v={{\"{}\":[\"a {SECRET}\"]}}", self.name()),
+            Shape::JsonObject => format!("v={{\"{}\":{{\"a\":\"{SECRET}\"}}}}", self.name()),
             Shape::User => format!("u=https://user:{SECRET}@host/"),
             Shape::UserWithoutScheme => format!("u=//{SECRET}@host"),
             Shape::Segment => format!("u=/a/invite/{SECRET}/b"),
@@ -125,6 +132,7 @@ fuzz_target!(|input: Input<'_>| {
         ("link", format!("<https://host/?{value}>; rel=next, <?{value}>")),
         ("refresh", format!("5; url=?{value}")),
         ("x-region", format!("{padding} {words} x")),
+        ("x-region", format!("{padding} {}=a b){SECRET}", input.name().replace('+', ""))),
         ("user-agent", format!("agent/1 (+http://host/{padding}?{words})")),
     ] {
         let redacted = redactor.header(name, header.as_bytes()).unwrap_or_default();

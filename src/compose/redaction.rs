@@ -242,16 +242,18 @@ impl Redaction {
         if !link.text.contains('<') {
             return self.url(link);
         }
-        let mut within = false;
-        each(
-            link,
-            |byte| matches!(byte, b'<' | b'>'),
-            |part| {
-                let redacted = if within { self.url(part) } else { self.words(part) };
-                within = !within;
-                redacted
-            },
-        )
+        then(userinfo::removed(link.text, link.cut), |text| {
+            let mut within = false;
+            each(
+                link.with(text),
+                |byte| matches!(byte, b'<' | b'>'),
+                |part| {
+                    let redacted = if within { self.url(part) } else { self.words(part) };
+                    within = !within;
+                    redacted
+                },
+            )
+        })
     }
 
     /// The value of `Refresh`: seconds, then `;` or `,` and a URL, perhaps after `url=` and in
@@ -297,9 +299,11 @@ impl Redaction {
             return without_secrets;
         }
         then(without_secrets, |text| {
+            // A value that begins in an encoded word may go on in the next ones.
+            let mut hidden = false;
             each(words.with(text), ends_word, |word| {
-                let hides = word.text.contains('%') && self.hides_a_secret(word);
-                Cow::Borrowed(if hides { MASK } else { word.text })
+                hidden |= word.text.contains('%') && self.hides_a_secret(word);
+                Cow::Borrowed(if hidden { MASK } else { word.text })
             })
         })
     }
@@ -324,7 +328,7 @@ impl Redaction {
     /// Whether an encoded text, for example a parameter or a URL, would be redacted if decoded.
     fn hides_a_secret(&self, encoded: Excerpt<'_>) -> bool {
         let decoded = decoded_twice(encoded.text);
-        assignments::value_start(&decoded, &self.parameters).is_some()
+        assignments::value_start(&decoded, Place::Parameter, &self.parameters).is_some()
             || matches!(userinfo::removed(&decoded, encoded.cut), Cow::Owned(_))
             || matches!(self.paths_within(encoded.with(&decoded)), Cow::Owned(_))
     }

@@ -7,8 +7,9 @@ use serde_json::Value;
 use super::page::{blocks, code, rows};
 use super::schema::{Judge, Key, compile, keys};
 use crate::compose::redaction::names::{
-    HEADER_PART_ENDS, HEADER_PART_STARTS, HEADER_PREFIXES, HOST_HEADERS, PLAIN_HEADERS,
-    SENSITIVE_HEADERS, SENSITIVE_PARAMETERS, SENSITIVE_WORDS, URL_HEADERS,
+    CODE_QUALIFIERS, HEADER_PART_ENDS, HEADER_PART_STARTS, HEADER_PREFIXES, HOST_HEADERS,
+    KEY_QUALIFIERS, PLAIN_HEADERS, SENSITIVE_HEADERS, SENSITIVE_PARAMETERS, SENSITIVE_PARTS,
+    SENSITIVE_WORDS, URL_HEADERS,
 };
 use crate::compose::tenancy::Field;
 
@@ -92,4 +93,7 @@ fn the_default_lists_of_redaction_are_whole() {
     assert_eq!(listed("but not"), PLAIN_HEADERS);
     assert_eq!(listed("headers `host"), HOST_HEADERS);
     assert_eq!(listed("query parameters"), SENSITIVE_PARAMETERS);
+    assert_eq!(listed("parameters with a part"), SENSITIVE_PARTS);
+    assert_eq!(listed("parameters whose name ends with key"), KEY_QUALIFIERS);
+    assert_eq!(listed("parameters whose name ends with code"), CODE_QUALIFIERS);
 }

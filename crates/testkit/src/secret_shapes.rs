@@ -51,7 +51,7 @@ pub struct Planted {
 }
 
 /// Parameters of a query, of a fragment, of a URL anywhere. `$` is the secret.
-const PARAMETERS: [&str; 32] = [
+const PARAMETERS: [&str; 59] = [
     "token=$",
     "TOKEN=$",
     "pin=$",
@@ -84,6 +84,33 @@ const PARAMETERS: [&str; 32] = [
     "next=%2Fa%2Finvite%2F$",
     "v={\"password\":\"$\"}",
     "v=%7B%22password%22%3A%20%22$%22%7D",
+    "{\"password\"+:+\"$\"}",
+    "{\"a\":\"x\",\"password\"+:\"$\"}",
+    "v={\"p\\u0061ssword\":\"$\"}",
+    "url=https://u:a<$@h/b",
+    "url=https://u:a\"$@h/b",
+    "app_key=$",
+    "ssh_key=$",
+    "stripe_key=$",
+    "license_key=$",
+    "hmac=$",
+    "bearer=$",
+    "otp_code=$",
+    "mfa_code=$",
+    "verification_code=$",
+    "device_code=$",
+    "oauth_code=$",
+    "oauth_verifier=$",
+    "SAMLart=$",
+    "sessid=$",
+    "sid=$",
+    "pw=$",
+    "psk=$",
+    "jws=$",
+    "wsse=$",
+    "creds=$",
+    "clientcert=$",
+    "httpauthorization=$",
 ];
 
 /// Paths.
@@ -112,7 +139,7 @@ const PATHS: [&str; 18] = [
 const ORIGINS: [&str; 4] = ["https://u:$@h", "//u:$@h", "https://$@h:8080", "ftp://u:a/$@h"];
 
 /// Texts of words: an agent's, an id, a tenant's, a header of no known form.
-const WORDS: [&str; 9] = [
+const WORDS: [&str; 38] = [
     "agent/1 (+http://u:$@h/)",
     "agent/1 (+http://h/?key=$)",
     "agent/1 (+http://h/reset/$)",
@@ -122,10 +149,39 @@ const WORDS: [&str; 9] = [
     "{\"password\": \"$\"}",
     "{\\\"password\\\": \\\"$\\\"}",
     "token=$",
+    "{\"headers\":{\"authorization\":[\"Bearer $\"]}}",
+    "{\"password\":{\"v\":\"$\"}}",
+    "{\"cookies\":[\"a=$\"]}",
+    "tokens=[\"$\"]",
+    "{\"setTokens\":[\"$\"]}",
+    "{\"session\":{\"id\":\"$\"}}",
+    "{\"secret\":12345678,\"key\":[\"$\"]}",
+    "{\"password\":{\"a\":\"}\",\"b\":[\"]\",{\"c\":\"$\"}]}}",
+    "authorization=Bearer $",
+    "password=correct horse $",
+    "cookie=a=1; b=$",
+    "password=a)$",
+    "password=a>$",
+    "password=a'$",
+    "password=a\"$",
+    "password=\"a\"$",
+    "password%3Dcorrect horse $",
+    "https://u:a\"$@h",
+    "https://u:a $@h",
+    "https://u:a<$@h",
+    "{\"p\\u0061ssword\":\"$\"}",
+    "{\"password\"+:+\"$\"}",
+    "Authorization: Bearer $",
+    "password: $",
+    "x-oauth2: $",
+    "X-Access-Key: $",
+    "stripe_key=$",
+    "otp_code=$",
+    "x-bapi-sign=$",
 ];
 
 /// Headers of requests whose value is a credential.
-const CREDENTIALS: [&str; 27] = [
+const CREDENTIALS: [&str; 46] = [
     "authorization",
     "proxy-authorization",
     "x-authorization",
@@ -153,6 +209,25 @@ const CREDENTIALS: [&str; 27] = [
     "x-hub-signature-256",
     "x-session-id",
     "x-csrf",
+    "totp",
+    "sig",
+    "ticket",
+    "code",
+    "phpsessid",
+    "x-oauth2",
+    "x-bapi-sign",
+    "ok-access-sign",
+    "sessid",
+    "sid",
+    "pw",
+    "psk",
+    "jws",
+    "wsse",
+    "creds",
+    "clientcert",
+    "httpauthorization",
+    "otp-code",
+    "x-stripe-key",
 ];
 
 /// Request headers whose value is words.

@@ -1,13 +1,14 @@
 //! Finds names of credentials in a text and masks the values assigned to them.
 //!
-//! An assignment is `name=value`, or `"name": value` as in JSON. Where the value ends depends on where the
-//! text comes from: a secret may contain any character allowed there.
+//! An assignment is `name=value`, or `"name": value` as in JSON, or in free text `Name: value` as in a
+//! header. Where the value ends depends on where the text comes from: a secret may contain any character
+//! allowed there.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use super::MASK;
-use super::names::is_sensitive_parameter;
+use super::names::{is_prose, is_sensitive, is_sensitive_parameter};
 
 /// Where a text comes from, which determines where a value in it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,13 +17,13 @@ pub(super) enum Place {
     Parameter,
     /// A segment of a path: the next `;` begins another parameter.
     Segment,
-    /// Free text: white space or a closing bracket ends an unquoted value.
+    /// Free text: only quotes, JSON and `&` tell where a value ends.
     Words,
 }
 
 impl Place {
-    /// Length in bytes of the value at the beginning of `text`.
-    fn value_length(self, text: &str) -> usize {
+    /// Length in bytes of the value that follows `before`, which ends with its `=` or `:`.
+    fn value_length(self, before: &str, text: &str) -> usize {
         let end = match self {
             Place::Parameter => None,
             Place::Segment => text.find(';'),
@@ -31,7 +32,10 @@ impl Place {
                 let opens = |before: char| before.is_whitespace() || before == '\\';
                 let value = text.trim_start_matches(opens);
                 let blank = text.len().saturating_sub(value.len());
-                word_end(value).map(|end| end.saturating_add(blank))
+                let name = before.strip_suffix(':').map(str::trim_end);
+                let json = name.is_some_and(|name| name.ends_with(['"', '\'']));
+                let end = if json { json_end(value) } else { word_end(value) };
+                end.map(|end| end.saturating_add(blank))
             }
         };
         end.unwrap_or(text.len())
@@ -40,12 +44,27 @@ impl Place {
 
 /// The end of a value in free text; `None` if the value ends with the text.
 fn word_end(value: &str) -> Option<usize> {
-    let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''));
-    let Some(quote) = quote else {
-        return value.find(|end: char| {
-            end.is_whitespace() || matches!(end, '&' | ';' | '"' | '\'' | '<' | '>' | ')')
-        });
+    let ends = |byte: u8| byte.is_ascii_whitespace() || byte == b'&';
+    match quoted_end(value) {
+        Some(end) if value.as_bytes().get(end).is_none_or(|next| ends(*next)) => Some(end),
+        _ => value.find('&'),
+    }
+}
+
+/// The end of a JSON value, whole if it is an array or object; `None` if it ends with the text, or is none.
+fn json_end(value: &str) -> Option<usize> {
+    let end = match value.as_bytes().first()? {
+        b'{' | b'[' => nested_end(value)?,
+        b'"' | b'\'' => quoted_end(value)?,
+        _ => value.find(|part: char| !(part.is_ascii_alphanumeric() || "+-.".contains(part)))?,
     };
+    let next = value.get(end..)?.trim_start().chars().next();
+    next.is_none_or(|next| matches!(next, ',' | '}' | ']')).then_some(end)
+}
+
+/// Where a text in quotes ends.
+fn quoted_end(value: &str) -> Option<usize> {
+    let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''))?;
     let mut escaped = false;
     let closing = value.char_indices().skip(1).find(|(_, character)| {
         let closes = *character == quote && !escaped;
@@ -55,31 +74,49 @@ fn word_end(value: &str) -> Option<usize> {
     closing.map(|(at, _)| at.saturating_add(1))
 }
 
+/// Where the array or object at the beginning ends: its brackets are balanced outside of quotes.
+fn nested_end(value: &str) -> Option<usize> {
+    let (mut depth, mut quote, mut escaped) = (0_usize, None, false);
+    value.bytes().enumerate().find_map(|(at, byte)| {
+        match (quote, byte) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), b'\\') => escaped = true,
+            (Some(open), _) if open == byte => quote = None,
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (None, b'{' | b'[') => depth = depth.saturating_add(1),
+            (None, b'}' | b']') => depth = depth.saturating_sub(1),
+            (Some(_) | None, _) => {}
+        }
+        (depth == 0).then(|| at.saturating_add(1))
+    })
+}
+
 /// The text with the values of sensitive names masked; `more` are the configuration's own names.
 pub(super) fn mask<'t>(text: &'t str, place: Place, more: &[String]) -> Cow<'t, str> {
-    let Some(first) = value_start(text, more) else {
+    let Some(first) = value_start(text, place, more) else {
         return Cow::Borrowed(text);
     };
     let mut masked = String::with_capacity(text.len());
     let (mut rest, mut start) = (text, Some(first));
     while let Some((before, value)) = start.and_then(|start| rest.split_at_checked(start)) {
         masked.extend([before, MASK]);
-        rest = value.get(place.value_length(value)..).unwrap_or_default();
-        start = value_start(rest, more);
+        rest = value.get(place.value_length(before, value)..).unwrap_or_default();
+        start = value_start(rest, place, more);
     }
     masked.push_str(rest);
     Cow::Owned(masked)
 }
 
 /// Where the first value of a sensitive name begins. Reads each byte once, and each name once.
-pub(super) fn value_start(text: &str, more: &[String]) -> Option<usize> {
-    let mut names = Names { text, more, start: 0, spaced: false, quoted: None };
+pub(super) fn value_start(text: &str, place: Place, more: &[String]) -> Option<usize> {
+    let mut names = Names { text, place, more, start: 0, spaced: false, quoted: None };
     text.bytes().enumerate().find_map(|(at, byte)| names.next(at, byte))
 }
 
 /// The part of the name read so far.
 struct Names<'t> {
     text: &'t str,
+    place: Place,
     more: &'t [String],
     /// Where the current name began.
     start: usize,
@@ -95,18 +132,24 @@ impl Names<'_> {
         let after = at.saturating_add(1);
         match byte {
             b'=' | b':' => {
-                let bare = (byte == b'=').then_some(self.start..at);
-                let name = self.quoted.take().or(bare);
+                let quoted = self.quoted.take();
+                let bare = quoted.is_none();
+                let name = self.text.get(quoted.unwrap_or(self.start..at)).unwrap_or_default();
                 (self.start, self.spaced) = (after, false);
-                let name = name.and_then(|name| self.text.get(name));
-                name.is_some_and(|name| is_sensitive_parameter(name, self.more)).then_some(after)
+                let sensitive = if bare && byte == b':' {
+                    self.is_header(name, after)
+                } else {
+                    self.is_sensitive(name)
+                };
+                sensitive.then_some(after)
             }
             b'"' | b'\'' => {
                 self.quoted = Some(self.start..at);
                 (self.start, self.spaced) = (after, false);
                 None
             }
-            _ if byte.is_ascii_whitespace() => {
+            // A plus may stand for white space, but is part of a name too.
+            _ if byte.is_ascii_whitespace() || (byte == b'+' && self.quoted.is_some()) => {
                 self.spaced = true;
                 None
             }
@@ -119,6 +162,23 @@ impl Names<'_> {
                 None
             }
         }
+    }
+
+    fn is_sensitive(&self, name: &str) -> bool {
+        match self.place {
+            Place::Words => is_sensitive(name, self.more),
+            Place::Parameter | Place::Segment => is_sensitive_parameter(name, self.more),
+        }
+    }
+
+    /// Whether it is the name of a header with its value, rather than a host with its port, a scheme, or a
+    /// word of prose.
+    fn is_header(&self, name: &str, after: usize) -> bool {
+        let next = self.text.as_bytes().get(after).copied().unwrap_or_default();
+        self.place == Place::Words
+            && !matches!(next, b'0'..=b'9' | b'/')
+            && !is_prose(name)
+            && self.is_sensitive(name)
     }
 }
 
@@ -148,11 +208,26 @@ mod tests {
             (Place::Parameter, "a=1", "a=1"),
             (Place::Parameter, "token", "token"),
             (Place::Segment, "a;jsessionid=S;v=1", "a;jsessionid=[redacted];v=1"),
-            (Place::Words, "bot/1 (key=S; x=1) z", "bot/1 (key=[redacted]; x=1) z"),
+            (Place::Words, "bot/1 (key=S; S=S) S&z", "bot/1 (key=[redacted]&z"),
+            (Place::Words, "token=\"S\"S", "token=[redacted]"),
+            (
+                Place::Words,
+                "{\"key\": [\"]\", {\"a\": 1}], \"b\": 2}",
+                "{\"key\":[redacted], \"b\": 2}",
+            ),
+            (Place::Words, "{\"key\": [\"S\", ", "{\"key\":[redacted]"),
+            (Place::Words, "{\"key\":12,\"pwd\":true}", "{\"key\":[redacted],\"pwd\":[redacted]}"),
+            (Place::Words, "{\"key\":12 S}", "{\"key\":[redacted]"),
+            (Place::Words, "a Authorization: Bearer S", "a Authorization:[redacted]"),
+            (Place::Words, "X-Auth:S", "X-Auth:[redacted]"),
+            (Place::Words, "auth-service:8080", "auth-service:8080"),
+            (Place::Words, "status code: 7, the key: a", "status code: 7, the key: a"),
+            (Place::Segment, "tokens:revoke", "tokens:revoke"),
+            (Place::Parameter, "{\"password\"+:+\"S\"}", "{\"password\"+:[redacted]"),
             (Place::Words, "token=\"a b\" x", "token=[redacted] x"),
             (Place::Words, "token='a b", "token=[redacted]"),
             (Place::Words, "{\"token\": \"a\\\"b\", \"c\": 1}", "{\"token\":[redacted], \"c\": 1}"),
-            (Place::Words, "token = S x", "token =[redacted] x"),
+            (Place::Words, "token = S x", "token =[redacted]"),
             (Place::Words, "text/html;q=0.9", "text/html;q=0.9"),
         ] {
             assert_eq!(mask(text, place, &[]), expected, "{text}");

@@ -34,7 +34,7 @@ pub const SENSITIVE_HEADERS: [&str; 24] = [
 ];
 
 /// A header or parameter whose name contains one of these is sensitive too.
-pub const SENSITIVE_WORDS: [&str; 16] = [
+pub const SENSITIVE_WORDS: [&str; 28] = [
     "token",
     "secret",
     "password",
@@ -51,13 +51,86 @@ pub const SENSITIVE_WORDS: [&str; 16] = [
     "xsrf",
     "apikey",
     "api-key",
+    "authorization",
+    "bearer",
+    "clientcert",
+    "creds",
+    "dpop",
+    "hmac",
+    "jws",
+    "oauth",
+    "oidc",
+    "saml",
+    "sessid",
+    "wsse",
 ];
 
-/// A header is sensitive if a hyphen-separated part of its name begins with one of these.
+/// A header or parameter is sensitive too if one of these is a part of its name, between hyphens,
+/// underscores, dots or brackets.
+pub const SENSITIVE_PARTS: [&str; 8] = ["otp", "psk", "pw", "pwd", "sid", "sig", "sign", "totp"];
+
+/// Or if its name ends with `key` or `keys` after one of these: other keys (`sort_key`) are no secrets.
+pub const KEY_QUALIFIERS: [&str; 27] = [
+    "access",
+    "account",
+    "admin",
+    "aes",
+    "app",
+    "application",
+    "auth",
+    "client",
+    "consumer",
+    "decryption",
+    "deploy",
+    "encryption",
+    "license",
+    "licence",
+    "master",
+    "private",
+    "rsa",
+    "service",
+    "shared",
+    "signing",
+    "ssh",
+    "storage",
+    "stripe",
+    "subscription",
+    "user",
+    "webhook",
+    "write",
+];
+
+/// Or if its name ends with `code` or `codes` after one of these: other codes (`country_code`) are no secrets.
+pub const CODE_QUALIFIERS: [&str; 21] = [
+    "2fa",
+    "access",
+    "activation",
+    "auth",
+    "backup",
+    "confirm",
+    "confirmation",
+    "device",
+    "invite",
+    "login",
+    "mfa",
+    "otp",
+    "pin",
+    "recovery",
+    "reset",
+    "security",
+    "sms",
+    "time",
+    "user",
+    "verification",
+    "verify",
+];
+
+/// A header, but not a parameter (`author`), is sensitive if a hyphen-separated part of its name begins with one
+/// of these.
 pub const HEADER_PART_STARTS: [&str; 9] =
     ["auth", "cert", "dpop", "hmac", "oidc", "otp", "saml", "principal", "bearer"];
 
-/// Or if a part of its name ends with one of these.
+/// Or if a part of its name ends with one of these; a parameter need not be (`sort_key`).
 pub const HEADER_PART_ENDS: [&str; 5] = ["key", "keys", "auth", "pass", "pwd"];
 
 /// Or if it begins with one of these.
@@ -76,32 +149,12 @@ pub const PLAIN_HEADERS: [&str; 8] = [
 ];
 
 /// Query and path parameters whose value is a credential, in addition to those with a
-/// sensitive word in their name.
-pub const SENSITIVE_PARAMETERS: [&str; 23] = [
-    "access_key",
-    "account_key",
-    "auth",
-    "auth_code",
-    "authorization",
-    "code",
-    "code_verifier",
-    "encryption_key",
-    "key",
-    "master_key",
-    "otp",
-    "pass",
-    "phpsessid",
-    "private_key",
-    "pwd",
-    "samlrequest",
-    "samlresponse",
-    "shared_key",
-    "sig",
-    "signing_key",
-    "subscription_key",
-    "ticket",
-    "totp",
-];
+/// sensitive word in their name. A header of such a name, with or without `x-`, is sensitive too.
+pub const SENSITIVE_PARAMETERS: [&str; 6] =
+    ["auth", "code", "code_verifier", "key", "pass", "ticket"];
+
+/// Names that are words of prose too, where `:` follows them: `code: 7`.
+const PROSE: [&str; 5] = ["auth", "code", "key", "pass", "ticket"];
 
 /// Headers whose value is a URL: its query and path are redacted like the request's own.
 pub const URL_HEADERS: [&str; 11] = [
@@ -134,6 +187,18 @@ pub(super) fn is_sensitive_header(name: &str) -> bool {
         || SENSITIVE_WORDS.iter().any(|word| name.contains(word))
         || HEADER_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         || name.split(['-', '_', '.']).any(part_says)
+        || is_sensitive_parameter(name.strip_prefix("x-").unwrap_or(name), &[])
+}
+
+/// Whether a name in free text, which may be that of a header or of a parameter, is a credential's.
+pub(super) fn is_sensitive(name: &str, more: &[String]) -> bool {
+    is_sensitive_parameter(name, more)
+        || (name.contains('-') && is_sensitive_header(&name.to_ascii_lowercase()))
+}
+
+/// Whether a name is a word of prose too.
+pub(super) fn is_prose(name: &str) -> bool {
+    PROSE.iter().any(|word| name.eq_ignore_ascii_case(word))
 }
 
 /// Whether a parameter's name, in any spelling, is treated as a credential's. `more` are the
@@ -147,7 +212,23 @@ pub(super) fn is_sensitive_parameter(name: &str, more: &[String]) -> bool {
         SENSITIVE_PARAMETERS.iter().any(|own| same(own, name))
             || more.iter().any(|own| same(own, name))
     };
-    known(&name) || has_sensitive_word(&name) || (name.contains('.') && name.split('.').any(known))
+    known(&name)
+        || has_sensitive_word(&name)
+        || (name.contains('.') && name.split('.').any(known))
+        || name.split(['.', '_']).any(|part| SENSITIVE_PARTS.contains(&part))
+        || name.split('.').any(is_qualified)
+}
+
+/// Whether it is a key or a code of a kind that is a credential.
+fn is_qualified(name: &str) -> bool {
+    let singular = name.strip_suffix('s').unwrap_or(name);
+    let ends = |noun: &str, qualifiers: &[&str]| {
+        singular.strip_suffix(noun).is_some_and(|rest| {
+            let rest = rest.trim_end_matches('_');
+            qualifiers.iter().any(|qualifier| rest.ends_with(qualifier))
+        })
+    };
+    ends("key", &KEY_QUALIFIERS) || ends("code", &CODE_QUALIFIERS)
 }
 
 /// Looks at each place of the name once.
@@ -177,7 +258,7 @@ fn canonical(name: &str) -> Cow<'_, str> {
     if name.bytes().all(plain) {
         return Cow::Borrowed(name);
     }
-    let decoded = decoded_twice(name);
+    let decoded = unescaped(decoded_twice(name));
     let mut canonical = String::with_capacity(decoded.len());
     for character in decoded.trim().chars() {
         match character {
@@ -189,6 +270,27 @@ fn canonical(name: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(canonical)
+}
+
+/// A name with the escapes of JSON (`\u0061`) replaced by what they stand for, however often the backslash is
+/// escaped itself.
+fn unescaped(name: Cow<'_, str>) -> Cow<'_, str> {
+    if !name.contains("\\u") {
+        return name;
+    }
+    let mut parts = name.split("\\u");
+    let mut plain = parts.next().unwrap_or_default().trim_end_matches('\\').to_owned();
+    for part in parts {
+        let escape = part.split_at_checked(4).and_then(|(digits, rest)| {
+            Some((char::from_u32(u32::from_str_radix(digits, 16).ok()?)?, rest))
+        });
+        let rest = escape.map_or(part, |(character, rest)| {
+            plain.push(character);
+            rest
+        });
+        plain.push_str(rest.trim_end_matches('\\'));
+    }
+    Cow::Owned(plain)
 }
 
 /// Whether two names differ at most in hyphens, underscores and the like. Both have a letter or a
@@ -247,6 +349,17 @@ mod tests {
             "ticket",
             "user[code][]",
             "user[password]",
+            "p\\u0061ssword",
+            "p\\\\u0061ss\\\\u0077ord",
+            "app_key",
+            "sshKey",
+            "stripe-keys",
+            "otp_code",
+            "mfaCode",
+            "one-time-code",
+            "SAMLart",
+            "connect.sid",
+            "x-bapi-sign",
             "X-Amz-Credential",
             "X-Amz-Security-Token",
             "x-goog-credential",
@@ -268,6 +381,13 @@ mod tests {
             "country_code",
             "code_name",
             "sort_key",
+            "partition_key",
+            "foreignKey",
+            "idempotency_key",
+            "postal_code",
+            "error_code",
+            "side",
+            "design",
             "zip[code_of]",
             "%",
             "x.y",
@@ -320,6 +440,17 @@ mod tests {
             "x-session-id",
             "x-csrf",
             "x-otp",
+            "totp",
+            "sig",
+            "ticket",
+            "code",
+            "x-code",
+            "sid",
+            "pw",
+            "x-oauth2",
+            "ok-access-sign",
+            "httpauthorization",
+            "x-verification-code",
             "x-user-pass",
             "www-authenticate",
             "proxy-authorization",

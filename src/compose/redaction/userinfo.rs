@@ -37,9 +37,8 @@ pub(super) fn removed(text: &str, cut: bool) -> Cow<'_, str> {
         if at_sign >= end
             && at_sign.saturating_sub(start) < PASSWORD_BYTES
             && !has_port_or_none(within(start, end))
-            && !within(end, at_sign).iter().any(|byte| ends_word(*byte))
         {
-            // Not a port: the slash is part of the password.
+            // Not a port: what stands there is part of the password, even a slash, quote or space.
             end = position(at_sign, ends_authority);
         }
         let host = within(start, end).iter().rposition(|byte| *byte == b'@');
@@ -112,6 +111,8 @@ mod tests {
             ("\\\\u:S@host\\a", "\\\\host\\a"),
             ("https://u:S@S@host:80?a=b@c", "https://host:80?a=b@c"),
             ("postgres://u:S/S@host/db", "postgres://host/db"),
+            ("a \"https://u:S\"S@h/\" b", "a \"https://h/\" b"),
+            ("https://u:S S@h https://u:S<S@h", "https://h https://h"),
             ("see http://u:S@a/ and http://S@b", "see http://a/ and http://b"),
             ("http://[::1]:80/me@x", "http://[::1]:80/me@x"),
             ("http://host/me@x", "http://host/me@x"),
