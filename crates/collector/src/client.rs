@@ -1,4 +1,4 @@
-//! A client of one collector: one connection, made anew when it breaks.
+//! A client of one collector: one connection, reopened when it breaks.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -18,21 +18,21 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-/// Longest wait for one answer, connecting included.
+/// Maximum time for one answer, including connecting.
 const ANSWER_TIME: Duration = Duration::from_mins(1);
-/// Most bytes of an answer that are read.
+/// Maximum bytes read of an answer.
 const ANSWER_BYTES: usize = 16 << 20;
 
-/// Where a collector is, and how to prove who asks.
+/// The address of a collector, and the client's credentials.
 #[derive(Clone, Debug, Default)]
 pub struct Target {
     /// `http://host:port` or `https://host:port`.
     pub url: String,
     /// File whose first line begins with a bearer token; empty lines and `#` lines apart.
     pub token_file: Option<PathBuf>,
-    /// Certificates, PEM, that sign the collector's; needed for `https`.
+    /// CA certificates (PEM) for the collector's certificate; required for `https`.
     pub ca: Option<PathBuf>,
-    /// The own certificate and key, PEM, where the collector asks for one.
+    /// Client certificate and key (PEM), if the collector requires one.
     pub identity: Option<(PathBuf, PathBuf)>,
 }
 
@@ -51,13 +51,13 @@ pub struct Client {
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
-    /// When to try again, if it said so.
+    /// When to retry, if the answer says so.
     pub retry_after: Option<Duration>,
     /// The body.
     pub body: Bytes,
 }
 
-/// Why there was no answer. All of these may pass.
+/// Why there was no answer. All of these are transient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unanswered(String);
 
@@ -117,7 +117,8 @@ impl Client {
         &self.url
     }
 
-    /// Asks, and waits for the answer. A connection that fails is made anew the next time.
+    /// Sends a request and waits for the answer. A failed connection is reopened for the next
+    /// request.
     ///
     /// # Errors
     ///

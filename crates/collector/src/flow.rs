@@ -14,15 +14,15 @@ pub use draw::{Style, draw};
 pub use entry::Entry;
 pub use tree::{Tree, arrange};
 
-/// Most records of a flow that are drawn, the earliest: a correlation id that a client sends with
-/// every request may have millions.
+/// Maximum records of a flow that are drawn, the earliest ones: a correlation id that a client
+/// sends with every request may have millions.
 pub const MOST: usize = 5_000;
 
-/// Draws a flow; none when there is no record of it.
+/// Draws a flow; `None` if it has no records.
 ///
 /// # Errors
 ///
-/// The database cannot be asked.
+/// The database cannot be queried.
 pub async fn trace(
     store: &Store,
     correlation_id: &str,

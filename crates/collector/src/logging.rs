@@ -1,6 +1,6 @@
 //! The collector's own log: JSON lines on standard error, in the shape of a record.
 //!
-//! It never carries a record's content. WARNING: something went wrong and was mended; ERROR:
+//! It never contains a record's content. WARNING: something went wrong and was recovered; ERROR:
 //! something is at risk; CRITICAL (an error with the field `critical`): nothing is acknowledged.
 
 use std::fmt;

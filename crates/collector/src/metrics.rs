@@ -1,4 +1,4 @@
-//! Every metric of the collector. Above each is a line as it comes out of `/metrics`.
+//! Every metric of the collector. The comment above each is its line in `/metrics`.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -88,7 +88,7 @@ pub struct Snapshot {
     pub spool_limit: u64,
     /// Age of the oldest row.
     pub oldest: Duration,
-    /// Whether the spool takes batches.
+    /// Whether the spool accepts batches.
     pub writable: bool,
     /// The dead letters.
     pub letters: LetterCount,
@@ -222,7 +222,7 @@ impl Metrics {
         OpenConnection { metrics: self.clone() }
     }
 
-    /// A connection was closed at once.
+    /// A connection was closed immediately.
     pub fn connection_refused(&self) {
         self.inner.connections_refused.inc();
     }
@@ -237,7 +237,7 @@ impl Metrics {
         self.inner.connections_idle.inc();
     }
 
-    /// A quiet connection was closed to make room for a new one.
+    /// An idle connection was closed to make room for a new one.
     pub fn connection_evicted(&self) {
         self.inner.connections_evicted.inc();
     }
@@ -249,7 +249,7 @@ impl Metrics {
         self.inner.mongodb_seconds.observe(took.as_secs_f64());
     }
 
-    /// One insert failed, in whole or in part, for a reason that may pass.
+    /// One insert failed, in whole or in part, for a transient reason.
     pub fn insert_failed(&self, kind: &str) {
         self.inner.mongodb_failures.get_or_create(&Kind { kind: kind.to_owned() }).inc();
     }
@@ -276,7 +276,7 @@ impl Metrics {
         self.inner.spool_unreadable.inc();
     }
 
-    /// Accounts of other collectors were forgotten to keep their bound.
+    /// Accounts were evicted to keep their bound.
     pub fn boots_forgotten(&self, boots: usize) {
         self.inner.boots_forgotten.inc_by(u64::try_from(boots).unwrap_or(0));
     }

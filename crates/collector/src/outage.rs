@@ -1,4 +1,4 @@
-//! Whether MongoDB takes records, as inserts show it. Said once when it stops, now and then while
+//! Whether MongoDB accepts records, judged by inserts. Logged once when it stops, occasionally while
 //! it does not, and once when it does again.
 //!
 //! A ping shows only that somebody answers: a server that refuses every write, or a user who may
@@ -14,7 +14,7 @@ use crate::store::StoreError;
 /// How often a lasting outage is logged again.
 const REMIND: Duration = Duration::from_mins(1);
 
-/// What is known of the database; clones share it.
+/// What is known about the database; clones share it.
 #[derive(Clone)]
 pub struct Outage {
     inner: Arc<Inner>,
@@ -49,14 +49,14 @@ impl Outage {
         Writer { outage: self.clone(), refused: false }
     }
 
-    /// The database gave no sign of life.
+    /// The database did not answer a ping.
     pub fn unreachable(&self, error: &StoreError) {
         let mut state = self.state();
         state.unreachable = true;
         self.down(&mut state, error);
     }
 
-    /// The database gave a sign of life.
+    /// The database answered a ping.
     pub fn reached(&self) {
         let mut state = self.state();
         state.unreachable = false;
@@ -106,7 +106,7 @@ impl Writer {
         outage.down(&mut state, error);
     }
 
-    /// One collection takes nothing, which was told already.
+    /// One collection accepts nothing, which was already logged.
     pub fn shut(&mut self) {
         let outage = self.outage.clone();
         self.refuse(&mut outage.state());

@@ -55,11 +55,11 @@ pub struct Tally {
     pub salvaged: u64,
     /// Records without an id, which a replay would store twice: an application's own.
     pub without_id: u64,
-    /// Records that the collector has already.
+    /// Records that the collector already has.
     pub known: u64,
     /// Records that it accepted now.
     pub sent: u64,
-    /// Records that it put to its dead letters.
+    /// Records that became dead letters.
     pub quarantined: u64,
     /// Records too large for it.
     pub refused: u64,
@@ -83,7 +83,7 @@ impl Tally {
     }
 }
 
-/// What is told while a replay goes on.
+/// What is reported during a replay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice<'a> {
     /// A batch's worth of lines is done.
@@ -99,23 +99,23 @@ pub enum Notice<'a> {
     },
 }
 
-/// Why a replay was broken off. What was sent until then is safe; running it again goes on.
+/// Why a replay was aborted. What it has sent is safe; running it again continues.
 #[derive(Debug)]
 pub enum ReplayError {
     /// The journal cannot be read.
     Read(std::io::Error),
-    /// The collector gave no good answer for too long.
+    /// The collector did not answer successfully for too long.
     Away {
         /// Its address.
         url: String,
         /// Whether it has answered before.
         reached: bool,
-        /// How long it was tried.
+        /// How long it was retried.
         patience: Duration,
         /// The last failure.
         last: String,
     },
-    /// The collector refuses, and will not do otherwise.
+    /// The collector refuses permanently.
     Refused {
         /// Its address.
         url: String,
@@ -162,7 +162,7 @@ impl fmt::Display for ReplayError {
 
 impl std::error::Error for ReplayError {}
 
-/// A replay under way.
+/// A replay in progress.
 pub struct Replay {
     client: Client,
     /// As asked for.
@@ -176,7 +176,7 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Sends to this collector; gives up when it has accepted nothing for `patience`: by default
+    /// Sends to this collector; gives up once it has accepted nothing for `patience`: by default
     /// five minutes, but ten seconds where it never answered.
     pub fn new(client: Client, patience: Option<Duration>) -> Self {
         Self {
@@ -195,7 +195,7 @@ impl Replay {
         &self.tally
     }
 
-    /// Replays one journal, and tells of it: each damaged line, and the progress.
+    /// Replays one journal and reports each damaged line and the progress.
     ///
     /// # Errors
     ///

@@ -6,13 +6,13 @@
 //! parked to rows of its own, accounts changed, in one transaction. A process that dies before
 //! that inserts the rows again when it is back, and their records are duplicates.
 //!
-//! Nothing holds up anything else for good:
+//! No failure blocks other records for good:
 //!
-//! - While the server is away, jobs wait: nobody could go.
-//! - A collection that takes nothing is [shut](lanes), and what would go there is
-//!   [parked] until it takes documents again.
-//! - A record that is refused where it stands alone is parked too, and [tried](trials) some times
-//!   before it is a dead letter.
+//! - While the server is down, jobs wait: none could proceed.
+//! - A collection that accepts nothing is blocked (see `lanes`), and its records are parked until
+//!   it accepts documents again (see `parked`).
+//! - A record that is refused alone is parked too, and retried a few times (see `trials`)
+//!   before it becomes a dead letter.
 
 pub mod chunk;
 mod job;

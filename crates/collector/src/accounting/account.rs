@@ -95,7 +95,7 @@ pub struct Account {
     /// Where its records are.
     pub numbers: Numbers,
     /// So many records may have been in an account that was evicted: those that were absent when the
-    /// first header arrived after it. [`ALL_EVICTED`] until then.
+    /// first header arrived after it. `ALL_EVICTED` until then.
     pub evicted: u64,
     /// Whether several collectors' accounts are united in this one.
     pub shared: bool,

@@ -1,4 +1,4 @@
-//! Gaps: records that stay missing. Told in the audit trail when they have been missing for a
+//! Gaps: records that stay missing. Reported in the audit trail when they have been missing for a
 //! while, and again when nothing is missing any more.
 
 use std::time::Duration;
@@ -12,28 +12,28 @@ use super::{Edit, Gap, Ledger};
 use crate::clock;
 use crate::spool::{Append, Spool, SpoolError};
 
-/// Most ranges that one entry lists.
+/// Maximum ranges listed in one entry.
 const RANGES_LISTED: usize = 20;
 
-/// Most boots that one look tells of; the others are told by the next ones.
+/// Maximum boots reported in one pass; the next passes report the others.
 const TOLD_AT_ONCE: usize = 500;
 
-/// What is to be told of one boot.
+/// What to report about one boot.
 #[derive(Clone, Debug, PartialEq)]
 enum News {
     /// Records are missing since now.
     Began,
     /// They have been for long enough: the audit trail's entry.
     Opened(Uuid, Value),
-    /// None is missing any more; the entry, where the gap was told.
+    /// None is missing any more; the entry, if the gap was reported.
     Closed(Option<Value>),
 }
 
-/// Looks at every boot, and writes entries for gaps that opened or closed.
+/// Checks every boot, and writes entries for gaps that opened or closed.
 ///
 /// # Errors
 ///
-/// The spool refuses; the same may be tried again: an entry's id follows from what it says.
+/// The spool fails; the call may be retried: an entry's id is derived from its content.
 pub async fn look(spool: &Spool, peers: &Peers, after: Duration) -> Result<(), SpoolError> {
     let now = clock::now_millis();
     let after = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 /// A set of sequence numbers from 1, as disjoint intervals that do not touch. Inserting and
 /// union are idempotent and commute, so records delivered twice or out of order change nothing.
 ///
-/// It has no bound of its own: its users keep the numbers of so many records as they have in
+/// It is not bounded itself: its users keep only the numbers of records that they hold in
 /// memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Intervals {

@@ -1,24 +1,24 @@
-//! The accounts of all boots, as they stand on disk.
+//! The accounts of all boots as stored on disk.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::account::{ALL_EVICTED, Account, BootKey};
 
-/// Most memory that all accounts of this collector take together, in bytes: some 80,000 boots whose
+/// Maximum memory for all accounts of this collector, in bytes: some 80,000 boots whose
 /// records all arrived in order, or 10,000 with a thousand scattered ranges each. On disk they take
 /// about as much again.
 ///
-/// At the bound nothing is told to be missing that is not. First ranges are folded into counts,
+/// At the bound nothing is reported missing that is not. First ranges are folded into counts,
 /// those of boots that are silent, and of those the ones whose records are all accounted for,
-/// before others. Only where that is not enough are whole boots forgotten, in the same order, and
+/// before others. Only if that is not enough are whole boots forgotten, in the same order, and
 /// counted.
 pub const OWN_BYTES: usize = 12 << 20;
 
-/// Most memory that the accounts of other collectors take together, in bytes.
+/// Maximum memory for the accounts of other collectors, in bytes.
 pub const FOREIGN_BYTES: usize = 12 << 20;
 
-/// A boot that was not heard of for so long is silent, in milliseconds.
+/// A boot without news for this long counts as silent, in milliseconds.
 pub(super) const SILENT_MILLIS: i64 = 10 * 60 * 1_000;
 
 /// What an account takes beside its packed form and its gateway's name, in bytes, about.
@@ -38,7 +38,7 @@ pub(super) fn size(key: &BootKey, packed: &[u8]) -> usize {
 /// The bounds of a ledger.
 #[derive(Clone, Copy, Debug)]
 pub struct LedgerBounds {
-    /// Most bytes of all accounts.
+    /// Maximum bytes of all accounts.
     pub bytes: usize,
     /// Runs that are left of an account that is folded.
     pub folded_runs: usize,
@@ -103,7 +103,7 @@ impl Ledger {
         self.accounts.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no boots.
     pub fn is_empty(&self) -> bool {
         self.accounts.is_empty()
     }
@@ -201,7 +201,7 @@ impl Edit {
         }
     }
 
-    /// Keeps the bound; says how many boots are forgotten.
+    /// Enforces the bound; returns how many boots were forgotten.
     pub fn keep(&mut self, ledger: &Ledger, bounds: LedgerBounds, now: i64) -> usize {
         let mut bytes = self.bytes(ledger);
         if bytes <= bounds.bytes {

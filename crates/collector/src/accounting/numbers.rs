@@ -5,12 +5,12 @@
 //! floor may pass numbers that never arrived, and there is one for all states, so what is stored,
 //! on its way and refused is always counted over the same numbers.
 //!
-//! **Bound**: [`MAX_RUNS`] runs. Past it the lowest final runs are folded into counts, which loses
+//! **Bound**: [`MAX_RUNS`] runs. Above it the lowest final runs are folded into counts, which loses
 //! nothing but the list of what is absent there; where that is not enough, the lowest runs of
 //! what is on its way are folded too.
 //!
-//! Of a number up to the floor that comes late nobody knows here whether it was counted before.
-//! The database does: only what it had not stored before counts.
+//! For a late number up to the floor, this module cannot know whether it was counted before.
+//! The database can: only what it had not stored before counts.
 
 use std::cmp::Ordering;
 use std::ops::RangeInclusive;
@@ -24,12 +24,12 @@ pub const MAX_RUNS: usize = 4_096;
 /// The largest number that is taken for one.
 pub const MAX_NUMBER: u64 = gatelog_record::limits::SEQ_MAX;
 
-/// Where a record is. Of two that are told of one number the later in this order is so.
+/// Where a record is. If two are reported for one number, the later in this order applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
-    /// On its way, up to the floor, and perhaps counted before.
+    /// In transit, up to the floor, and perhaps counted before.
     Late,
-    /// On its way to the database.
+    /// In transit to the database.
     Spooled,
     /// In the dead letters.
     Quarantined,
@@ -49,7 +49,7 @@ impl Place {
     }
 }
 
-/// What the database said of a record.
+/// What the database reported about a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
     /// It was new.
@@ -58,7 +58,7 @@ pub enum Told {
     Again,
     /// It was there, and this collector had not sent it before.
     Elsewhere,
-    /// It is refused for good.
+    /// It was refused permanently.
     Refused,
 }
 
@@ -189,7 +189,7 @@ impl Numbers {
         }
     }
 
-    /// The database has told of records.
+    /// Records what the database reported.
     pub fn settle(&mut self, range: RangeInclusive<u64>, told: Told) {
         for (range, above) in self.split(range) {
             if above {
@@ -200,7 +200,7 @@ impl Numbers {
         }
     }
 
-    /// Lines with these numbers were refused at the door. Up to the floor they may have been
+    /// Lines with these numbers were refused on arrival. Up to the floor they may have been
     /// counted before, and are not.
     pub fn refuse(&mut self, range: RangeInclusive<u64>) {
         for (range, above) in self.split(range) {
@@ -286,7 +286,7 @@ impl Numbers {
     }
 
     /// These are not on their way any more, and nowhere else that is known: they are missing again.
-    /// What was told of them meanwhile stays.
+    /// What was reported about them since then stays.
     pub fn lose(&mut self, range: RangeInclusive<u64>) {
         for (range, above) in self.split(range) {
             let (mut known, start) = (0_u64, *range.start());
@@ -309,7 +309,7 @@ impl Numbers {
         self.keep_spooled(std::iter::empty());
     }
 
-    /// Folds until no more than `runs` are left; says whether it folded any.
+    /// Folds until at most `runs` are left; returns whether it folded any.
     pub fn fold(&mut self, runs: usize) -> bool {
         let excess = self.runs.len().saturating_sub(runs);
         if excess == 0 {
@@ -484,7 +484,7 @@ impl Numbers {
         self.runs.splice(from..to, merged);
     }
 
-    /// Appends the packed form, read back by [`decode`](Self::decode).
+    /// Appends the packed form, read back by `decode`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let Counts { stored, elsewhere, quarantined, spooled, late } = self.below;
         for value in [self.floor, stored, elsewhere, quarantined, spooled, late] {

@@ -37,7 +37,7 @@ struct Inner {
     accounts: BTreeMap<Arc<BootKey>, Vec<Foreign>>,
     bytes: usize,
     reads: u64,
-    /// Collectors that gave no sign of life for long.
+    /// Collectors that have been silent for long.
     gone: HashSet<Arc<str>>,
     names: BTreeSet<Arc<str>>,
     /// Boots of which an account was evicted.
@@ -56,7 +56,8 @@ pub struct Peers {
 }
 
 impl Peers {
-    /// Takes in what a collector says of a boot; says how many accounts went to keep the bound.
+    /// Adds a collector's account of a boot; returns how many accounts were evicted to keep the
+    /// bound.
     pub fn put(&self, collector: &str, key: &BootKey, account: &Account, own: &Ledger) -> usize {
         self.put_within(collector, key, account, own, FOREIGN_BYTES)
     }
@@ -74,7 +75,8 @@ impl Peers {
         if inner.bytes <= limit { 0 } else { inner.keep(own, limit.saturating_sub(limit / 8)) }
     }
 
-    /// Which collectors gave no sign of life for long: what they only accepted counts no more.
+    /// Sets the collectors that have been silent for long: what they only accepted no longer
+    /// counts.
     pub fn set_gone(&self, gone: impl Fn(&str) -> bool) {
         let mut inner = self.write();
         inner.gone = inner.names.iter().filter(|name| gone(name)).cloned().collect();

@@ -9,19 +9,19 @@ use super::account::{Account, BootKey};
 use super::ledger::Packed;
 use super::peers::Peers;
 
-/// Boots of one answer, where it is not asked for another number.
+/// Boots in one response by default.
 pub const DEFAULT_LIMIT: usize = 1_000;
 
-/// Most boots of one answer.
+/// Maximum boots in one response.
 pub const MAX_LIMIT: usize = 10_000;
 
-/// Most ranges of known numbers that are listed; a replay sends what is not listed again.
+/// Maximum ranges of known numbers listed; a replay sends unlisted ones again.
 const KNOWN_LISTED: usize = 10_000;
 
-/// Boots that are put into the answer at once.
+/// Boots added to the response at a time.
 const AT_ONCE: usize = 16;
 
-/// Which boots are asked for.
+/// Which boots are requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
     gateway: Option<String>,
@@ -42,7 +42,7 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// The query is invalid; says why.
     pub fn parse(query: &str) -> Result<Self, String> {
         let mut filter = Self::default();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -78,7 +78,7 @@ impl Filter {
     }
 }
 
-/// The answer, made part by part: however many boots there are, some dozens of them are in memory.
+/// The response, generated part by part: only a few dozen boots are in memory at a time.
 #[derive(Debug)]
 pub struct Report {
     filter: Filter,

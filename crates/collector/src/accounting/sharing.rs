@@ -1,6 +1,6 @@
 //! The accounts that several collectors share, in the database they all write to.
 //!
-//! Collection `gatelog_accounting`, one document a collector and boot:
+//! Collection `gatelog_accounting`, one document per collector and boot:
 //!
 //! ```text
 //! {_id: "<collector>:<boot>:<gateway>", collector, boot, gateway, pushed: Date, account: BinData}
@@ -8,13 +8,13 @@
 //! ```
 //!
 //! Each collector writes only its own documents, of what it did itself, and reads the others'.
-//! What another one has *stored* or put to its dead letters is final. What it has only *accepted*
-//! counts as long as that collector shows signs of life; of one that is gone with its disk, it
+//! What another one has *stored* or quarantined is final. What it has only *accepted*
+//! counts while that collector is alive; if the collector is lost with its disk, it
 //! becomes missing.
 //!
 //! Both dates are the database's clock, so the collectors' own do not matter.
 //!
-//! One account that cannot be shared, or an index that cannot be made, is told once and keeps
+//! An account that cannot be shared, or an index that cannot be created, is logged once and keeps
 //! nothing else from being shared.
 
 use std::collections::{HashMap, HashSet};
@@ -36,11 +36,11 @@ use crate::store::{Store, StoreError};
 
 /// The collection's name.
 pub const COLLECTION: &str = "gatelog_accounting";
-/// A collector that gave no sign of life for so long is gone; what it accepted counts no more.
+/// A collector silent for this long is gone; what it only accepted no longer counts.
 pub const GONE_AFTER: Duration = Duration::from_mins(10);
 /// What the ids of signs of life begin with; the others begin with a hexadecimal digit.
 const ALIVE: &str = "alive:";
-/// Documents that nobody renewed go after so long.
+/// Documents that are not renewed expire after this time.
 const KEPT: Duration = Duration::from_hours(24 * 90);
 /// Each round begins to read this long before the last one: documents may become visible late.
 const OVERLAP_MILLIS: i64 = 30_000;
@@ -54,7 +54,7 @@ const PUSH_AT_ONCE: usize = 256;
 /// hundred accounts a second would otherwise keep a collector with ten thousand from reading for
 /// minutes. The rest comes with the next rounds.
 const PUSH_TIME: Duration = Duration::from_secs(2);
-/// Most accounts that are remembered to be refused: past it they are tried with each change.
+/// Maximum refused accounts remembered: above it they are retried with each change.
 const MAX_REFUSED: usize = 1_000;
 
 /// Why accounts were not shared.

@@ -24,12 +24,12 @@ pub use tls::{Tls, TlsError, TlsFiles};
 /// How long to wait after the system refused another connection (too many open files).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The bounds of connections.
+/// The limits on connections.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerLimits {
-    /// Most open at once; past it, a new one takes the place of a quiet one, or is closed.
+    /// Maximum open connections; above it, a new one replaces an idle one, or is closed.
     pub connections: usize,
-    /// Longest time from a connection's beginning, or from an answer, to the next request's
+    /// Maximum time from opening a connection, or from a response, to the next request's
     /// complete headers, a TLS handshake included.
     pub header_time: Duration,
     /// How long open requests may take once the server stops.
@@ -45,7 +45,7 @@ pub async fn bind(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
     TcpListener::bind(addresses).await
 }
 
-/// Writes the bound address for others to find: whole or not at all.
+/// Writes the bound address to a file atomically.
 ///
 /// # Errors
 ///

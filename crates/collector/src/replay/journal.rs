@@ -1,7 +1,7 @@
 //! What a journal holds, line by line: records, other text, and records that were damaged.
 //!
-//! A record is one line. But a writer that was killed leaves its last line cut off, and what is
-//! written next stands behind it on the same line; a disk that lost power leaves NULs there. So
+//! A record is one line. But a killed writer leaves its last line cut off, and what is
+//! written next follows on the same line; a disk that lost power leaves NULs there. So
 //! in a line that is not one record, whole ones are looked for: at its start, behind a NUL,
 //! behind another record, and, if they end where the line does, behind the broken rest of one.
 //!
@@ -20,7 +20,7 @@ use super::lines::{self, Read};
 /// How every record of a gateway begins.
 const BEGIN: &[u8] = b"{\"timestamp\":";
 
-/// A record as it stands in a journal.
+/// A record as found in a journal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found<'a> {
     /// Its text, one JSON object.
@@ -74,7 +74,7 @@ impl<R: BufRead> Journal<R> {
         self.bytes
     }
 
-    /// Reads the next line; none at the end.
+    /// Reads the next line; `None` at the end.
     ///
     /// # Errors
     ///

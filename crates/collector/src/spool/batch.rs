@@ -54,7 +54,7 @@ pub struct SettledRow {
     /// Their sequence numbers. What is neither here, nor stored, nor in a rest is missing from now on.
     pub quarantined: Seqs,
     /// Records that keep waiting, at most one rest per collection. When the row is deleted, each
-    /// becomes a separate row that is [read](Spool::read_parked) by its collection.
+    /// becomes a separate row that is [read](super::Spool::read_parked) by its collection.
     pub rests: Vec<Rest>,
 }
 

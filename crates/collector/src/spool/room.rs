@@ -20,7 +20,7 @@ use super::error::{SpoolError, full};
 pub const RESERVE: &str = "spool.reserve";
 
 /// What the reserve holds in addition to two of the largest batches: a full log
-/// ([`LOG_BYTES`](super::database::LOG_BYTES)), a group of batches that was committed on top of
+/// (`LOG_BYTES`), a group of batches that was committed on top of
 /// it, and the pages of accounts.
 pub const RESERVE_BYTES: u64 = 16 << 20;
 

@@ -1,4 +1,4 @@
-//! TLS by rustls: the server's certificate, and certificates asked of clients.
+//! TLS by rustls: the server's certificate, and client certificates.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,18 +10,18 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
-/// Where the certificates are, all PEM.
+/// The certificate files, all PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
     /// The server's chain, its own certificate first.
     pub cert: PathBuf,
     /// The key of its own certificate.
     pub key: PathBuf,
-    /// Who signs the clients' certificates; without it none is asked for.
+    /// The CA of client certificates; without it none is required.
     pub client_ca: Option<PathBuf>,
 }
 
-/// A certificate or key that does not do.
+/// A certificate or key that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsError {
     file: PathBuf,
@@ -36,7 +36,7 @@ impl fmt::Display for TlsError {
 
 impl std::error::Error for TlsError {}
 
-/// The certificates in force. They can be read again while connections are open.
+/// The certificates in use. They can be reloaded while connections are open.
 pub struct Tls {
     files: TlsFiles,
     acceptor: RwLock<TlsAcceptor>,
@@ -52,7 +52,7 @@ impl Tls {
         Ok(Self { files: files.clone(), acceptor: RwLock::new(acceptor(files)?) })
     }
 
-    /// Reads the files again, for new connections. On an error the old certificates stay.
+    /// Reloads the files for new connections. On an error the old certificates stay in use.
     ///
     /// # Errors
     ///
