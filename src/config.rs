@@ -5,6 +5,7 @@ mod fault;
 mod headers;
 mod json;
 mod policy;
+mod rules;
 mod section;
 
 use gatelog_record::limits::{
@@ -13,7 +14,7 @@ use gatelog_record::limits::{
 use gatelog_record::{Level, RecordLimits};
 use serde_json::{Map, Value};
 
-pub use delivery::Delivery;
+pub use delivery::{Delivery, ENTRY_OVERHEAD};
 pub use fault::{Fault, Faults};
 pub use section::{Environment, Section};
 
@@ -92,7 +93,8 @@ pub struct RecordPolicy {
 }
 
 impl Config {
-    /// Reads a configuration. No bytes, or only white space, are the empty configuration `{}`.
+    /// Reads a configuration. No bytes, only white space, and `null` are the empty configuration
+    /// `{}`.
     ///
     /// # Errors
     /// Every fault found.
@@ -119,6 +121,7 @@ fn parse_object(bytes: &[u8], faults: &Faults) -> Option<Map<String, Value>> {
     }
     match json::parse(bytes, faults) {
         Ok(Value::Object(object)) => Some(object),
+        Ok(Value::Null) => Some(Map::new()),
         Ok(other) => {
             faults.report("", &other, "must be a JSON object");
             None
@@ -154,20 +157,22 @@ fn compile(root: &Section<'_>, environment: Environment<'_>) -> Config {
     let gateway = root.bounded("gateway", GATEWAY_BYTES_MAX);
     let stdout = root.bool("stdout", true);
     let identity = policy::identity(root);
+    let tenancy = policy::tenancy(&root.section("tenant"), &identity);
+    let record = record(&root.section("record"));
     let config = Config {
         logger_name: format!("gateway.{service}"),
         gateway,
         level,
         stdout,
-        tenancy: policy::tenancy(&root.section("tenant"), &identity),
+        tenancy,
         identity,
-        record: record(&root.section("record")),
         audit: policy::audit(&root.section("audit")),
         redaction: policy::redaction(&root.section("redact")),
         health_checks: policy::health_checks(&root.section("health_checks")),
-        rules: policy::rules(root),
+        rules: rules::rules(root),
         sampling: sampling(&root.section("sampling")),
-        delivery: delivery::delivery(&root.section("delivery")),
+        delivery: delivery::delivery(&root.section("delivery"), record.limits.record_bytes),
+        record,
     };
     root.refuse_unknown();
     config
@@ -211,7 +216,7 @@ fn record(section: &Section<'_>) -> RecordPolicy {
 
 fn sampling(section: &Section<'_>) -> Sampling {
     let sampling = Sampling {
-        rate: section.float("rate", 1.0, 0.0..=1.0),
+        rate: section.share("rate", 1.0),
         always_from: section.level("always_from").unwrap_or(Level::Warning),
         always_slower_than_ns: section.duration("always_slower_than", SECOND, 0..=24 * HOUR),
     };

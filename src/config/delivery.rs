@@ -1,7 +1,15 @@
 //! Reads the configuration of delivery.
 
+use std::time::Duration;
+
+use gatelog_record::units::show_duration;
+
 use super::section::Section;
 use super::{HOUR, MILLISECOND, SECOND};
+
+/// What one record costs in the queue in addition to its line, in bytes: its place and the
+/// allocator's overhead.
+pub const ENTRY_OVERHEAD: usize = 64;
 
 /// How batches are sent. Times are in nanoseconds, sizes in bytes.
 #[derive(Clone, PartialEq, Eq)]
@@ -70,8 +78,8 @@ fn is_visible(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// `None` when `enabled` is false.
-pub(super) fn delivery(section: &Section<'_>) -> Option<Delivery> {
+/// `None` when `enabled` is false. `record_max_bytes` is the maximum size of one record.
+pub(super) fn delivery(section: &Section<'_>, record_max_bytes: usize) -> Option<Delivery> {
     let enabled = section.bool("enabled", true);
     let retry = section.section("retry");
     let bytes = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
@@ -105,10 +113,24 @@ pub(super) fn delivery(section: &Section<'_>) -> Option<Delivery> {
         section.fault_hidden("token", format!("must {VISIBLE}"));
     }
     if delivery.retry_max_ns < delivery.retry_initial_ns {
-        retry.fault("max", "must be at least delivery.retry.initial");
+        let show = |nanos| show_duration(Duration::from_nanos(nanos));
+        let initial = show(delivery.retry_initial_ns);
+        let remedy = format!("must be at least delivery.retry.initial ({initial})");
+        retry.fault_or_default("max", show(RETRY_MAX), remedy);
     }
     if delivery.queue_max_bytes < delivery.batch_max_bytes {
-        section.fault("queue_max_bytes", "must be at least delivery.batch_max_bytes");
+        let batch = delivery.batch_max_bytes;
+        let remedy = format!("must be at least delivery.batch_max_bytes ({batch})");
+        section.fault_or_default("queue_max_bytes", QUEUE_BYTES, remedy);
+    }
+    // Otherwise the longest records would be dropped even with an empty queue.
+    let longest = record_max_bytes.saturating_add(ENTRY_OVERHEAD);
+    if delivery.queue_max_bytes < longest {
+        let remedy = format!(
+            "must be at least {longest}, which is record.max_bytes ({record_max_bytes}) and \
+             {ENTRY_OVERHEAD} bytes that each record takes in the queue"
+        );
+        section.fault_or_default("queue_max_bytes", QUEUE_BYTES, remedy);
     }
     retry.refuse_unknown();
     section.refuse_unknown();

@@ -3,7 +3,6 @@
 use gatelog_record::limits::PAIRS;
 use serde_json::Value;
 
-use super::HOUR;
 use super::fault::quoted;
 use super::headers::is_meaningful;
 use super::section::Section;
@@ -13,12 +12,11 @@ use crate::compose::tenancy::{Field, Source, Tenancy, VALUE_BYTES_MAX};
 use crate::decision::audit::AuditPolicy;
 use crate::decision::health_checks::HealthChecks;
 use crate::decision::path_template::PathTemplate;
-use crate::decision::rules::{Match, Rule};
 use crate::envoy::claims::Claim;
 use crate::identity::ids::{IdPolicy, Identity, Trust};
 
 /// Maximum elements of a list in the configuration.
-const LIST_MAX: usize = 256;
+pub(super) const LIST_MAX: usize = 256;
 
 /// Maximum steps from a payload to a claim.
 const CLAIM_STEPS_MAX: usize = 16;
@@ -32,7 +30,8 @@ pub(super) fn identity(root: &Section<'_>) -> Identity {
         from_traceparent: correlation.bool("from_traceparent", true),
     };
     if identity.request.header == identity.correlation.header {
-        correlation.fault("header", "must differ from request_id.header");
+        let remedy = "must differ from request_id.header";
+        correlation.fault_or_default("header", "x-correlation-id", remedy);
     }
     request.refuse_unknown();
     correlation.refuse_unknown();
@@ -47,12 +46,17 @@ fn id_policy(section: &Section<'_>, header: &str) -> IdPolicy {
             "serves another purpose: must be a header used only for an id, for example \"x-request-id\"",
         );
     }
-    IdPolicy {
+    let policy = IdPolicy {
         header: own.unwrap_or_else(|| header.to_owned()),
         trust: trust(section),
         echo: section.bool("echo", true),
         expose: section.bool("expose", false),
+    };
+    if policy.expose && !policy.echo {
+        let remedy = "must be used with \"echo\": true, because otherwise no response has the id";
+        section.fault("expose", remedy);
     }
+    policy
 }
 
 fn trust(section: &Section<'_>) -> Trust {
@@ -122,7 +126,10 @@ fn source(section: &Section<'_>, field: Field) -> Option<Source> {
     let given =
         ["header", "jwt_claim", "path", "value"].into_iter().filter(|key| section.has(key)).count();
     if given != 1 {
-        section.fault_here("must have one of header, jwt_claim, path, value");
+        section.fault_here("must have exactly one of header, jwt_claim, path, value");
+    }
+    if section.has("payload") && !section.has("jwt_claim") {
+        section.fault("payload", "must be used with jwt_claim: remove it, or name a claim");
     }
     section.refuse_unknown();
     header.or(claim).or(path).or(fixed)
@@ -146,7 +153,12 @@ fn jwt_claim(section: &Section<'_>) -> Option<Claim> {
     Some(Claim::new(&payload, &steps))
 }
 
-fn template(section: &Section<'_>, key: &'static str, name: Option<&str>) -> Option<PathTemplate> {
+/// A path template, with a segment of this name if one is given.
+pub(super) fn template(
+    section: &Section<'_>,
+    key: &'static str,
+    name: Option<&str>,
+) -> Option<PathTemplate> {
     let text = section.string(key)?;
     match (PathTemplate::parse(&text), name) {
         (Ok(template), Some(name)) if !template.names(name) => {
@@ -204,13 +216,14 @@ pub(super) fn redaction(section: &Section<'_>) -> Redaction {
             }
         }
     });
+    let parameters = section.strings("query", LIST_MAX);
+    // Names are compared without hyphens and underscores.
+    section.refuse_elements("query", &parameters, "is not the name of a parameter", |name| {
+        name.chars().any(|char| !matches!(char, '-' | '_'))
+    });
     let redaction = Redaction {
         headers: headers.collect(),
-        parameters: section
-            .strings("query", LIST_MAX)
-            .iter()
-            .map(|name| name.to_lowercase())
-            .collect(),
+        parameters: parameters.iter().map(|name| name.to_lowercase()).collect(),
         paths: paths.collect(),
         salt: section.secret("salt").unwrap_or_default().into_bytes(),
     };
@@ -220,7 +233,7 @@ pub(super) fn redaction(section: &Section<'_>) -> Redaction {
 
 pub(super) fn audit(section: &Section<'_>) -> AuditPolicy {
     let methods = if section.has("methods") {
-        section.strings("methods", LIST_MAX)
+        methods(section, "methods", LIST_MAX)
     } else {
         ["POST", "PUT", "PATCH", "DELETE"].map(str::to_owned).to_vec()
     };
@@ -242,7 +255,9 @@ pub(super) fn audit(section: &Section<'_>) -> AuditPolicy {
 
 pub(super) fn health_checks(section: &Section<'_>) -> HealthChecks {
     let checks = if section.has("paths") {
-        HealthChecks { paths: section.strings("paths", LIST_MAX) }
+        let paths = section.strings("paths", LIST_MAX);
+        section.refuse_elements("paths", &paths, PATH_REMEDY, is_path);
+        HealthChecks { paths }
     } else {
         HealthChecks::customary()
     };
@@ -250,81 +265,15 @@ pub(super) fn health_checks(section: &Section<'_>) -> HealthChecks {
     checks
 }
 
-pub(super) fn rules(root: &Section<'_>) -> Vec<Rule> {
-    root.sections("rules", LIST_MAX).iter().map(rule).collect()
-}
-
-fn rule(section: &Section<'_>) -> Rule {
-    let tenant = section.section("tenant");
-    let optional_bool = |key| section.has(key).then(|| section.bool(key, false));
-    let rule = Rule {
-        matches: matches(&section.section("match")),
-        drop: optional_bool("drop"),
-        level: section.level("level"),
-        audit: optional_bool("audit"),
-        sample: section.has("sample").then(|| section.float("sample", 1.0, 0.0..=1.0)),
-        tenant: Field::ALL.map(|field| tenant.bounded(field.as_str(), VALUE_BYTES_MAX)),
-    };
-    tenant.refuse_unknown();
-    section.refuse_unknown();
-    rule
-}
-
-fn matches(section: &Section<'_>) -> Match {
-    let statuses = section.list("status", LIST_MAX).filter_map(|(name, value)| {
-        let range = status_range(value);
-        if range.is_none() {
-            section.fault(
-                "status",
-                format!("{name} must be a status, for example 404, \"5xx\" or \"500-503\""),
-            );
-        }
-        range
-    });
-    let matches = Match {
-        path_prefix: section.string("path_prefix"),
-        path: template(section, "path", None),
-        methods: section.strings("method", PAIRS),
-        hosts: section.strings("host", LIST_MAX).iter().map(|host| host.to_lowercase()).collect(),
-        statuses: statuses.collect(),
-        slower_than_ns: section
-            .has("slower_than")
-            .then(|| section.duration("slower_than", super::SECOND, 0..=24 * HOUR)),
-    };
-    section.refuse_unknown();
-    matches
-}
-
-fn status_range(value: &Value) -> Option<(u16, u16)> {
-    if let Some(number) = value.as_u64() {
-        return status(number).map(|status| (status, status));
-    }
-    let text = value.as_str()?;
-    if let Some(hundreds) = text.strip_suffix("xx") {
-        let from = hundreds
-            .parse::<u16>()
-            .ok()
-            .filter(|class| (1..=5).contains(class))?
-            .checked_mul(100)?;
-        return Some((from, from.checked_add(99)?));
-    }
-    let (from, to) = text.split_once('-')?;
-    let read = |text: &str| text.trim().parse().ok().and_then(status);
-    let (from, to) = (read(from)?, read(to)?);
-    (from <= to).then_some((from, to))
-}
-
 /// A status as HTTP writes it: three digits.
-fn status(number: u64) -> Option<u16> {
+pub(super) fn status(number: u64) -> Option<u16> {
     u16::try_from(number).ok().filter(|status| (100..=999).contains(status))
 }
 
 /// Names of headers, lower case.
 pub(super) fn header_names(section: &Section<'_>, key: &'static str) -> Vec<String> {
     let names = section.strings(key, PAIRS);
-    if let Some(bad) = names.iter().find(|name| !is_header_name(name)) {
-        section.fault(key, format!("{} is not a valid header name", section.quoted(key, bad)));
-    }
+    section.refuse_elements(key, &names, "is not a valid header name", is_header_name);
     names.iter().map(|name| name.to_ascii_lowercase()).collect()
 }
 
@@ -357,8 +306,29 @@ pub(super) fn fields(section: &Section<'_>) -> Vec<(String, String)> {
     fields
 }
 
-/// A token of RFC 9110 §5.1, of at most 128 bytes.
+/// Methods, in any case.
+pub(super) fn methods(section: &Section<'_>, key: &'static str, max: usize) -> Vec<String> {
+    let methods = section.strings(key, max);
+    let remedy = "is not a method: must be for example \"DELETE\"";
+    section.refuse_elements(key, &methods, remedy, is_token);
+    methods
+}
+
+/// What [`is_path`] asks of a text.
+pub(super) const PATH_REMEDY: &str = "must begin with \"/\" and have no query";
+
+/// Whether a request's path, without its query, can begin with the text.
+pub(super) fn is_path(text: &str) -> bool {
+    text.starts_with('/') && !text.contains('?')
+}
+
+/// The name of a header (RFC 9110 §5.1), of at most 128 bytes.
 fn is_header_name(name: &str) -> bool {
+    name.len() <= 128 && is_token(name)
+}
+
+/// A token of RFC 9110 §5.6.2.
+fn is_token(text: &str) -> bool {
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    (1..=128).contains(&name.len()) && name.bytes().all(token)
+    !text.is_empty() && text.bytes().all(token)
 }

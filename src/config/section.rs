@@ -81,6 +81,30 @@ impl<'a> Section<'a> {
         self.faults.report(&self.path(key), value.unwrap_or(&Value::Null), remedy);
     }
 
+    /// Reports a fault in a key of this section; shows the default if the key is absent.
+    pub fn fault_or_default(
+        &self,
+        key: &'static str,
+        default: impl Into<Value>,
+        remedy: impl Into<String>,
+    ) {
+        let default = default.into();
+        self.faults.report(&self.path(key), self.get(key).unwrap_or(&default), remedy);
+    }
+
+    /// Reports the first text of a list that is not valid.
+    pub fn refuse_elements(
+        &self,
+        key: &str,
+        texts: &[String],
+        remedy: &str,
+        valid: impl Fn(&str) -> bool,
+    ) {
+        if let Some(bad) = texts.iter().find(|text| !valid(text)) {
+            self.fault(key, format!("{} {remedy}", self.quoted(key, bad)));
+        }
+    }
+
     /// A list element as an error may quote it: the text written in the configuration,
     /// never one that came from the environment.
     pub fn quoted(&self, key: &str, text: &str) -> String {
@@ -164,24 +188,16 @@ impl<'a> Section<'a> {
 
     /// A whole number within a range.
     pub fn uint(&self, key: &'static str, default: u64, range: RangeInclusive<u64>) -> u64 {
-        let kind = "a whole number";
-        self.in_range(
-            key,
-            default,
-            &range,
-            Notation { kind, read: Value::as_u64, show: u64::to_string },
-        )
+        let form = format!("a whole number, for example {default}");
+        let notation = Notation { form, read: Value::as_u64, show: u64::to_string };
+        self.in_range(key, default, &range, notation)
     }
 
-    /// A number within a range.
-    pub fn float(&self, key: &'static str, default: f64, range: RangeInclusive<f64>) -> f64 {
-        let kind = "a number";
-        self.in_range(
-            key,
-            default,
-            &range,
-            Notation { kind, read: Value::as_f64, show: f64::to_string },
-        )
+    /// A number from 0 to 1.
+    pub fn share(&self, key: &'static str, default: f64) -> f64 {
+        let form = "a number from 0 to 1, for example 0.1".to_owned();
+        let notation = Notation { form, read: Value::as_f64, show: f64::to_string };
+        self.in_range(key, default, &(0.0..=1.0), notation)
     }
 
     /// Nanoseconds of a duration with a unit, within a range.
@@ -191,8 +207,8 @@ impl<'a> Section<'a> {
             u64::try_from(units::parse_duration(&text).ok()?.as_nanos()).ok()
         };
         let show = |nanos: &u64| units::show_duration(Duration::from_nanos(*nanos));
-        let kind = "a duration with a unit";
-        self.in_range(key, default, &range, Notation { kind, read, show })
+        let form = format!("a duration with a unit, for example \"{}\"", show(&default));
+        self.in_range(key, default, &range, Notation { form, read, show })
     }
 
     /// Bytes of a size, a number or with a unit, within a range.
@@ -202,7 +218,8 @@ impl<'a> Section<'a> {
             other => other.as_u64(),
         };
         let show = |bytes: &u64| format!("{bytes} bytes");
-        self.in_range(key, default, &range, Notation { kind: "a size", read, show })
+        let form = format!("a size, for example {default} or \"8MiB\"");
+        self.in_range(key, default, &range, Notation { form, read, show })
     }
 
     fn in_range<T: PartialOrd + Copy>(
@@ -212,7 +229,7 @@ impl<'a> Section<'a> {
         range: &RangeInclusive<T>,
         notation: Notation<impl Fn(&Value) -> Option<T>, impl Fn(&T) -> String>,
     ) -> T {
-        let Notation { kind, read, show } = notation;
+        let Notation { form, read, show } = notation;
         let Some(value) = self.get(key) else {
             return default;
         };
@@ -235,8 +252,7 @@ impl<'a> Section<'a> {
                 default
             }
             None => {
-                let remedy = format!("must be {kind}, for example {}", example(&show(&default)));
-                self.faults.report(&self.path(key), value, remedy);
+                self.faults.report(&self.path(key), value, format!("must be {form}"));
                 default
             }
         }
@@ -355,19 +371,10 @@ impl<'a> Section<'a> {
 
 /// How a number is written in a configuration.
 struct Notation<R, S> {
-    /// What errors call it.
-    kind: &'static str,
+    /// Its form and an example, for errors.
+    form: String,
     /// Reads it; `None` if the value has another form.
     read: R,
     /// Shows it in an error.
     show: S,
-}
-
-/// A default as an example in an error.
-fn example(shown: &str) -> String {
-    match shown.strip_suffix(" bytes") {
-        Some(bytes) => format!("{bytes} or \"8MiB\""),
-        None if shown.ends_with(|c: char| c.is_ascii_digit()) => shown.to_owned(),
-        None => format!("\"{shown}\""),
-    }
 }

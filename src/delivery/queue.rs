@@ -8,9 +8,7 @@ use std::collections::VecDeque;
 
 use gatelog_record::Level;
 
-/// What one waiting record costs in addition to its line, in bytes: its place in the queue and the
-/// allocator's overhead.
-pub const ENTRY_OVERHEAD: usize = 64;
+use crate::config::ENTRY_OVERHEAD;
 
 /// One encoded record.
 #[derive(Clone, Debug, PartialEq, Eq)]

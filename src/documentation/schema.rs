@@ -88,6 +88,10 @@ pub(super) fn configuration(path: &str, value: Option<Value>) -> Value {
     {
         object.insert("jwt_claim".into(), "sub".into());
     }
+    if list == Some("rules") {
+        // A rule sets something; not the key in question, so that its value makes a difference.
+        object.insert(if key == "audit" { "drop" } else { "audit" }.into(), true.into());
+    }
     if let Some(value) = value {
         let mut inner = value;
         let mut steps: Vec<&str> = key.split('.').collect();
