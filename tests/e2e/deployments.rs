@@ -146,7 +146,9 @@ async fn with_jwt_authn_the_tenant_is_the_tokens_and_never_the_clients() {
     };
 
     let authorization = format!("Bearer {TOKEN}");
-    let with_token = [forged[0], forged[1], ("authorization", authorization.as_bytes())];
+    // Services that follow CGI would read this name as `x-organization-id`.
+    let twin: (&str, &[u8]) = ("x_organization_id", b"org_of_others");
+    let with_token = [forged[0], forged[1], twin, ("authorization", authorization.as_bytes())];
     let reply = get(&with_token).await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     let seen = reply.json().unwrap();
@@ -154,6 +156,7 @@ async fn with_jwt_authn_the_tenant_is_the_tokens_and_never_the_clients() {
         (&seen["x-organization-id"], &seen["x-user-id"]),
         (&json!("org_123"), &json!("user_42"))
     );
+    assert_eq!(seen.get(twin.0), None, "{seen:#}");
     let stored = &exactly(&database, "info_logs", 1).await.unwrap()[0];
     assert_eq!(at(stored, "/context/organization_id"), "org_123", "{stored:#}");
     assert_eq!(at(stored, "/context/user_id"), "user_42", "{stored:#}");
