@@ -332,6 +332,11 @@ mod tests {
         let resolved = resolve(&always, &[("x-request-id", "r"), (CLIENT_REQUEST_ID, "theirs")]);
         assert_eq!(resolved.ids.request_id, "r");
         assert_eq!(resolved.ids.client_request_id.as_deref(), Some("theirs"));
+        // Then the header has an id that the proxy generated.
+        let never = identity(Trust::Never, Trust::Never);
+        let resolved = resolve(&never, &[("x-request-id", "r"), (CLIENT_REQUEST_ID, "theirs")]);
+        assert_eq!(resolved.ids.request_id, "fresh");
+        assert_eq!(resolved.ids.client_request_id.as_deref(), Some("theirs"));
     }
 
     #[test]

@@ -277,3 +277,27 @@ async fn without_the_route_keeper_only_a_request_without_ids_may_go_another_way(
         }
     }
 }
+
+#[tokio::test]
+async fn a_route_that_matches_on_an_id_header_sees_the_id_of_the_record() {
+    const ROUTED: u16 = 418;
+    let matching = |options: &mut EnvoyOptions, condition: Value| -> anyhow::Result<()> {
+        let mut header = json!({"name": "x-correlation-id"});
+        header.as_object_mut().unwrap().extend(condition.as_object().unwrap().clone());
+        let route = json!({"match": {"prefix": "/", "headers": [header]},
+                           "direct_response": {"status": ROUTED}});
+        options.config.routes()?.insert(0, route);
+        Ok(())
+    };
+    let own = ("x-correlation-id", "route-me");
+    let begins = json!({"string_match": {"prefix": "route-me"}});
+    let adopted = Rig::start_with(&[], |envoy| matching(envoy, begins.clone())).await.unwrap();
+    assert_eq!(adopted.get("/raw/ok", &[own]).await.status, ROUTED);
+    assert_eq!(adopted.get("/raw/ok", &[own, own]).await.status, 200, "ambiguous: replaced");
+    let never = [("/correlation_id/trust", json!("never"))];
+    let replaced = Rig::start_with(&never, |envoy| matching(envoy, begins)).await.unwrap();
+    assert_eq!(replaced.get("/raw/ok", &[own]).await.status, 200, "not trusted: replaced");
+    let any = |envoy: &mut EnvoyOptions| matching(envoy, json!({"present_match": true}));
+    let generated = Rig::start_with(&[], any).await.unwrap();
+    assert_eq!(generated.get("/raw/ok", &[]).await.status, ROUTED, "one that the filter wrote");
+}

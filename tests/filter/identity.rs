@@ -15,6 +15,29 @@ async fn a_clients_request_id_is_kept_beside_the_one_that_counts() {
     assert_ne!(reply.header("x-request-id"), "theirs");
 }
 
+/// Shows what docs/configuration.md says about `trust`.
+#[tokio::test]
+async fn only_with_the_early_mutation_is_a_clients_id_told_from_one_that_envoy_generated() {
+    let rig = Rig::start(&[]).await;
+    rig.get("/raw/ok", &[("x-correlation-id", "moved")]).await;
+    let context = rig.record("moved").await["context"].take();
+    assert!(context.get("client_request_id").is_none(), "{context:#}");
+
+    let never = [("/request_id/trust", json!("never"))];
+    let rig = Rig::start_with(&never, |options| {
+        let manager = options.config.connection_manager()?;
+        manager["early_header_mutation_extensions"] = json!([]);
+        Ok(())
+    })
+    .await
+    .unwrap();
+    rig.get("/raw/ok", &[("x-correlation-id", "in-place")]).await;
+    let context = rig.record("in-place").await["context"].take();
+    let generated = context["client_request_id"].as_str().unwrap();
+    assert_eq!(generated.len(), "01a20c73-7db5-7d3f-a203-60fc1aff1b8d".len(), "{context:#}");
+    assert_ne!(context["request_id"], generated);
+}
+
 #[tokio::test]
 async fn without_the_early_mutation_trust_decides() {
     let without = |options: &mut gatelog_testkit::EnvoyOptions| {
