@@ -1,4 +1,4 @@
-//! From the spool to the database: in order, several inserts under way, trying for ever.
+//! From the spool to the database: in order, with several concurrent inserts, retrying forever.
 //!
 //! Rows are taken in the order in which they were accepted. A job takes some rows, decodes them
 //! a chunk at a time, inserts the chunk until every record of it is stored, a duplicate, refused

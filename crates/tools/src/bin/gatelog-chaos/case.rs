@@ -60,7 +60,7 @@ pub(crate) struct Allow {
     pub(crate) quarantined: bool,
     /// Requests that may be harmed, at most: those under way in a VM that traps.
     pub(crate) harmed: u64,
-    /// Records that nobody has any more: Envoy or its VM died without mercy. They are named.
+    /// Records that are lost because Envoy was killed or its VM trapped. Each is listed.
     pub(crate) lost: bool,
 }
 
