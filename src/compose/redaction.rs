@@ -6,20 +6,21 @@
 mod assignments;
 mod excerpt;
 pub mod names;
+mod segments;
 mod userinfo;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::Range;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::decision::path_template::{PathTemplate, literal_as_seen};
+use crate::decision::path_template::PathTemplate;
 use crate::envoy::percent::decoded_twice;
 use assignments::Place;
 pub use excerpt::{Excerpt, Redactor};
 use names::{HOST_HEADERS, URL_HEADERS, is_sensitive_header};
+use segments::split_origin;
 
 /// The replacement for a secret.
 pub const MASK: &str = "[redacted]";
@@ -167,53 +168,14 @@ impl Redaction {
         each(path, |byte| byte == b'/', redact)
     }
 
-    /// Masks the segments that a template names.
-    fn secret_segments<'p>(&self, path: Excerpt<'p>) -> Cow<'p, str> {
-        let mut secret = self.secret_ranges(path);
-        if secret.is_empty() {
-            return Cow::Borrowed(path.text);
-        }
-        secret.sort_unstable_by_key(|range| (range.start, range.end));
-        let mut masked = String::with_capacity(path.text.len());
-        let mut done = 0;
-        for range in secret {
-            if range.start >= done {
-                masked.push_str(path.text.get(done..range.start).unwrap_or_default());
-                masked.push_str(MASK);
-            }
-            done = done.max(range.end);
-        }
-        masked.push_str(path.text.get(done..).unwrap_or_default());
-        Cow::Owned(masked)
-    }
-
-    /// The positions of the segments that a template names. Services may or may not treat `%2F` and `\` as a
-    /// slash: both readings count.
-    fn secret_ranges(&self, path: Excerpt<'_>) -> Vec<Range<usize>> {
-        let mut secret = Vec::new();
-        if self.paths.is_empty() {
-            return secret;
-        }
-        let both = path.text.contains(['%', '\\']);
-        for wide in if both { &[false, true][..] } else { &[false] } {
-            let ranges = segments(path.text, *wide);
-            let texts = ranges.iter().map(|range| path.text.get(range.clone()).unwrap_or_default());
-            let texts: Vec<Cow<'_, str>> = texts.map(literal_as_seen).collect();
-            for template in &self.paths {
-                template.named_places(&texts, path.cut, |place| {
-                    secret.extend(ranges.get(place).filter(|range| !range.is_empty()).cloned());
-                });
-            }
-        }
-        secret
-    }
-
     /// A URL or a path, with its user information, path, query and fragment redacted.
     pub fn url<'u>(&self, url: Excerpt<'u>) -> Cow<'u, str> {
         let (before, fragment) = split_before(url.text, '#');
         let (base, query) = split_before(before, '?');
         let base = Excerpt { text: base, cut: url.cut && base.len() == url.text.len() };
-        let whole = then(userinfo::removed(base.text, base.cut), |text| {
+        let without_users = userinfo::removed(base.text, base.cut);
+        let without_secrets = then(without_users, |text| self.path_of_word(base.with(text)));
+        let whole = then(without_secrets, |text| {
             let (origin, path) = split_origin(text);
             let path = self.path(base.with(path));
             match path {
@@ -308,23 +270,6 @@ impl Redaction {
         })
     }
 
-    /// Masks the segments that a template names in every URL or path within a text.
-    fn paths_within<'t>(&self, text: Excerpt<'t>) -> Cow<'t, str> {
-        if self.paths.is_empty() || !text.text.contains('/') {
-            return Cow::Borrowed(text.text);
-        }
-        each(text, ends_url, |word| {
-            if !word.text.contains('/') {
-                return Cow::Borrowed(word.text);
-            }
-            let (origin, path) = split_origin(word.text);
-            match self.secret_segments(word.with(path)) {
-                Cow::Borrowed(_) => Cow::Borrowed(word.text),
-                Cow::Owned(path) => Cow::Owned([origin, &path].concat()),
-            }
-        })
-    }
-
     /// Whether an encoded text, for example a parameter or a URL, would be redacted if decoded.
     fn hides_a_secret(&self, encoded: Excerpt<'_>) -> bool {
         let decoded = decoded_twice(encoded.text);
@@ -368,10 +313,6 @@ const fn ends_word(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b',' | b';' | b'"' | b'<' | b'>')
 }
 
-const fn ends_url(byte: u8) -> bool {
-    ends_word(byte) || matches!(byte, b'?' | b'#' | b'=' | b'&' | b'\'' | b'(' | b')')
-}
-
 /// Applies the next redaction step to the result of the last one.
 fn then<'t>(
     text: Cow<'t, str>,
@@ -389,61 +330,6 @@ fn then<'t>(
 /// Splits before the first `at`, which stays with the second part.
 fn split_before(text: &str, at: char) -> (&str, &str) {
     text.find(at).and_then(|index| text.split_at_checked(index)).unwrap_or((text, ""))
-}
-
-/// Splits scheme and authority from the path; a path alone has neither.
-fn split_origin(url: &str) -> (&str, &str) {
-    let pairs = url.as_bytes().windows(2);
-    let slashes = pairs.into_iter().position(|pair| pair == b"//");
-    let scheme = slashes.filter(|at| *at == 0 || url.get(..*at).is_some_and(is_scheme));
-    let authority = scheme.map(|at| at.saturating_add(2));
-    let path = authority.map(|start| {
-        let slash = url.get(start..).and_then(|rest| rest.find('/'));
-        slash.map_or(url.len(), |slash| start.saturating_add(slash))
-    });
-    url.split_at_checked(path.unwrap_or(0)).unwrap_or(("", url))
-}
-
-/// Whether it is `https:` or the like.
-fn is_scheme(text: &str) -> bool {
-    text.strip_suffix(':').is_some_and(|scheme| {
-        scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
-    })
-}
-
-/// The positions of a path's segments. `wide`: encoded slashes and backslashes end one too.
-fn segments(path: &str, wide: bool) -> Vec<Range<usize>> {
-    let bytes = path.as_bytes();
-    let mut segments = Vec::new();
-    let mut start = usize::from(bytes.first() == Some(&b'/'));
-    let mut at = start;
-    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-        match slash_length(rest, wide) {
-            0 => at = at.saturating_add(1),
-            length => {
-                segments.push(start..at);
-                at = at.saturating_add(length);
-                start = at;
-            }
-        }
-    }
-    segments.push(start..bytes.len());
-    segments
-}
-
-/// Length in bytes of a leading slash: `/`, and `\`, `%2F`, `%5C`, `%252F` if `wide`.
-fn slash_length(text: &[u8], wide: bool) -> usize {
-    match text {
-        [b'/', ..] => 1,
-        [b'\\', ..] if wide => 1,
-        [b'%', b'2', b'5', b'2', b'f' | b'F', ..] | [b'%', b'2', b'5', b'5', b'c' | b'C', ..]
-            if wide =>
-        {
-            5
-        }
-        [b'%', b'2', b'f' | b'F', ..] | [b'%', b'5', b'c' | b'C', ..] if wide => 3,
-        _ => 0,
-    }
 }
 
 #[cfg(test)]

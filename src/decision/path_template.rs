@@ -91,6 +91,11 @@ impl PathTemplate {
         self.segments.iter().any(|segment| segment.is_named(name))
     }
 
+    /// Whether the first segment, after any `**`, is a literal.
+    pub fn begins_with_literal(&self) -> bool {
+        matches!(self.segments.first(), Some(Segment::Literal(_)))
+    }
+
     /// Whether the template has any named segment.
     pub fn has_names(&self) -> bool {
         self.segments.iter().any(Segment::has_name)
@@ -121,21 +126,42 @@ impl PathTemplate {
         let starts = if self.anywhere { segments.len() } else { 1 };
         for start in 0..starts {
             let rest = segments.get(start..).unwrap_or_default();
-            if !self.matches_all(rest, cut) {
-                continue;
-            }
-            for (place, _) in
-                self.segments.iter().enumerate().filter(|(_, segment)| segment.has_name())
-            {
-                if place < rest.len() {
-                    found(start.saturating_add(place));
-                }
+            Self::named_in(&self.segments, rest, cut, |place| found(start.saturating_add(place)));
+        }
+    }
+
+    /// Like [`Self::named_places`], for a relative reference: the template's first segments may be those of the
+    /// page that it is relative to. What remains of the template begins with a literal.
+    pub fn named_places_relative<S: AsRef<str>>(
+        &self,
+        segments: &[S],
+        cut: bool,
+        mut found: impl FnMut(usize),
+    ) {
+        for (start, segment) in self.segments.iter().enumerate() {
+            if matches!(segment, Segment::Literal(_)) {
+                let own = self.segments.get(start..).unwrap_or_default();
+                Self::named_in(own, segments, cut, &mut found);
             }
         }
     }
 
-    fn matches_all<S: AsRef<str>>(&self, rest: &[S], cut: bool) -> bool {
-        self.segments.iter().enumerate().all(|(place, segment)| {
+    /// Reports the named positions of the path if the template's segments cover it.
+    fn named_in<S: AsRef<str>>(
+        own: &[Segment],
+        path: &[S],
+        cut: bool,
+        mut found: impl FnMut(usize),
+    ) {
+        if !Self::matches_all(own, path, cut) {
+            return;
+        }
+        let named = own.iter().enumerate().filter(|(_, segment)| segment.has_name());
+        named.map(|(place, _)| place).filter(|place| *place < path.len()).for_each(&mut found);
+    }
+
+    fn matches_all<S: AsRef<str>>(own: &[Segment], rest: &[S], cut: bool) -> bool {
+        own.iter().enumerate().all(|(place, segment)| {
             let last = cut && place.saturating_add(1) >= rest.len();
             match (rest.get(place), segment) {
                 (None, _) => cut,
@@ -272,6 +298,21 @@ mod tests {
             [1000, 1001]
         );
         assert_eq!(places("/reset/{secret}", "/reset/s/reset/s", false), [1]);
+    }
+
+    #[test]
+    fn a_relative_reference_matches_the_end_of_a_template() {
+        let relative = |path: &str| {
+            let template = PathTemplate::parse("/any/reset/{secret}").unwrap();
+            let segments: Vec<&str> = segments_of(path).collect();
+            let mut places = Vec::new();
+            template.named_places_relative(&segments, false, |place| places.push(place));
+            places
+        };
+        assert_eq!(relative("reset/s"), [1]);
+        assert_eq!(relative("any/reset/s"), [2]);
+        assert_eq!(relative("s"), [0_usize; 0]);
+        assert_eq!(relative("x/reset/s"), [0_usize; 0]);
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub const CONFIGURATION: &str = r#"{
         ]
     },
     "redact": {
-        "path": ["/reset/{secret}", "/**/deep/reset/{secret}", "/**/invite/{secret}"],
+        "path": ["/reset/{secret}", "/any/renew/{secret}", "/**/deep/reset/{secret}", "/**/invite/{secret}"],
         "query": ["pin"]
     }
 }"#;
@@ -133,6 +133,38 @@ const PATHS: [&str; 18] = [
     "/to/https%3A%2F%2Fu%3A$%40h",
     "//u:$@h/a",
     "/login;code=$",
+];
+
+/// Paths of the template `/any/renew/{secret}`, in every spelling that a service reads as it.
+const SPELLED_PATHS: [&str; 17] = [
+    "/any/renew/$",
+    "/any/renew;x/$",
+    "/any/renew;x=1/$",
+    "/any\\renew\\$",
+    "/any%5Crenew%5C$",
+    "//any//renew//$",
+    "/any/./renew/$",
+    "/any/x/../renew/$",
+    "/any/x/%2e%2E/renew/$",
+    "/any/renew%2F%2F$",
+    "/any/%2Frenew/$",
+    "/any%2F/renew/$",
+    "/any/;x=1/renew/$",
+    "/any/renew/;/$",
+    "/any/renew/.%2F$",
+    "/any/renew/.%2F/$",
+    "/any/x%2F..%2Frenew/$",
+];
+
+/// Relative references to it.
+const RELATIVE_PATHS: [&str; 7] = [
+    "renew/$",
+    "./renew/$",
+    "../renew/$",
+    "renew;x=1/$",
+    "..\\renew\\$",
+    "renew%2F$",
+    "x/../renew/$",
 ];
 
 /// Origins that carry a secret.
@@ -280,6 +312,43 @@ pub fn planted() -> Vec<Planted> {
         plant(Place::Response("location"), path);
         plant(Place::Response("link"), &format!("<{path}>; rel=a, <https://h{path}?x=1>"));
         plant(Place::Response("refresh"), &format!("0;URL={path}"));
+    }
+    for path in SPELLED_PATHS {
+        plant(Place::Target, path);
+    }
+    for path in SPELLED_PATHS.into_iter().chain(RELATIVE_PATHS) {
+        let base = match path.as_bytes() {
+            [b'/', ..] => "",
+            [b'.', b'.', ..] => "/any/page/",
+            _ => "/any/",
+        };
+        let absolute = format!("https://h{base}{path}");
+        for url in [path, &absolute] {
+            for name in ["referer", "x-original-url", "x-rewrite-url"] {
+                plant(Place::Request(name), url);
+            }
+            for name in ["location", "content-location"] {
+                plant(Place::Response(name), url);
+            }
+            plant(Place::Response("link"), &format!("<{url}>; rel=next"));
+            plant(Place::Response("refresh"), &format!("5; url={url}"));
+            plant(Place::Target, &format!("/a?next={url}&b=1"));
+            plant(Place::Target, &format!("/a?x=1;next={url}"));
+            plant(Place::Request("user-agent"), &format!("agent/1 (see {url}, or more)"));
+            plant(Place::Request("x-region"), url);
+        }
+    }
+    for url in [
+        "https:/h/any/renew/$",
+        "https:\\\\h\\any\\renew\\$",
+        "//h/any/renew/$",
+        "https:%2F%2Fh%2Fany%2Frenew%2F$",
+    ] {
+        for place in
+            [Place::Request("referer"), Place::Response("location"), Place::Request("x-region")]
+        {
+            plant(place, url);
+        }
     }
     for origin in ORIGINS {
         for name in ["referer", "origin"] {
