@@ -6,7 +6,6 @@
 //!                                  └── accounting ──┘
 //! ```
 
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod accounting;
 mod backoff;
 pub mod cli;

@@ -222,7 +222,7 @@ async fn until_told(mut signals: Signals, state: &App, tls: Option<&Tls>) -> &'s
             match tls.reread() {
                 Ok(()) => tracing::info!("certificates reloaded"),
                 Err(error) => {
-                    tracing::error!(%error, "certificates not reloaded: the old ones stay in use")
+                    tracing::error!(%error, "certificates not reloaded: the old ones stay in use");
                 }
             }
         }

@@ -159,7 +159,7 @@ pub(crate) async fn read(
 async fn drain(mut body: Body) {
     let mut left = DRAIN_BYTES;
     while let Some(Ok(frame)) = body.frame().await {
-        left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len()));
+        left = left.saturating_sub(frame.data_ref().map_or(0, hyper::body::Bytes::len));
         if left == 0 {
             return;
         }

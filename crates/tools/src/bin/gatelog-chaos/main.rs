@@ -4,8 +4,6 @@
 //! Arguments choose cases by name. `CHAOS_PACE` (1): how many times longer every step lasts.
 //! `CHAOS_MINUTES` (0): how long a case that repeats goes on.
 
-#![allow(reason = "counts of a test; a fault ends it and harms nobody")]
-
 mod accounts;
 mod audit;
 mod case;
