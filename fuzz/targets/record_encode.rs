@@ -5,8 +5,8 @@
 use arbitrary::Arbitrary;
 use gatelog_record::limits::{RECORD_BYTES_MAX, RECORD_BYTES_MIN, VALUE_BYTES_MIN};
 use gatelog_record::{
-    Context, DecodeLimits, Encoder, Http, Level, ErrorDetails, Record, RecordLimits, Source, Status,
-    Timestamp, Trace, Uuid, decode_record,
+    Context, DecodeLimits, Encoder, ErrorDetails, Http, Level, Record, RecordLimits, Source,
+    Status, Timestamp, Trace, Uuid, decode_record,
 };
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;

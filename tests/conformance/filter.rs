@@ -74,7 +74,7 @@ fn an_exchange_gets_its_ids_and_leaves_its_record() {
     ] {
         assert_eq!(record.pointer(pointer), Some(&value), "{pointer} of {record:#}");
     }
-// Values that this proxy does not provide are absent.
+    // Values that this proxy does not provide are absent.
     assert_eq!(record["http"].get("upstream"), None);
 }
 
@@ -164,7 +164,7 @@ fn a_root_that_is_deleted_with_a_batch_under_way_leaves_the_vm_in_order() {
     let (mut gateway, root) = Gateway::serving("{}");
     gateway.serve(root, Exchange::ordinary("/", &[]));
     assert!(!gateway.guest.enter_root().on_done(root).unwrap());
-// No answers for as long as the old configuration may drain.
+    // No answers for as long as the old configuration may drain.
     for _ in 0..100 {
         if gateway.guest.context_state(root) == Some(ContextState::Done) {
             break;
@@ -191,7 +191,7 @@ fn exchanges_that_overlap_keep_apart_and_one_that_never_began_has_its_record() {
         let exchange = gateway.respond(stream, exchange);
         assert_eq!(exchange.record()["context"]["correlation_id"], format!("corr-{number}"));
     }
-// Rejected before the filter: created, and then only logged.
+    // Rejected before the filter: created, and then only logged.
     let headers: [(&str, &[u8]); 1] = [("x-correlation-id", b"refused")];
     let refused = Exchange::ordinary("/", &headers).with("response.code", &403_u64.to_le_bytes());
     let stream = gateway.create(root);
