@@ -126,7 +126,8 @@ impl Redaction {
                 if matches!(masked, Cow::Owned(_)) {
                     return masked;
                 }
-                if parameter.text.contains('%') && self.hides_a_secret(parameter) {
+                if parameter.text.contains('%') && self.hides_a_secret(parameter, Place::Parameter)
+                {
                     let name = parameter.text.split_once('=').map(|(name, _)| name);
                     let plain = name.filter(|name| !name.contains('%'));
                     return plain.map_or(MASK.into(), |name| format!("{name}={MASK}").into());
@@ -154,7 +155,9 @@ impl Redaction {
         let mask = |text| assignments::mask(text, Place::Segment, &self.parameters);
         let redact = |segment: Excerpt<'p>| {
             let masked = mask(segment.text);
-            if segment.text.contains('%') && self.hides_a_secret(segment.with(&masked)) {
+            if segment.text.contains('%')
+                && self.hides_a_secret(segment.with(&masked), Place::Segment)
+            {
                 return Cow::Borrowed(MASK);
             }
             // An authority whose two slashes Envoy merged into one.
@@ -170,12 +173,15 @@ impl Redaction {
 
     /// A URL or a path, with its user information, path, query and fragment redacted.
     pub fn url<'u>(&self, url: Excerpt<'u>) -> Cow<'u, str> {
+        // First: a password may contain what separates the parts.
+        then(userinfo::removed(url.text, url.cut), |text| self.url_parts(url.with(text)))
+    }
+
+    fn url_parts<'u>(&self, url: Excerpt<'u>) -> Cow<'u, str> {
         let (before, fragment) = split_before(url.text, '#');
         let (base, query) = split_before(before, '?');
         let base = Excerpt { text: base, cut: url.cut && base.len() == url.text.len() };
-        let without_users = userinfo::removed(base.text, base.cut);
-        let without_secrets = then(without_users, |text| self.path_of_word(base.with(text)));
-        let whole = then(without_secrets, |text| {
+        let whole = then(self.path_of_word(base), |text| {
             let (origin, path) = split_origin(text);
             let path = self.path(base.with(path));
             match path {
@@ -264,16 +270,16 @@ impl Redaction {
             // A value that begins in an encoded word may go on in the next ones.
             let mut hidden = false;
             each(words.with(text), ends_word, |word| {
-                hidden |= word.text.contains('%') && self.hides_a_secret(word);
+                hidden |= word.text.contains('%') && self.hides_a_secret(word, Place::Words);
                 Cow::Borrowed(if hidden { MASK } else { word.text })
             })
         })
     }
 
     /// Whether an encoded text, for example a parameter or a URL, would be redacted if decoded.
-    fn hides_a_secret(&self, encoded: Excerpt<'_>) -> bool {
+    fn hides_a_secret(&self, encoded: Excerpt<'_>, place: Place) -> bool {
         let decoded = decoded_twice(encoded.text);
-        assignments::value_start(&decoded, Place::Parameter, &self.parameters).is_some()
+        assignments::value_start(&decoded, place, &self.parameters).is_some()
             || matches!(userinfo::removed(&decoded, encoded.cut), Cow::Owned(_))
             || matches!(self.paths_within(encoded.with(&decoded)), Cow::Owned(_))
     }

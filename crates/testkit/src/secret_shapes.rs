@@ -168,10 +168,20 @@ const RELATIVE_PATHS: [&str; 7] = [
 ];
 
 /// Origins that carry a secret.
-const ORIGINS: [&str; 4] = ["https://u:$@h", "//u:$@h", "https://$@h:8080", "ftp://u:a/$@h"];
+const ORIGINS: [&str; 6] = [
+    "https://u:a#$@h",
+    "https://u:a?$@h",
+    "https://u:$@h",
+    "//u:$@h",
+    "https://$@h:8080",
+    "ftp://u:a/$@h",
+];
 
 /// Texts of words: an agent's, an id, a tenant's, a header of no known form.
-const WORDS: [&str; 38] = [
+const WORDS: [&str; 41] = [
+    "password:12$",
+    "password%3A%20$",
+    "{\"password\"%20:%20\"$\"}",
     "agent/1 (+http://u:$@h/)",
     "agent/1 (+http://h/?key=$)",
     "agent/1 (+http://h/reset/$)",

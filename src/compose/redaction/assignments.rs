@@ -148,8 +148,10 @@ impl Names<'_> {
                 (self.start, self.spaced) = (after, false);
                 None
             }
-            // A plus may stand for white space, but is part of a name too.
-            _ if byte.is_ascii_whitespace() || (byte == b'+' && self.quoted.is_some()) => {
+            // A plus and `%20` may stand for white space, but are parts of a name too.
+            _ if byte.is_ascii_whitespace()
+                || (self.quoted.is_some() && matches!(byte, b'+' | b'%' | b'2' | b'0')) =>
+            {
                 self.spaced = true;
                 None
             }
@@ -174,9 +176,13 @@ impl Names<'_> {
     /// Whether it is the name of a header with its value, rather than a host with its port, a scheme, or a
     /// word of prose.
     fn is_header(&self, name: &str, after: usize) -> bool {
-        let next = self.text.as_bytes().get(after).copied().unwrap_or_default();
+        let value = self.text.as_bytes().get(after..).unwrap_or_default();
+        let digits = value.iter().take(6).take_while(|byte| byte.is_ascii_digit()).count();
+        let next = value.get(digits).copied().unwrap_or_default();
+        let port = (1..6).contains(&digits) && !next.is_ascii_alphanumeric();
         self.place == Place::Words
-            && !matches!(next, b'0'..=b'9' | b'/')
+            && !port
+            && value.first() != Some(&b'/')
             && !is_prose(name)
             && self.is_sensitive(name)
     }
@@ -221,6 +227,8 @@ mod tests {
             (Place::Words, "a Authorization: Bearer S", "a Authorization:[redacted]"),
             (Place::Words, "X-Auth:S", "X-Auth:[redacted]"),
             (Place::Words, "auth-service:8080", "auth-service:8080"),
+            (Place::Words, "password:12S", "password:[redacted]"),
+            (Place::Words, "{\"password\"%20:%20\"S\"}", "{\"password\"%20:[redacted]"),
             (Place::Words, "status code: 7, the key: a", "status code: 7, the key: a"),
             (Place::Segment, "tokens:revoke", "tokens:revoke"),
             (Place::Parameter, "{\"password\"+:+\"S\"}", "{\"password\"+:[redacted]"),

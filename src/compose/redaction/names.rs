@@ -215,8 +215,9 @@ pub(super) fn is_sensitive_parameter(name: &str, more: &[String]) -> bool {
     known(&name)
         || has_sensitive_word(&name)
         || (name.contains('.') && name.split('.').any(known))
-        || name.split(['.', '_']).any(|part| SENSITIVE_PARTS.contains(&part))
-        || name.split('.').any(is_qualified)
+        || (name.len() > 1
+            && (name.split(['.', '_']).any(|part| SENSITIVE_PARTS.contains(&part))
+                || name.split('.').any(is_qualified)))
 }
 
 /// Whether it is a key or a code of a kind that is a credential.
@@ -237,15 +238,30 @@ fn has_sensitive_word(name: &str) -> bool {
     let begins = |at: usize, word: &str| {
         bytes.get(at..).is_some_and(|rest| rest.starts_with(word.as_bytes()))
     };
-    bytes.iter().enumerate().any(|(at, first)| match first {
-        b'a'..=b'z' => {
-            SENSITIVE_WORDS
+    bytes.iter().enumerate().any(|(at, first)| {
+        FIRST_LETTERS & letter(*first) != 0
+            && (SENSITIVE_WORDS
                 .iter()
                 .any(|word| word.as_bytes().first() == Some(first) && begins(at, word))
-                || (*first == b'a' && API_KEYS.iter().any(|word| begins(at, word)))
-        }
-        _ => false,
+                || (*first == b'a' && API_KEYS.iter().any(|word| begins(at, word))))
     })
+}
+
+/// The letters that sensitive words begin with: most letters of most names are none of them.
+const FIRST_LETTERS: u32 = {
+    let (mut letters, mut words) = (0, SENSITIVE_WORDS.as_slice());
+    while let [word, rest @ ..] = words {
+        if let [first, ..] = word.as_bytes() {
+            letters |= letter(*first);
+        }
+        words = rest;
+    }
+    letters
+};
+
+/// A lower-case letter as a bit; others have none.
+const fn letter(byte: u8) -> u32 {
+    if byte.is_ascii_lowercase() { 1 << (byte & 0x1f) } else { 0 }
 }
 
 /// `api-key` in the normalized form.
