@@ -148,10 +148,7 @@ impl Names<'_> {
                 (self.start, self.spaced) = (after, false);
                 None
             }
-            // A plus and `%20` may stand for white space, but are parts of a name too.
-            _ if byte.is_ascii_whitespace()
-                || (self.quoted.is_some() && matches!(byte, b'+' | b'%' | b'2' | b'0')) =>
-            {
+            _ if byte.is_ascii_whitespace() || self.is_encoded_blank(at, byte) => {
                 self.spaced = true;
                 None
             }
@@ -164,6 +161,23 @@ impl Names<'_> {
                 None
             }
         }
+    }
+
+    /// Whether it is a plus or part of a `%20` next to a quote: white space there, elsewhere parts of a
+    /// name.
+    fn is_encoded_blank(&self, at: usize, byte: u8) -> bool {
+        let begins = |back| {
+            let text = self.text.as_bytes().get(at.checked_sub(back)?..)?;
+            text.starts_with(b"%20").then_some(())
+        };
+        self.quoted.is_some()
+            && match byte {
+                b'+' => true,
+                b'%' => begins(0).is_some(),
+                b'2' => begins(1).is_some(),
+                b'0' => begins(2).is_some(),
+                _ => false,
+            }
     }
 
     fn is_sensitive(&self, name: &str) -> bool {
@@ -233,6 +247,8 @@ mod tests {
             (Place::Segment, "tokens:revoke", "tokens:revoke"),
             (Place::Parameter, "{\"password\"+:+\"S\"}", "{\"password\"+:[redacted]"),
             (Place::Words, "token=\"a b\" x", "token=[redacted] x"),
+            (Place::Words, "{\"%2570asswd[]\":[\"S\"]}", "{\"%2570asswd[]\":[redacted]}"),
+            (Place::Words, "{\"2password\": \"S\"}", "{\"2password\":[redacted]}"),
             (Place::Words, "token='a b", "token=[redacted]"),
             (Place::Words, "{\"token\": \"a\\\"b\", \"c\": 1}", "{\"token\":[redacted], \"c\": 1}"),
             (Place::Words, "token = S x", "token =[redacted]"),
