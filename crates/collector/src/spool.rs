@@ -80,7 +80,7 @@ use rows::{RowReader, Source, Wanted};
 use shared::Shared;
 
 pub use batch::{Append, Rest, Row, Rows, Settled, SettledRow};
-pub use error::{Fault, SpoolError};
+pub use error::{SpoolError, SpoolErrorKind};
 pub use letters::{
     DAMAGED, DeadLetter, LETTER_LINE_BYTES, LetterCount, LetterFilter, StoredLetter,
 };
@@ -141,7 +141,7 @@ impl Spool {
         let lock = lock(&options.dir)?;
         let room = Room::new(&options.dir, options.keep_free_bytes);
         let opened = match recovery::open(&options.dir) {
-            Err(error) if error.fault() == Fault::Full => {
+            Err(error) if error.kind() == SpoolErrorKind::Full => {
                 room.give_up();
                 recovery::open(&options.dir)?
             }
@@ -270,7 +270,7 @@ impl Spool {
         .await;
         let result = read.map_err(|_| SpoolError::Closed)?;
         if let Err(error) = &result
-            && error.fault() == Fault::Corrupt
+            && error.kind() == SpoolErrorKind::Corrupt
         {
             let text = error.to_string();
             let _ = self.submit(|done| Job::Corrupt(text, done)).await;

@@ -74,7 +74,7 @@ fn find(spool: &Spool, peers: &Peers, now: i64, after: i64) -> Vec<(BootKey, New
     peers.for_each(ledger, |key, account| {
         // Of a boot that only others know, they tell; the gap of one that is known here is in it.
         if found.len() < TOLD_AT_ONCE && spool.ledger().contains(key) {
-            found.extend(judge(key, account, now, after).map(|news| (key.clone(), news)));
+            found.extend(news(key, account, now, after).map(|news| (key.clone(), news)));
         }
     });
     found
@@ -98,7 +98,7 @@ fn apply(news: &[(BootKey, News)], now: i64, edit: &mut Edit, ledger: &Ledger) {
     }
 }
 
-fn judge(key: &BootKey, account: &Account, now: i64, after: i64) -> Option<News> {
+fn news(key: &BootKey, account: &Account, now: i64, after: i64) -> Option<News> {
     let statement = account.statement(now.saturating_sub(after));
     match (statement.missing, account.gap.since, account.gap.entry) {
         (0, None, _) => None,
@@ -183,18 +183,18 @@ mod tests {
     #[test]
     fn a_gap_is_told_once_when_it_has_stayed_open_and_once_when_it_closes() {
         let mut gap = Gap::default();
-        assert_eq!(judge(&key(), &account(10, gap.clone()), 5_000, AFTER), None);
-        assert_eq!(judge(&key(), &account(8, gap.clone()), 5_000, AFTER), Some(News::Began));
+        assert_eq!(news(&key(), &account(10, gap.clone()), 5_000, AFTER), None);
+        assert_eq!(news(&key(), &account(8, gap.clone()), 5_000, AFTER), Some(News::Began));
         gap.since = Some(5_000);
-        assert_eq!(judge(&key(), &account(8, gap.clone()), 5_999, AFTER), None);
-        let Some(News::Opened(id, entry)) = judge(&key(), &account(8, gap.clone()), 6_000, AFTER)
+        assert_eq!(news(&key(), &account(8, gap.clone()), 5_999, AFTER), None);
+        let Some(News::Opened(id, entry)) = news(&key(), &account(8, gap.clone()), 6_000, AFTER)
         else {
             panic!("not told")
         };
         assert_eq!(entry["extra"]["gaps"], json!([[9, 10]]));
         gap.entry = Some(id);
-        assert_eq!(judge(&key(), &account(9, gap.clone()), 9_000, AFTER), None);
-        let Some(News::Closed(Some(entry))) = judge(&key(), &account(10, gap), 9_000, AFTER) else {
+        assert_eq!(news(&key(), &account(9, gap.clone()), 9_000, AFTER), None);
+        let Some(News::Closed(Some(entry))) = news(&key(), &account(10, gap), 9_000, AFTER) else {
             panic!("not closed")
         };
         assert_eq!(entry["extra"]["opened"], id.hyphenated().to_string());

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::batch::{Append, Settled};
 use super::change::Change;
 use super::database::{self, LOG_BYTES};
-use super::error::{Fault, SpoolError};
+use super::error::{SpoolError, SpoolErrorKind};
 use super::letters::{self, DeadLetter};
 use super::room::Room;
 use super::shared::{Health, Shared};
@@ -84,7 +84,7 @@ impl Committer {
         self.tick();
         if self.shared.health() == Health::Good {
             let result = self.room().and_then(|()| database::probe(&self.db, now_millis()));
-            self.judge(&result);
+            self.take_note(&result);
         }
     }
 
@@ -113,7 +113,7 @@ impl Committer {
     fn commit(&mut self, mut group: Vec<Job>) {
         let room = self.usable().and_then(|()| self.room());
         if room.is_err() {
-            self.judge(&room);
+            self.take_note(&room);
             let appends: Vec<Job>;
             (appends, group) = group.into_iter().partition(|job| matches!(job, Job::Append(..)));
             answer(appends, &room);
@@ -130,7 +130,7 @@ impl Committer {
         }
         // That a deletion succeeded does not mean that there is room for a batch.
         if room.is_ok() || result.is_err() {
-            self.judge(&result);
+            self.take_note(&result);
         }
         answer(group, &result);
         if result.is_ok() {
@@ -161,7 +161,7 @@ impl Committer {
     /// An error once the disk has failed for good: then nothing is written to it any more.
     fn usable(&self) -> Result<(), SpoolError> {
         match self.shared.health() {
-            Health::Broken(text) => Err(SpoolError::Disk { fault: Fault::Fatal, text }),
+            Health::Broken(text) => Err(SpoolError::Disk { fault: SpoolErrorKind::Fatal, text }),
             Health::Good | Health::Refusing(_) => Ok(()),
         }
     }
@@ -190,7 +190,10 @@ impl Committer {
                 Job::Settle(settled, _) => change.settle(&tx, settled, shared.generation())?,
                 Job::Account(edit, _) => edit(&mut change.edit, &ledger),
                 Job::Corrupt(text, _) => {
-                    return Err(SpoolError::Disk { fault: Fault::Corrupt, text: text.clone() });
+                    return Err(SpoolError::Disk {
+                        fault: SpoolErrorKind::Corrupt,
+                        text: text.clone(),
+                    });
                 }
                 Job::Close(_) => {}
             }
@@ -211,32 +214,32 @@ impl Committer {
     }
 
     /// What a result means for the spool's health; says so once.
-    fn judge(&mut self, result: &Result<(), SpoolError>) {
+    fn take_note(&mut self, result: &Result<(), SpoolError>) {
         let Err(error) = result else {
             if self.shared.set_health(Health::Good) {
                 tracing::info!("spool writable again");
             }
             return;
         };
-        match error.fault() {
-            Fault::Passing | Fault::Full | Fault::Unreadable => {
+        match error.kind() {
+            SpoolErrorKind::Passing | SpoolErrorKind::Full | SpoolErrorKind::Unreadable => {
                 if self.shared.set_health(Health::Refusing(error.to_string())) {
                     tracing::error!(%error, "spool not writable: nothing is acknowledged until it is writable");
                 }
             }
-            Fault::Fatal => {
+            SpoolErrorKind::Fatal => {
                 if self.shared.set_health(Health::Broken(error.to_string())) {
                     tracing::error!(critical = true, %error,
                         "spool broken: nothing more is acknowledged; fix the disk and restart");
                 }
             }
-            Fault::Corrupt => self.replace(&error.to_string()),
+            SpoolErrorKind::Corrupt => self.replace(&error.to_string()),
         }
     }
 
     fn replace(&mut self, reason: &str) {
         let mut opened = recovery::replace(&self.dir, reason);
-        if opened.as_ref().is_err_and(|error| error.fault() == Fault::Full) {
+        if opened.as_ref().is_err_and(|error| error.kind() == SpoolErrorKind::Full) {
             self.room.give_up();
             opened = recovery::replace(&self.dir, reason);
         }
@@ -289,7 +292,7 @@ impl Committer {
             Health::Broken(_) => {}
             Health::Refusing(_) => {
                 let result = self.room().and_then(|()| database::probe(&self.db, now_millis()));
-                self.judge(&result);
+                self.take_note(&result);
             }
             Health::Good => {
                 let shrunk = self.notice_others().and_then(|()| database::shrink(&self.db));
@@ -303,7 +306,7 @@ impl Committer {
         match shrunk {
             Ok(shrunk) if shrunk || due => self.checkpoint(),
             Ok(_) => {}
-            Err(error) => self.judge(&Err(error)),
+            Err(error) => self.take_note(&Err(error)),
         }
     }
 
@@ -325,7 +328,7 @@ impl Committer {
         }
         match self.give_back() {
             // What gives pages back needs some itself.
-            Err(error) if error.fault() != Fault::Full => return Err(error),
+            Err(error) if error.kind() != SpoolErrorKind::Full => return Err(error),
             _ => {}
         }
         self.room.ensure()
@@ -347,7 +350,7 @@ impl Committer {
         let long = self.log_bytes() >= LOG_BYTES.saturating_mul(2);
         match database::checkpoint(&self.db, if long { "RESTART" } else { "PASSIVE" }) {
             Ok(()) => self.log_pages.store(0, Ordering::Relaxed),
-            Err(error) => self.judge(&Err(error)),
+            Err(error) => self.take_note(&Err(error)),
         }
     }
 
@@ -371,7 +374,7 @@ fn answer(jobs: Vec<Job>, result: &Result<(), SpoolError>) {
 }
 
 fn is_full(result: &Result<(), SpoolError>) -> bool {
-    result.as_ref().is_err_and(|error| error.fault() == Fault::Full)
+    result.as_ref().is_err_and(|error| error.kind() == SpoolErrorKind::Full)
 }
 
 /// What a job adds to the file, about, in bytes.

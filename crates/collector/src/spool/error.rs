@@ -9,7 +9,7 @@ use gatelog_record::units::show_size;
 
 /// What a failure means for the spool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum SpoolErrorKind {
     /// Nothing was written and nothing was damaged: a retry may work. For example a read-only
     /// disk, or a lock held by another process.
     Passing,
@@ -46,7 +46,7 @@ pub enum SpoolError {
     /// The disk or the database refused.
     Disk {
         /// What follows from it.
-        fault: Fault,
+        fault: SpoolErrorKind,
         /// The error message.
         text: String,
     },
@@ -65,12 +65,14 @@ pub enum SpoolError {
 
 impl SpoolError {
     /// What follows from it.
-    pub fn fault(&self) -> Fault {
+    pub fn kind(&self) -> SpoolErrorKind {
         match self {
             SpoolError::Disk { fault, .. } => *fault,
-            SpoolError::Version { .. } | SpoolError::Locked(_) => Fault::Fatal,
-            SpoolError::NoRoom { .. } => Fault::Full,
-            SpoolError::Full { .. } | SpoolError::Busy | SpoolError::Closed => Fault::Passing,
+            SpoolError::Version { .. } | SpoolError::Locked(_) => SpoolErrorKind::Fatal,
+            SpoolError::NoRoom { .. } => SpoolErrorKind::Full,
+            SpoolError::Full { .. } | SpoolError::Busy | SpoolError::Closed => {
+                SpoolErrorKind::Passing
+            }
         }
     }
 
@@ -79,7 +81,7 @@ impl SpoolError {
     pub(super) fn at_opening(error: rusqlite::Error) -> Self {
         match error.sqlite_error() {
             Some(sqlite) if sqlite.extended_code == ffi::SQLITE_ERROR => {
-                SpoolError::Disk { fault: Fault::Corrupt, text: error.to_string() }
+                SpoolError::Disk { fault: SpoolErrorKind::Corrupt, text: error.to_string() }
             }
             _ => error.into(),
         }
@@ -135,16 +137,18 @@ impl From<rusqlite::Error> for SpoolError {
         const NO_ROOM: [i32; 3] =
             [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_SHMSIZE];
         let fault = match error.sqlite_error() {
-            Some(sqlite) if FSYNC.contains(&sqlite.extended_code) => Fault::Fatal,
+            Some(sqlite) if FSYNC.contains(&sqlite.extended_code) => SpoolErrorKind::Fatal,
             // A quota is no `SQLITE_FULL`, but an error of the write.
-            Some(sqlite) if NO_ROOM.contains(&sqlite.extended_code) => Fault::Full,
-            Some(sqlite) if UNREADABLE.contains(&sqlite.extended_code) => Fault::Unreadable,
+            Some(sqlite) if NO_ROOM.contains(&sqlite.extended_code) => SpoolErrorKind::Full,
+            Some(sqlite) if UNREADABLE.contains(&sqlite.extended_code) => {
+                SpoolErrorKind::Unreadable
+            }
             Some(sqlite) => match sqlite.code {
-                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Fault::Corrupt,
-                _ => Fault::Passing,
+                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => SpoolErrorKind::Corrupt,
+                _ => SpoolErrorKind::Passing,
             },
             // A column that is not what the schema says: only damage puts it there.
-            None => Fault::Corrupt,
+            None => SpoolErrorKind::Corrupt,
         };
         SpoolError::Disk { fault, text: error.to_string() }
     }
@@ -152,7 +156,7 @@ impl From<rusqlite::Error> for SpoolError {
 
 impl From<std::io::Error> for SpoolError {
     fn from(error: std::io::Error) -> Self {
-        let fault = if full(error.kind()) { Fault::Full } else { Fault::Passing };
+        let fault = if full(error.kind()) { SpoolErrorKind::Full } else { SpoolErrorKind::Passing };
         SpoolError::Disk { fault, text: error.to_string() }
     }
 }

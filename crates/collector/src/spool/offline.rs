@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::error::{Fault, SpoolError};
+use super::error::{SpoolError, SpoolErrorKind};
 use super::letters::{self, LetterCount, LetterFilter, StoredLetter};
 use super::room::Room;
 use super::schema::{self, VERSION};
@@ -40,7 +40,7 @@ impl LetterBox {
     pub fn open(dir: &Path) -> Result<Self, SpoolError> {
         let path = dir.join(FILE);
         let db = match database::open_existing(&path) {
-            Err(error) if error.fault() == Fault::Full => {
+            Err(error) if error.kind() == SpoolErrorKind::Full => {
                 Room::new(dir, 0).give_up();
                 database::open_existing(&path)?
             }
@@ -71,7 +71,7 @@ impl LetterBox {
     /// Deletes letters and returns how many. On a full disk it uses the reserve.
     pub fn purge(&mut self, filter: &LetterFilter) -> Result<usize, SpoolError> {
         match self.remove(filter) {
-            Err(error) if error.fault() == Fault::Full => {
+            Err(error) if error.kind() == SpoolErrorKind::Full => {
                 Room::new(&self.dir, 0).give_up();
                 self.remove(filter)
             }

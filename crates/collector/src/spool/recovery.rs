@@ -9,7 +9,7 @@ use rusqlite::{Connection, Transaction};
 use super::accounts;
 use super::batch::{Rest, Row};
 use super::database;
-use super::error::{Fault, SpoolError};
+use super::error::{SpoolError, SpoolErrorKind};
 use super::letters;
 use super::log;
 use super::rows::{RowReader, Source, Wanted};
@@ -78,7 +78,9 @@ pub(super) fn open(dir: &Path) -> Result<Opened, SpoolError> {
     let log = keep_damaged_log(dir)?;
     let opened = match database::open(&path).and_then(|db| read_through(&db).map(|()| db)) {
         Ok(db) => Opened { db, moved: None, log: None },
-        Err(error) if matches!(error.fault(), Fault::Corrupt | Fault::Unreadable) => {
+        Err(error)
+            if matches!(error.kind(), SpoolErrorKind::Corrupt | SpoolErrorKind::Unreadable) =>
+        {
             replace(dir, &error.to_string())?
         }
         Err(error) => return Err(error),
@@ -332,7 +334,10 @@ mod tests {
         let left = STEPS.get();
         STEPS.set(left.saturating_sub(1));
         if left == 0 {
-            return Err(SpoolError::Disk { fault: Fault::Passing, text: "killed here".into() });
+            return Err(SpoolError::Disk {
+                fault: SpoolErrorKind::Passing,
+                text: "killed here".into(),
+            });
         }
         Ok(())
     }

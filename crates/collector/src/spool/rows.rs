@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::batch::Row;
 use super::database;
-use super::error::{Fault, SpoolError};
+use super::error::{SpoolError, SpoolErrorKind};
 use super::letters::unsigned;
 use crate::accounting::Seqs;
 
@@ -83,7 +83,7 @@ pub(super) struct Found {
 pub(super) struct RowReader {
     db: Connection,
     /// Of which faults a row is passed over.
-    pass_over: fn(Fault) -> bool,
+    pass_over: fn(SpoolErrorKind) -> bool,
     /// What a test makes unreadable: rows, and stretches of rows whose numbers cannot be found.
     #[cfg(test)]
     pub(super) broken: (Vec<i64>, Vec<std::ops::RangeInclusive<i64>>),
@@ -92,7 +92,7 @@ pub(super) struct RowReader {
 impl RowReader {
     /// Of a spool in service: what the disk cannot read waits, and the others go on.
     pub(super) fn open(path: &Path) -> Result<Self, SpoolError> {
-        Self::new(path, |fault| fault == Fault::Unreadable)
+        Self::new(path, |fault| fault == SpoolErrorKind::Unreadable)
     }
 
     /// Of a file that is not sound: all that can be read of it.
@@ -100,7 +100,7 @@ impl RowReader {
         Self::new(path, |_| true)
     }
 
-    fn new(path: &Path, pass_over: fn(Fault) -> bool) -> Result<Self, SpoolError> {
+    fn new(path: &Path, pass_over: fn(SpoolErrorKind) -> bool) -> Result<Self, SpoolError> {
         Ok(Self {
             db: database::open_reader(path)?,
             pass_over,
@@ -126,7 +126,7 @@ impl RowReader {
                 // A damaged file may lead backwards.
                 Ok(Some(key)) if key > found.last => key,
                 Ok(_) => break,
-                Err(error) if (self.pass_over)(error.fault()) => {
+                Err(error) if (self.pass_over)(error.kind()) => {
                     let Some(past) = self.past(wanted.source, found.last) else {
                         return if found.rows.is_empty() { Err(error) } else { Ok(found) };
                     };
@@ -143,7 +143,7 @@ impl RowReader {
                     found.rows.push(row);
                 }
                 Ok(None) => {}
-                Err(error) if (self.pass_over)(error.fault()) => found.unreadable.push((key, key)),
+                Err(error) if (self.pass_over)(error.kind()) => found.unreadable.push((key, key)),
                 Err(error) => return Err(error),
             }
             found.last = key;

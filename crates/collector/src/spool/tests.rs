@@ -519,7 +519,7 @@ async fn a_disk_that_refuses_makes_the_spool_refuse_until_it_takes_again() {
     let other = rusqlite::Connection::open(dir.path().join(FILE)).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let refused = spool.append(batch(2, 10)).await.unwrap_err();
-    assert_eq!(refused.fault(), Fault::Passing, "{refused}");
+    assert_eq!(refused.kind(), SpoolErrorKind::Passing, "{refused}");
     assert!(matches!(spool.health(), Health::Refusing(_)));
     other.execute_batch("ROLLBACK").unwrap();
     let began = std::time::Instant::now();
@@ -644,18 +644,18 @@ async fn many_batches_at_once_share_commits() {
 fn only_a_failed_fsync_is_fatal_and_only_damage_is_corruption() {
     use rusqlite::ffi;
     for (code, fault) in [
-        (ffi::SQLITE_IOERR_FSYNC, Fault::Fatal),
-        (ffi::SQLITE_IOERR_DIR_FSYNC, Fault::Fatal),
-        (ffi::SQLITE_FULL, Fault::Full),
-        (ffi::SQLITE_READONLY, Fault::Passing),
-        (ffi::SQLITE_IOERR_WRITE, Fault::Full),
-        (ffi::SQLITE_IOERR_READ, Fault::Unreadable),
-        (ffi::SQLITE_BUSY, Fault::Passing),
-        (ffi::SQLITE_CORRUPT, Fault::Corrupt),
-        (ffi::SQLITE_NOTADB, Fault::Corrupt),
+        (ffi::SQLITE_IOERR_FSYNC, SpoolErrorKind::Fatal),
+        (ffi::SQLITE_IOERR_DIR_FSYNC, SpoolErrorKind::Fatal),
+        (ffi::SQLITE_FULL, SpoolErrorKind::Full),
+        (ffi::SQLITE_READONLY, SpoolErrorKind::Passing),
+        (ffi::SQLITE_IOERR_WRITE, SpoolErrorKind::Full),
+        (ffi::SQLITE_IOERR_READ, SpoolErrorKind::Unreadable),
+        (ffi::SQLITE_BUSY, SpoolErrorKind::Passing),
+        (ffi::SQLITE_CORRUPT, SpoolErrorKind::Corrupt),
+        (ffi::SQLITE_NOTADB, SpoolErrorKind::Corrupt),
     ] {
         let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
-        assert_eq!(SpoolError::from(error).fault(), fault, "{code}");
+        assert_eq!(SpoolError::from(error).kind(), fault, "{code}");
     }
 }
 
@@ -666,7 +666,7 @@ async fn a_broken_spool_acknowledges_nothing_any_more_and_a_restart_has_what_it_
     spool.append(batch(1, 10)).await.unwrap();
     let broken = Health::Broken("fsync failed".into());
     assert!(spool.inner.shared.set_health(broken.clone()));
-    assert_eq!(spool.append(batch(2, 10)).await.unwrap_err().fault(), Fault::Fatal);
+    assert_eq!(spool.append(batch(2, 10)).await.unwrap_err().kind(), SpoolErrorKind::Fatal);
     let rows = all(&spool).await;
     assert!(spool.settle(settled(&spool, &rows)).await.is_err());
     assert!(!spool.inner.shared.set_health(Health::Good), "nothing but a restart helps");

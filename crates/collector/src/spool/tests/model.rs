@@ -180,7 +180,7 @@ impl Machine {
 
     /// Damage may be met at any time after it was done; the file is replaced then.
     fn is_of_damage(&self, error: &SpoolError) {
-        assert!(self.damaged && error.fault() == Fault::Corrupt, "{error}");
+        assert!(self.damaged && error.kind() == SpoolErrorKind::Corrupt, "{error}");
     }
 
     async fn step(&mut self, step: Step) {
@@ -231,7 +231,7 @@ impl Machine {
                 let (mut stale, _) = settle(self.spool().generation(), &rows, &fates);
                 stale.stored = Seqs::default();
                 let found = self.spool().submit(|done| Job::Corrupt("told".into(), done)).await;
-                assert_eq!(found.unwrap_err().fault(), Fault::Corrupt);
+                assert_eq!(found.unwrap_err().kind(), SpoolErrorKind::Corrupt);
                 self.spool().settle(stale).await.unwrap();
                 if self.damaged {
                     self.forget_what_is_gone().await;

@@ -44,7 +44,7 @@ async fn a_disk_that_gives_nothing_is_an_error() {
     assert_eq!(ids(&spool, 0).await, [1]);
     break_rows(&spool, &[], 0..=i64::MAX);
     let error = spool.read(0, 1, 1).await.unwrap_err();
-    assert_eq!(error.fault(), Fault::Unreadable);
+    assert_eq!(error.kind(), SpoolErrorKind::Unreadable);
 }
 
 /// `/healthz` went on answering 200 while every append failed.
