@@ -1,10 +1,11 @@
-//! The proxy-wasm shell: translates callbacks into calls of the core, and the core's requests into hostcalls.
+//! The proxy-wasm shell: translates callbacks into calls to the core, and the core's requests into
+//! hostcalls.
 //!
 //! The `proxy-wasm` SDK provides contexts and dispatch. This module replaces two parts of it
 //! (`docs/decisions/0001-proxy-wasm-sdk-with-a-guard.md` has the reasons):
 //!
-//! - [`hostcalls`] check every status; the SDK's panic on unexpected ones;
-//! - [`guard`] sits in front of the SDK's dispatcher and ignores a context or token that the
+//! - [`hostcalls`] check every status; the SDK's own panic on unexpected ones;
+//! - [`guard`] sits in front of the SDK's dispatcher and ignores contexts and tokens that the
 //!   dispatcher does not know; the SDK would panic and lose the VM with its queue.
 //!
 //! After linking, `gatelog-postlink` exports the guard in the dispatcher's place, drops every other
@@ -21,7 +22,7 @@ proxy_wasm::main! {{
     proxy_wasm::set_root_context(root);
 }}
 
-/// Creates a root context; the guard passes the answers of callouts to its worker.
+/// Creates a root context; the guard passes callout responses to its worker.
 fn root(id: u32) -> Box<dyn RootContext> {
     let root = contexts::Root::default();
     guard::register(id, root.worker());

@@ -1,5 +1,5 @@
-//! Any bytes posted are a batch, of which every line is accepted or quarantined, or are refused
-//! with a status and a short reason; their memory is bounded, however far they decompress.
+//! Any posted bytes are either a batch, every line of which is accepted or quarantined, or are
+//! refused with a status and a short reason; memory use is bounded, however far they decompress.
 #![no_main]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -39,13 +39,13 @@ const LIMITS: IngestLimits = IngestLimits {
     silent_after: Duration::from_secs(1),
 };
 
-/// What decoding one record takes for a moment: its values, and whatever is small.
+/// Peak memory for decoding one record: its values, plus small allocations.
 const ONE_RECORD: usize = RECORD.values * 192 + (16 << 10);
 
 #[global_allocator]
 static MEASURED: Measured = Measured;
 
-/// The system's allocator, with the bytes that are and were at most in use.
+/// The system allocator, tracking current and peak bytes in use.
 struct Measured;
 
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
@@ -63,7 +63,7 @@ unsafe impl GlobalAlloc for Measured {
     }
 }
 
-/// What the first byte says of the post.
+/// What the first byte selects about the post.
 #[derive(Clone, Copy)]
 struct Manner(u8);
 
@@ -74,7 +74,7 @@ impl Manner {
     fn says_gzip(self) -> bool {
         self.0 & 6 != 0
     }
-    /// How many copies of the bytes are compressed here, so that they need not be gzip.
+    /// How many copies of the bytes to compress here, so that the input need not be gzip.
     fn copies(self) -> Option<usize> {
         (self.0 & 4 != 0).then_some(1 << (self.0 >> 5))
     }
@@ -86,7 +86,7 @@ impl Manner {
     }
 }
 
-/// A body that arrives in parts.
+/// A body that arrives in chunks.
 struct Parts {
     rest: Bytes,
     manner: Manner,
@@ -146,7 +146,7 @@ fuzz_target!(|data: &[u8]| {
     let accounted = match taken {
         Ok((batch, share)) => {
             taken_whole(&batch, given.expect("what cannot be read is refused"));
-            // Room for every line as a good one, of which bad ones leave as much untouched.
+            // Room for every line if valid; invalid lines leave as much of it unused.
             share.bytes() + decoded.map_or(0, |decoded| decoded.len())
         }
         Err(refusal) => {
@@ -157,7 +157,7 @@ fuzz_target!(|data: &[u8]| {
     assert!(most <= accounted + ONE_RECORD, "{most} bytes in use, {accounted} accounted for");
 });
 
-/// The body as it should be read; none when it should not be.
+/// The body as it should be decoded; `None` if it should be refused.
 fn decoded(encoded: &[u8], manner: Manner) -> Option<Vec<u8>> {
     if encoded.len() > LIMITS.encoded_bytes {
         return None;
@@ -175,7 +175,7 @@ fn decoded(encoded: &[u8], manner: Manner) -> Option<Vec<u8>> {
     (decoded.len() <= LIMITS.decoded_bytes).then_some(decoded)
 }
 
-/// How many lines there are to be answered for, counted another way; none when they are no batch.
+/// How many lines must be accounted for, counted independently; `None` if it is not a batch.
 fn given(decoded: &[u8], manner: Manner) -> Option<usize> {
     if manner.json() {
         std::str::from_utf8(decoded).ok()?;
@@ -219,7 +219,7 @@ fn taken_whole(batch: &Append, given: usize) {
 fn refused(refusal: Refusal, given: Option<usize>) {
     match &refusal {
         Refusal::Batch(BatchError::TooMany { .. }) => {
-            // An array is read no further than that.
+            // An array is not read beyond that.
             assert!(given.is_none_or(|given| given > LIMITS.batch.records));
         }
         Refusal::Body(BodyError::Busy) => panic!("one post alone finds the memory taken"),

@@ -1,4 +1,4 @@
-//! Any line is a batch header or is not; one that is says the same when it is written again.
+//! Any line either is a batch header or is not; a header round-trips when it is written again.
 #![no_main]
 
 use gatelog_record::limits::{DROP_REASON_BYTES, DROP_REASONS, GATEWAY_BYTES};
@@ -12,7 +12,7 @@ fuzz_target!(|line: &[u8]| {
     assert!(BatchHeader::is_header(&written));
     assert_eq!(written.iter().filter(|byte| **byte == b'\n').count(), 1);
     let again = BatchHeader::decode(&written).expect("its own line");
-    // Reasons of later versions are not written.
+    // Reasons from later versions are not written.
     assert_eq!(again.gateway, header.gateway);
     assert!(header.gateway.len() <= GATEWAY_BYTES);
     assert!(header.dropped.iter().count() <= DROP_REASONS);

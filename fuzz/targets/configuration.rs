@@ -1,5 +1,5 @@
-//! Any bytes are a configuration or are refused with every fault named, on lines of bounded
-//! length; a secret from the environment is in none of them.
+//! Any bytes are either a valid configuration or are refused with every fault named, on lines of
+//! bounded length; no secret from the environment appears in them.
 #![no_main]
 
 use gatelog::config::Config;

@@ -1,5 +1,5 @@
-//! Any lines from the spool go to the database in inserts within their bounds, and each record in
-//! them becomes documents of plain values, filed under the instant of its timestamp.
+//! Any lines from the spool are inserted into the database within the insert limits, and each
+//! record among them becomes documents of plain values, filed under the instant of its timestamp.
 #![no_main]
 
 use bson::raw::{RawBsonRef, RawDocument};
@@ -85,8 +85,8 @@ fn within_bounds(document: &RawDocumentBuf) {
     assert_eq!(bson::serialize_to_vec(&read).expect("BSON"), document.as_bytes());
 }
 
-/// Takes away what the store adds to a record, and checks it; nothing of the record has these
-/// names, and nothing else is missing.
+/// Removes and checks what the store adds to a record; the record itself uses none of these names,
+/// and nothing else is missing.
 fn filed<K: AsRef<str>>(
     record: &Decoded,
     collection: LogCollection,
@@ -102,9 +102,9 @@ fn filed<K: AsRef<str>>(
     let text = record.body["timestamp"].as_str().expect("a text");
     let instant = DateTime::parse_rfc3339_str(text).expect("an instant");
     let apart = created.timestamp_millis().abs_diff(instant.timestamp_millis());
-    // Before 1970 the one rounds down, the other towards zero.
+    // Before 1970 one rounds down and the other towards zero.
     assert!(apart == 0 || (apart == 1 && created < DateTime::from_millis(0)), "{text}");
-    // What not every server can read makes it refuse the whole call.
+    // A date that some servers cannot represent makes them refuse the whole call.
     let (first, last) = (Timestamp::FIRST.unix_millis(), Timestamp::LAST.unix_millis());
     assert!((first..=last).contains(&created.timestamp_millis()), "{text}");
     match added("expires_at") {
@@ -121,7 +121,7 @@ fn filed<K: AsRef<str>>(
     }
 }
 
-/// A value of a compact document: as it is, or a text's beginning. Ids are whole.
+/// A value of a compact document: unchanged, or a prefix of the text. Ids are never shortened.
 fn shortened(key: &str, given: &Value, value: RawBsonRef<'_>) {
     match (given, value) {
         (Value::String(given), RawBsonRef::String(text)) if !key.ends_with("_id") => {
@@ -138,7 +138,7 @@ fn shortened(key: &str, given: &Value, value: RawBsonRef<'_>) {
     }
 }
 
-/// Plain values stay what they were, whatever they look like.
+/// Plain values are unchanged, whatever they look like.
 fn same(given: &Value, value: RawBsonRef<'_>, depth: usize) {
     assert!(depth <= DOCUMENT_DEPTH, "nested too deep for MongoDB");
     match (given, value) {

@@ -1,4 +1,5 @@
-//! A whole exchange of any bytes: the filter publishes lines that the collector reads, or none.
+//! A complete exchange built from any bytes: the filter publishes lines that the collector can
+//! read, or none.
 #![no_main]
 
 use std::cell::{Cell, RefCell};
@@ -68,7 +69,7 @@ struct Input<'a> {
     list: Option<&'a [u8]>,
 }
 
-/// Envoy, of what was generated.
+/// Envoy, built from the generated input.
 struct Made<'a> {
     input: &'a Input<'a>,
     properties: BTreeMap<&'static str, &'a [u8]>,

@@ -1,4 +1,4 @@
-//! Any bytes read as a header map that lies within them; a map that was written reads back.
+//! Any bytes parse as a header map whose pairs lie within them; an encoded map round-trips.
 #![no_main]
 
 use gatelog::envoy::headers::Headers;
@@ -10,7 +10,7 @@ fuzz_target!(|input: (&[u8], Vec<(&[u8], &[u8])>)| {
         .iter()
         .map(|(name, value)| name.len() + value.len())
         .sum();
-    // Crooked lengths may name the same bytes for two pairs, but never more than the pairs hold.
+    // Malformed lengths may make two pairs share bytes, but never more than the pairs can hold.
     assert!(read <= bytes.len() * (bytes.len() / 8 + 1));
     let map = Headers::from_pairs(&pairs);
     assert!(map.iter().eq(pairs.iter().copied()));

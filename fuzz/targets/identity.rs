@@ -1,4 +1,4 @@
-//! Whatever headers a client sends, a request has both ids, they are valid, and what was not
+//! Whatever headers a client sends, a request gets both ids, they are valid, and an id that was not
 //! adopted is kept within its bound.
 #![no_main]
 
@@ -41,7 +41,7 @@ fuzz_target!(|input: Input<'_>| {
     }
     assert!(input.trusted.0 || ids.request_id == "fresh");
     for kept in [ids.client_request_id, ids.client_correlation_id].into_iter().flatten() {
-        // A byte that is no UTF-8 takes three as the replacement character.
+        // An invalid UTF-8 byte takes three bytes as the replacement character.
         assert!(pairs.iter().any(|(_, value)| kept.len() <= value.len() * 3));
     }
     for (_, value) in pairs {

@@ -1,5 +1,5 @@
-//! Of any file, every record that stands whole where only gatelog can have put it is found, once;
-//! every other line is counted, by its number and with what is wrong with it.
+//! In any file, every complete record in a place where only gatelog can have written it is found
+//! exactly once; every other line is counted, with its number and its fault.
 #![no_main]
 
 use std::collections::BTreeMap;
@@ -12,12 +12,12 @@ use gatelog_record::{BatchHeader, DecodeLimits, Uuid, decode_record};
 use libfuzzer_sys::fuzz_target;
 
 const LIMITS: DecodeLimits = DecodeLimits { record_bytes: 512, depth: 16, values: 256 };
-/// As much of a line as is read.
+/// Maximum bytes read of a line.
 const LINE_BYTES: usize = LIMITS.record_bytes * 2;
 
 const BEGIN: &[u8] = b"{\"timestamp\":";
 
-/// What a journal is put together from.
+/// The parts that a journal is assembled from.
 #[derive(Arbitrary, Debug)]
 enum Part<'a> {
     Record(u8),
@@ -43,7 +43,7 @@ impl Part<'_> {
     }
 }
 
-/// A record that is told from every other by its number.
+/// A record identified by its number.
 fn record(number: usize, shape: u8) -> String {
     let values = [
         "m",
@@ -65,18 +65,18 @@ fn record(number: usize, shape: u8) -> String {
     )
 }
 
-/// How safe a record is at a place: what a line holds before it.
+/// How trustworthy a record is at a position: what precedes it on the line.
 #[derive(Clone, Copy, PartialEq)]
 enum Before {
     /// Nothing, or whole records.
     Records,
-    /// The beginning of a record last.
+    /// A truncated record last.
     Cut,
-    /// Something that may be anything.
+    /// Arbitrary text.
     Text,
 }
 
-/// A journal of parts, and the numbers of the records that must be found in it.
+/// Assembles a journal, and returns the numbers of the records that must be found in it.
 fn put_together(parts: &[Part<'_>]) -> (Vec<u8>, Vec<usize>) {
     let (mut journal, mut expected) = (Vec::new(), Vec::new());
     let (mut before, mut in_line) = (Before::Records, 0);
@@ -130,7 +130,7 @@ fuzz_target!(|data: &[u8]| {
         Some((last, others)) if last.is_empty() => others,
         _ => &lines,
     };
-    // A small buffer: lines and records come in pieces.
+    // A small buffer, so that lines and records arrive in pieces.
     let buffer = 1 + usize::from(manner >> 1) * 16;
     let mut reader = Journal::new(BufReader::with_capacity(buffer, &journal[..]), LIMITS);
     let (mut tally, mut batch, mut ids) = (Tally::default(), Vec::new(), BTreeMap::new());
@@ -155,7 +155,7 @@ fuzz_target!(|data: &[u8]| {
             journal.escape_ascii()
         );
     }
-    // What is sent is taken, every line of it.
+    // Every line that is sent is accepted.
     let limits = BatchLimits { records: usize::MAX, record: DecodeLimits::default() };
     let taken = parse(&batch, Form::Lines, &limits).expect("a batch");
     assert_eq!((taken.records, taken.letters.len()), (tally.records, 0));

@@ -1,4 +1,4 @@
-//! Any text is a template or is not; a template captures only whole segments of the path.
+//! Any text either is a template or is not; a template captures only whole path segments.
 #![no_main]
 
 use gatelog::decision::path_template::{PathTemplate, segments_of, without_parameters};
@@ -11,7 +11,7 @@ fuzz_target!(|input: (&str, &str, &str, bool)| {
     let mut named = Vec::new();
     template.named_places(&segments, false, |place| named.push(place));
     assert!(named.iter().all(|place| *place < segments.len()));
-    // What the end of a path may have been only adds to what is there.
+    // Allowing for a truncated path only adds matches.
     let mut more = Vec::new();
     template.named_places(&segments, true, |place| more.push(place));
     assert!(more.iter().all(|place| *place < segments.len()));

@@ -1,5 +1,5 @@
-//! Any line is a record in canonical form or is refused with a reason; what was read is read the
-//! same when it is written again; a record that is told at once is one when it is read.
+//! Any line is either a record in canonical form or is refused with a reason; a decoded record
+//! round-trips; and a line that the quick check accepts also decodes as a record.
 #![no_main]
 
 use gatelog_record::limits::GATEWAY_BYTES;
@@ -29,7 +29,7 @@ fuzz_target!(|line: &[u8]| {
     assert_eq!(record.body["level"], record.level.as_str());
     assert_eq!(record.body["timestamp"], record.timestamp.to_string());
     let written = serde_json::to_vec(&record.body).expect("JSON");
-    // What stood under no key of the format stands under `extra` now.
+    // Keys unknown to the format are now under `extra`.
     let depth = limits.depth + 1;
     let limits = DecodeLimits { record_bytes: usize::MAX, values: usize::MAX, depth };
     let again = decode_record(&written, &limits, Uuid::from_u128(8)).expect("its own line");

@@ -1,5 +1,5 @@
-//! Whatever a record holds, its line is one line of JSON within its bound, the collector reads
-//! it, and what was not cut stands in it unchanged.
+//! Whatever a record contains, its line is one line of JSON within its bound, the collector can
+//! read it, and values that were not truncated appear in it unchanged.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -148,7 +148,7 @@ fuzz_target!(|input: Input<'_>| {
         assert_eq!(parsed["http"]["path"].as_str(), path);
         assert_eq!(parsed["http"]["user_agent"].as_str(), user_agent);
     }
-    // Names of pairs are the configuration's, or tokens: they have no NUL.
+    // Pair names come from the configuration or are tokens: they contain no NUL.
     let names = input.headers.iter().chain(&input.extra).map(|(name, _)| *name);
     if names.chain(metrics.iter().map(|(name, _)| *name)).any(|name| name.contains('\0')) {
         return;

@@ -1,5 +1,5 @@
-//! A secret under a sensitive name, in whatever shape and wherever it stands, does not come through;
-//! and what is looked at of a value is bounded.
+//! A secret under a sensitive name, in whatever form and position, does not get through; and the
+//! part of a value that is examined is bounded.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -16,17 +16,17 @@ struct Input<'a> {
     before: &'a str,
     after: &'a str,
     name: u8,
-    /// How each letter of the name is written: as it is, upper case, or percent-encoded.
+    /// How each letter of the name is spelled: unchanged, upper case, or percent-encoded.
     spelling: Vec<u8>,
     around: Around,
     shape: Shape,
-    /// How often the whole is percent-encoded, where a place takes that.
+    /// Whether to percent-encode the whole, in places that allow it.
     encoded: bool,
-    /// Where the end of what is looked at comes to lie.
+    /// Where the end of the examined part falls.
     padding: u16,
 }
 
-/// What stands around a name.
+/// What surrounds a name.
 #[derive(Arbitrary, Debug)]
 enum Around {
     Nothing,
@@ -123,7 +123,7 @@ fuzz_target!(|input: Input<'_>| {
     let whole = redaction.query(Excerpt::whole(&query)).into_owned();
     assert!(!whole.contains(SECRET), "{whole}");
 
-    // In URLs of headers, alone and beside others; in words.
+    // In URLs in headers, alone and next to others; in free text.
     let words = value.replace(char::is_whitespace, "");
     for (name, header) in [
         ("referer", format!("https://host/{padding}?{value}")),
@@ -140,7 +140,7 @@ fuzz_target!(|input: Input<'_>| {
         assert!(redacted.len() <= 4 * redactor.bytes(), "{name}: {} bytes", redacted.len());
     }
 
-    // In the path: as a segment, as a parameter of one, as user information.
+    // In the path: as a segment, as a segment's parameter, as user information.
     let name = input.name();
     for path in [
         format!("/{padding}/invite/{SECRET}{after}/x"),

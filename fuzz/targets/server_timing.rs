@@ -1,4 +1,4 @@
-//! Any header gives metrics within their bounds, with names that MongoDB can query.
+//! Any header yields metrics within their bounds, with names that MongoDB can query.
 #![no_main]
 
 use gatelog::compose::server_timing::{METRICS_MAX, NAME_BYTES_MAX, parse};

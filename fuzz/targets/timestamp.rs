@@ -1,5 +1,5 @@
-//! Any text reads as an instant of the years 1 to 9999 or does not; an instant's own text reads back, and sorts as the
-//! instant does.
+//! Any text either parses as an instant in the years 1 to 9999 or does not; an instant's own text
+//! round-trips, and sorts in the same order as the instants.
 #![no_main]
 
 use gatelog_record::Timestamp;

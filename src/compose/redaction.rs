@@ -1,7 +1,7 @@
 //! Keeps secrets out of the record. Applied to every value before the record is made.
 //!
-//! The work for one value is bounded regardless of its length: rules read no more than
-//! [`Redactor`] admits, each in linear time.
+//! The work per value is bounded regardless of its length: rules read no more than [`Redactor`]
+//! allows, each in linear time.
 
 mod assignments;
 mod excerpt;
@@ -147,7 +147,7 @@ impl Redaction {
         then(without_secrets, |text| self.path_parameters(path.with(text)))
     }
 
-    /// Masks assigned values within a segment, and segments that hide one behind encoding.
+    /// Masks assigned values within a segment, and whole segments that hide one behind encoding.
     fn path_parameters<'p>(&self, path: Excerpt<'p>) -> Cow<'p, str> {
         if !path.text.contains(['=', ':', '%']) {
             return Cow::Borrowed(path.text);
@@ -267,7 +267,7 @@ impl Redaction {
             return without_secrets;
         }
         then(without_secrets, |text| {
-            // A value that begins in an encoded word may go on in the next ones.
+            // A value that begins in an encoded word may continue in the next ones.
             let mut hidden = false;
             each(words.with(text), ends_word, |word| {
                 hidden |= word.text.contains('%') && self.hides_a_secret(word, Place::Words);

@@ -21,7 +21,7 @@ fn with<T>(worker: &Shared, act: impl FnOnce(&mut Worker) -> T) -> Option<T> {
     worker.try_borrow_mut().ok()?.as_mut().map(act)
 }
 
-/// A callout has been answered.
+/// Handles a callout response.
 pub(super) fn answered(worker: &Shared, token: u32) {
     let drained = with(worker, |worker| worker.answered(&Proxy, token));
     if drained == Some(true) {
@@ -29,7 +29,7 @@ pub(super) fn answered(worker: &Shared, token: u32) {
     }
 }
 
-/// Makes a worker take over the queue of another one whose configuration was replaced.
+/// Makes one worker take over the queue of another whose configuration was replaced.
 pub(super) fn inherit(heir: &Shared, from: &Shared) {
     with(heir, |heir| with(from, |from| heir.inherit(from, &Proxy)));
 }
@@ -48,7 +48,8 @@ impl Root {
 }
 
 impl Context for Root {
-    /// The configuration was replaced, or Envoy shuts down: returns whether nothing is left to send.
+    /// The configuration was replaced, or Envoy is shutting down: returns whether nothing is left
+    /// to send.
     fn on_done(&mut self) -> bool {
         with(&self.worker, |worker| worker.drain(&Proxy)).unwrap_or(true)
     }
@@ -82,8 +83,8 @@ impl RootContext for Root {
         }
     }
 
-    /// As an access logger (`envoy.access_loggers.wasm`): records what no filter of this module
-    /// has seen.
+    /// As an access logger (`envoy.access_loggers.wasm`): records exchanges that no filter of this
+    /// module has seen.
     fn on_log(&mut self) {
         let judged = [FILTER_STATE, FILTER_STATE_SEEN];
         if judged.iter().all(|name| Proxy.property(name).is_none()) {

@@ -1,12 +1,12 @@
 //! A guard in front of the SDK's dispatcher.
 //!
-//! The dispatcher panics on an unknown context, and when a context is created twice; on
-//! Envoy both have happened (proxy-wasm-rust-sdk#304), and a panic costs the VM with its queue. It
-//! also panics on the answer to a callout that it did not make, and all callouts are made by
-//! [`super::hostcalls`]. So every callback enters here first: invalid calls are ignored, the
-//! answers go to their worker, and everything else goes on to the SDK.
+//! The dispatcher panics on an unknown context, and when a context is created twice. Both have
+//! happened on Envoy (proxy-wasm-rust-sdk#304), and a panic costs the VM with its queue. The
+//! dispatcher also panics on the response to a callout that it did not make, and all callouts are
+//! made by [`super::hostcalls`]. So every callback enters here first: invalid calls are ignored,
+//! callout responses go to their worker, and everything else is passed on to the SDK.
 //!
-//! `gatelog-postlink` exports each `gatelog_on_…` as `proxy_on_…`. Source of the callbacks:
+//! `gatelog-postlink` exports each `gatelog_on_…` as `proxy_on_…`. Source for the callbacks:
 //! proxy-wasm/spec, `abi-versions/v0.2.1`.
 #![expect(unsafe_code, reason = "exported symbols")]
 #![expect(unreachable_pub, reason = "the host reaches them, by their names")]
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use super::contexts::{self, Shared, answered};
 
-/// The return value of the header callbacks. It is never anything else, so that no request waits.
+/// The return value of the header callbacks. It is always this, so that no request is paused.
 const CONTINUE: u32 = 0;
 
 /// What a context id refers to.
@@ -69,7 +69,7 @@ fn is_stream(id: u32) -> bool {
     known(id, |known| matches!(known, Known::Stream)).unwrap_or(false)
 }
 
-/// Makes a root context take over the queues of replaced ones.
+/// Makes a root context take over the queues of the replaced ones.
 fn inherit(root: u32) {
     KNOWN.with_borrow(|known| {
         let Some(Known::Root(heir)) = known.get(&root) else { return };
@@ -88,7 +88,7 @@ pub(super) fn register(id: u32, worker: Shared) {
     KNOWN.with_borrow_mut(|known| known.insert(id, Known::Root(worker)));
 }
 
-/// A context is created: a root if it has no parent, otherwise a stream of that root.
+/// A context was created: a root if it has no parent, otherwise a stream of that root.
 #[unsafe(no_mangle)]
 pub extern "C" fn gatelog_on_context_create(id: u32, parent: u32) {
     enter((), || {
@@ -102,7 +102,7 @@ pub extern "C" fn gatelog_on_context_create(id: u32, parent: u32) {
     });
 }
 
-/// A root context receives its configuration; returns whether it accepted it.
+/// A root context received its configuration; returns whether it accepted it.
 #[unsafe(no_mangle)]
 pub extern "C" fn gatelog_on_configure(root: u32, size: usize) -> bool {
     enter(false, || {
@@ -114,7 +114,7 @@ pub extern "C" fn gatelog_on_configure(root: u32, size: usize) -> bool {
     })
 }
 
-/// A root context's timer has fired.
+/// A root context's timer fired.
 #[unsafe(no_mangle)]
 pub extern "C" fn gatelog_on_tick(root: u32) {
     enter((), || {
@@ -124,7 +124,7 @@ pub extern "C" fn gatelog_on_tick(root: u32) {
     });
 }
 
-/// A callout of a root context has been answered. The SDK does not know about it.
+/// A callout of a root context received its response. The SDK does not know about it.
 #[unsafe(no_mangle)]
 pub extern "C" fn gatelog_on_http_call_response(
     root: u32,
@@ -144,7 +144,7 @@ pub extern "C" fn gatelog_on_http_call_response(
     });
 }
 
-/// The request's headers have arrived.
+/// The request's headers arrived.
 #[unsafe(no_mangle)]
 pub extern "C" fn gatelog_on_request_headers(stream: u32, headers: usize, end: u32) -> u32 {
     enter(CONTINUE, || {
@@ -155,7 +155,7 @@ pub extern "C" fn gatelog_on_request_headers(stream: u32, headers: usize, end: u
     })
 }
 
-/// The response's headers have arrived.
+/// The response's headers arrived.
 #[unsafe(no_mangle)]
 pub extern "C" fn gatelog_on_response_headers(stream: u32, headers: usize, end: u32) -> u32 {
     enter(CONTINUE, || {
@@ -166,7 +166,7 @@ pub extern "C" fn gatelog_on_response_headers(stream: u32, headers: usize, end: 
     })
 }
 
-/// An exchange is to be logged: on its stream or, in an access logger, on the root context.
+/// An exchange is ready to be logged: on its stream or, in an access logger, on the root context.
 #[unsafe(no_mangle)]
 pub extern "C" fn gatelog_on_log(id: u32) {
     enter((), || {
@@ -182,7 +182,7 @@ pub extern "C" fn gatelog_on_done(id: u32) -> bool {
     enter(true, || known(id, |_| ()).is_none() || sdk::proxy_on_done(id))
 }
 
-/// A context ends.
+/// A context has ended.
 #[unsafe(no_mangle)]
 pub extern "C" fn gatelog_on_delete(id: u32) {
     enter((), || {

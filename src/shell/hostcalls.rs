@@ -1,7 +1,7 @@
 //! The proxy as a [`Host`], over the raw hostcalls of proxy-wasm ABI 0.2.1.
 //!
-//! Every call works on bytes and checks every status; the SDK's own calls unwrap text and
-//! panic on unexpected statuses. Source: proxy-wasm/spec, `abi-versions/v0.2.1`.
+//! Every call works on bytes and checks every status; the SDK's own calls unwrap text and panic on
+//! unexpected statuses. Source: proxy-wasm/spec, `abi-versions/v0.2.1`.
 #![expect(unsafe_code, reason = "hostcalls are foreign functions over raw memory")]
 
 use std::ptr::{null_mut, slice_from_raw_parts_mut};
@@ -96,7 +96,7 @@ const CLOCK_MONOTONIC: u32 = 1;
 pub(super) struct Proxy;
 
 impl Proxy {
-    /// The plugin's configuration, at most `max` bytes of it.
+    /// The plugin's configuration, at most `max` bytes.
     pub(super) fn plugin_configuration(max: usize) -> Vec<u8> {
         // SAFETY: see `owned`.
         owned(|data, size| unsafe {
@@ -118,7 +118,7 @@ impl Host for Proxy {
         // SAFETY: the host writes one u64 where the pointer says.
         match unsafe { proxy_get_current_time_nanoseconds(&raw mut time) } {
             OK => time,
-            // WASI's clock comes from the same host by another path.
+            // WASI's clock reads the same host's clock by another path.
             _ => SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)),
@@ -136,7 +136,7 @@ impl Host for Proxy {
 
     fn random(&self, bytes: &mut [u8]) {
         if getrandom::fill(bytes).is_err() {
-            // Never seen. Ids then differ by time alone, so it is logged.
+            // Never observed. Ids would then differ by time alone, so it is logged.
             self.log(Severity::Error, "gatelog: the host gives no random bytes");
         }
     }
@@ -149,14 +149,14 @@ impl Host for Proxy {
     }
 
     fn header(&self, map: HeaderMap, name: &str) -> Option<Vec<u8>> {
-        // SAFETY: see `owned`; the name is read only.
+        // SAFETY: see `owned`; the name is only read.
         owned(|data, size| unsafe {
             proxy_get_header_map_value(map_type(map), name.as_ptr(), name.len(), data, size)
         })
     }
 
     fn set_header(&self, map: HeaderMap, name: &str, value: &[u8]) -> Result<(), Refused> {
-        // SAFETY: name and value are read only.
+        // SAFETY: name and value are only read.
         result(unsafe {
             proxy_replace_header_map_value(
                 map_type(map),
@@ -169,12 +169,12 @@ impl Host for Proxy {
     }
 
     fn remove_header(&self, map: HeaderMap, name: &str) -> Result<(), Refused> {
-        // SAFETY: the name is read only.
+        // SAFETY: the name is only read.
         result(unsafe { proxy_remove_header_map_value(map_type(map), name.as_ptr(), name.len()) })
     }
 
     fn property(&self, path: &str) -> Option<Vec<u8>> {
-        // SAFETY: see `owned`; the path is read only.
+        // SAFETY: see `owned`; the path is only read.
         owned(|data, size| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) })
     }
 
@@ -188,7 +188,7 @@ impl Host for Proxy {
     }
 
     fn set_filter_state(&self, name: &str, value: &[u8]) -> Result<(), Refused> {
-        // SAFETY: name and value are read only.
+        // SAFETY: name and value are only read.
         result(unsafe {
             proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len())
         })
@@ -199,7 +199,8 @@ impl Host for Proxy {
         let trailers = Headers::from_pairs::<&str, &str>(&[]).into_serialized();
         let timeout_ms = u32::try_from(callout.timeout_ms).unwrap_or(u32::MAX);
         let mut token = 0;
-        // SAFETY: all is read only but for one u32, which the host writes where the pointer says.
+        // SAFETY: everything is only read except one u32, which the host writes where the pointer
+        // says.
         result(unsafe {
             proxy_http_call(
                 callout.cluster.as_ptr(),
@@ -224,14 +225,14 @@ impl Host for Proxy {
             MetricKind::Histogram => MetricType::Histogram,
         };
         let mut handle = 0;
-        // SAFETY: the name is read only; the host writes one u32 where the pointer says.
+        // SAFETY: the name is only read; the host writes one u32 where the pointer says.
         let status =
             unsafe { proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut handle) };
         (status == OK).then_some(handle)
     }
 
     fn add_metric(&self, metric: u32, delta: i64) {
-        // SAFETY: takes numbers. A stat that the host refuses is not worth failing for.
+        // SAFETY: takes numbers. A metric that the host refuses is not worth failing for.
         let _ = unsafe { proxy_increment_metric(metric, delta) };
     }
 
@@ -246,7 +247,7 @@ impl Host for Proxy {
             Severity::Warn => LogLevel::Warn,
             Severity::Error => LogLevel::Error,
         };
-        // SAFETY: the line is read only. A failure to log has nowhere to be reported.
+        // SAFETY: the line is only read. There is nowhere to report a failure to log.
         let _ = unsafe { proxy_log(level as u32, line.as_ptr(), line.len()) };
     }
 
@@ -269,13 +270,13 @@ fn owned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8>> 
         return Some(Vec::new());
     }
     // SAFETY: `data` came from `proxy_on_memory_allocate(size)`, which leaks a `Box<[u8]>` of
-    // `size` bytes; nobody else owns it.
+    // `size` bytes; nothing else owns it.
     Some(unsafe { Box::from_raw(slice_from_raw_parts_mut(data, size)) }.into_vec())
 }
 
 /// Calls one of the host's foreign functions and returns its result.
 fn foreign(name: &str, argument: &[u8]) -> Option<Vec<u8>> {
-    // SAFETY: see `owned`; name and argument are read only.
+    // SAFETY: see `owned`; name and argument are only read.
     owned(|data, size| unsafe {
         proxy_call_foreign_function(
             name.as_ptr(),

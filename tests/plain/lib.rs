@@ -1,9 +1,9 @@
-//! A naive access logger that uses the SDK's calls directly, as a baseline for the benchmark:
-//! ids, the tenant's headers, fourteen properties, `json!`, and batches over a callout. Only
-//! `make bench` runs it, beside gatelog, under a load that it can handle.
+//! A naive access logger that uses the SDK's calls directly, as a baseline for the benchmark: ids,
+//! the tenant's headers, fourteen properties, `json!`, and batches sent in callouts. Only `make
+//! bench` runs it, next to gatelog, under a load that it can handle.
 //!
-//! It does less than gatelog: levels by status alone, no redaction, no sampling, no bound of a
-//! record or a value, no accounting, no retries, and a header that is not UTF-8 crashes it.
+//! It does less than gatelog: it sets levels by status alone, has no redaction, sampling, record or
+//! value limits, accounting or retries, and a header that is not UTF-8 crashes it.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -14,14 +14,14 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel};
 use serde_json::{Value, json};
 
-/// Where batches go.
+/// The cluster that batches are sent to.
 const CLUSTER: &str = "gatelog_collector";
 
-/// How often a batch leaves, and how many records it may have.
+/// How often a batch is sent, and how many records it may contain.
 const FLUSH: Duration = Duration::from_secs(1);
 const BATCH: usize = 1_000;
 
-/// Maximum number of waiting records; nothing else bounds them.
+/// Maximum number of queued records; nothing else bounds them.
 const WAITING: usize = 8_000;
 
 thread_local! {

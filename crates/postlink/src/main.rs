@@ -1,12 +1,12 @@
-//! `gatelog-postlink IN OUT`: the step of `make wasm` after the linker.
+//! `gatelog-postlink IN OUT`: the post-link step of `make wasm`.
 //!
-//! - The module exports the guard (`gatelog_on_…`) under the callbacks' own names
-//!   (`proxy_on_…`), in place of the SDK's dispatcher, which only the guard calls.
-//! - Callbacks that the filter does not act on are not exported: Envoy enters the VM for each one
-//!   that is there, for every chunk of a body, only to be told to go on.
-//! - Hostcalls that the SDK brings and the filter has no use for are cut off: the module does not
-//!   import them, so it cannot make them, whatever a client sends. In their place is a function that
-//!   answers [`UNIMPLEMENTED`].
+//! - The module exports the guard (`gatelog_on_…`) under the callbacks' own names (`proxy_on_…`),
+//!   replacing the SDK's dispatcher, which only the guard calls.
+//! - Callbacks that the filter does not use are not exported: Envoy enters the VM for every
+//!   exported callback, on every chunk of a body, only to be told to continue.
+//! - Hostcalls that the SDK pulls in but the filter does not use are removed: the module does not
+//!   import them, so it cannot make them, whatever a client sends. Each is replaced by a function
+//!   that returns [`UNIMPLEMENTED`].
 
 use std::fmt;
 use std::path::Path;
@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use walrus::{ImportKind, Module, ModuleConfig};
 
-/// The callbacks that the filter acts on, without their prefix.
+/// The callbacks that the filter uses, without their prefix.
 const CALLBACKS: [&str; 9] = [
     "context_create",
     "configure",
@@ -27,11 +27,11 @@ const CALLBACKS: [&str; 9] = [
     "delete",
 ];
 
-/// What a host needs beside the callbacks, to start the module and to hand it memory.
+/// What a host needs besides the callbacks, to start the module and to allocate memory in it.
 const KEPT: [&str; 4] =
     ["_initialize", "memory", "proxy_abi_version_0_2_1", "proxy_on_memory_allocate"];
 
-/// The hostcalls that the filter makes. WASI's are not listed: they reach nothing of Envoy's.
+/// The hostcalls that the filter makes. WASI's are not listed: they do not reach Envoy's state.
 const HOSTCALLS: [&str; 16] = [
     "proxy_call_foreign_function",
     "proxy_define_metric",
@@ -54,15 +54,15 @@ const HOSTCALLS: [&str; 16] = [
 /// The module that proxy-wasm's hostcalls are imported from.
 const ENVIRONMENT: &str = "env";
 
-/// What a hostcall that was cut off answers. Source: proxy-wasm/spec, `proxy_status_t`.
+/// The status that a removed hostcall returns. Source: proxy-wasm/spec, `proxy_status_t`.
 const UNIMPLEMENTED: i32 = 12;
 
-/// Why there is no finished module.
+/// Why the module could not be produced.
 #[derive(Debug)]
 enum PostlinkError {
     /// Reading, parsing or writing failed.
     Module { path: String, reason: String },
-    /// The linked module lacks an export.
+    /// The linked module lacks this export.
     Missing(String),
 }
 
@@ -108,14 +108,14 @@ fn finish(from: &Path, to: &Path) -> Result<(), PostlinkError> {
     module.emit_wasm_file(to).map_err(|error| failed(to, &error))
 }
 
-/// Puts the guard in the dispatcher's place.
+/// Replaces the dispatcher's exports with the guard's.
 fn export_the_guard(module: &mut Module) -> Result<(), PostlinkError> {
     for callback in CALLBACKS {
         let (guard, exported) = (format!("gatelog_on_{callback}"), format!("proxy_on_{callback}"));
         let function =
             module.exports.get_func(&guard).map_err(|_| PostlinkError::Missing(guard.clone()))?;
         module.exports.remove(&guard).map_err(|_| PostlinkError::Missing(guard))?;
-        // The SDK exports its own; a callback that it stops exporting is no trouble.
+        // The SDK exports its own; it does not matter if it stops exporting one.
         let _ = module.exports.remove(&exported);
         module.exports.add(&exported, function);
     }

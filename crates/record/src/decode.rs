@@ -32,7 +32,7 @@ use uuid::Uuid;
 use crate::limits::{DEPTH, RECORD_BYTES_MAX, VALUES};
 use crate::{Level, Timestamp};
 
-/// The bounds that a line must keep.
+/// The limits that a line must respect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecodeLimits {
     /// Maximum bytes of one line, without its line feed.
@@ -121,8 +121,8 @@ impl DecodeErrorKind {
     }
 }
 
-/// A line that is not a valid record. The text names places and types, never a value of the record, so
-/// that it is safe to log.
+/// A line that is not a valid record. The text names places and types, never a value of the record,
+/// so it is safe to log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecodeError {
     /// What is wrong.
@@ -183,7 +183,8 @@ pub fn decode_record(
     }
     let line = scan::scan(line, limits)?;
     let Plain(value) = serde_json::from_slice(&line).map_err(|error| {
-        // Only syntax errors are possible, because any JSON is a `Value`; their texts quote nothing.
+        // Only syntax errors are possible, because any JSON is a `Value`; their text quotes
+        // nothing.
         DecodeError::new(DecodeErrorKind::NotJson, format!("not JSON: {error}"))
     })?;
     shape::check(value, id_if_absent)

@@ -17,7 +17,7 @@ pub(crate) enum Kind {
     Bool,
     /// A whole number.
     Int,
-    /// A whole number from 0.
+    /// A whole number, 0 or greater.
     Count,
     /// Any number, kept as a double.
     Double,
@@ -33,15 +33,15 @@ pub(crate) enum Kind {
     Status,
     /// One of the five ids: a string, or a whole number that is converted to text.
     ContextId,
-    /// A number above 0.
+    /// A number greater than 0.
     Weight,
     /// A name of at most [`GATEWAY_BYTES`](crate::limits::GATEWAY_BYTES).
     Gateway,
-    /// A whole number from 1.
+    /// A whole number, 1 or greater.
     Seq,
-    /// An object of the keys described.
+    /// An object with the described keys.
     Object(&'static [Field]),
-    /// An object of any keys.
+    /// An object with any keys.
     Map,
 }
 

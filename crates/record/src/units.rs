@@ -1,6 +1,6 @@
-//! Durations and sizes as people write them: `250ms`, `1.5s`, `30d`, `64KiB`, `2GiB`. One grammar
-//! for the filter, the collector and their tools: a number with up to nine decimals, optional
-//! blanks, and a unit.
+//! Human-readable durations and sizes: `250ms`, `1.5s`, `30d`, `64KiB`, `2GiB`. One grammar for the
+//! filter, the collector and their tools: a number with up to nine decimals, optional blanks, and a
+//! unit.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Maximum decimals of a number: enough for nanoseconds.
 const DECIMALS: usize = 9;
 
-/// Nanoseconds per unit of time, the largest first. The first name of a unit is the one displayed.
+/// Nanoseconds per unit of time, largest first. The first name of each unit is the one displayed.
 const TIMES: [(&str, u64); 7] = [
     ("d", 86_400_000_000_000),
     ("h", 3_600_000_000_000),
@@ -19,7 +19,7 @@ const TIMES: [(&str, u64); 7] = [
     ("µs", 1_000),
 ];
 
-/// Bytes per unit of size, the largest first.
+/// Bytes per unit of size, largest first.
 const SIZES: [(&str, u64); 5] =
     [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
@@ -62,8 +62,8 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     scaled(number, factor, UnitError::Duration).map(Duration::from_nanos)
 }
 
-/// Reads a size with its unit, `B`, `KiB`, `MiB`, `GiB` or `TiB`; a bare number is in bytes. A
-/// fraction of a byte is cut off.
+/// Reads a size with its unit: `B`, `KiB`, `MiB`, `GiB` or `TiB`. A bare number is in bytes. A
+/// fraction of a byte is truncated.
 ///
 /// # Errors
 ///
@@ -75,7 +75,7 @@ pub fn parse_size(text: &str) -> Result<u64, UnitError> {
     scaled(number, factor, UnitError::Size)
 }
 
-/// A duration in the largest unit that states it exactly, down to microseconds.
+/// Formats a duration in the largest unit that represents it exactly, down to microseconds.
 pub fn show_duration(duration: Duration) -> String {
     let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     let exact = |(_, size): &&(&str, u64)| nanos >= *size && nanos.is_multiple_of(*size);
@@ -83,7 +83,7 @@ pub fn show_duration(duration: Duration) -> String {
     format!("{}{unit}", nanos.checked_div(size).unwrap_or(0))
 }
 
-/// A size in the largest unit that states it exactly.
+/// Formats a size in the largest unit that represents it exactly.
 pub fn show_size(bytes: u64) -> String {
     let exact = |(_, size): &&(&str, u64)| bytes >= *size && bytes.is_multiple_of(*size);
     let (unit, size) = SIZES.iter().find(exact).copied().unwrap_or(("B", 1));
@@ -100,7 +100,7 @@ fn split(text: &str) -> (&str, &str) {
     text.split_at_checked(end).map_or((text, ""), |(number, unit)| (number, unit.trim_start()))
 }
 
-/// A decimal number times a factor, exactly.
+/// Multiplies a decimal number by a factor, exactly.
 fn scaled(number: &str, factor: u64, form: UnitError) -> Result<u64, UnitError> {
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let (whole, fraction) = match number.split_once('.') {

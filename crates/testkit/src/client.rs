@@ -1,4 +1,4 @@
-//! A plain HTTP client that can send what a well-behaved one would not.
+//! A plain HTTP client that can also send what a well-behaved client would not.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Longest that one request may take.
+/// Timeout of one request.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Sends requests over kept-alive HTTP/1.1 connections.
@@ -25,7 +25,7 @@ pub struct Client {
     connections: Connections<HttpConnector, Body>,
 }
 
-/// A whole response.
+/// A complete response.
 #[derive(Clone, Debug)]
 pub struct Reply {
     /// Its status.
@@ -37,7 +37,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// A header as text; empty when it is absent or no text.
+    /// A header as text; empty if it is absent or not text.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
@@ -60,7 +60,7 @@ impl Default for Client {
 }
 
 impl Client {
-    /// `GET path` without further headers.
+    /// `GET path` without extra headers.
     pub async fn get(&self, address: SocketAddr, path: &str) -> Result<Reply> {
         self.send(address, Method::GET, path, &[], "").await
     }
@@ -96,7 +96,8 @@ impl Client {
     }
 }
 
-/// Writes `bytes` as they are and reads until the peer closes; closes by itself after `patience`.
+/// Writes `bytes` verbatim and reads until the peer closes; closes the connection itself after
+/// `patience`.
 pub async fn raw_exchange(
     address: SocketAddr,
     bytes: &[u8],
@@ -105,7 +106,7 @@ pub async fn raw_exchange(
     let mut connection = TcpStream::connect(address).await?;
     connection.write_all(bytes).await?;
     let mut answer = Vec::new();
-    // What came until the patience ended is the answer.
+    // Whatever arrived before the timeout is the response.
     drop(timeout(patience, connection.read_to_end(&mut answer)).await);
     Ok(answer)
 }

@@ -1,4 +1,4 @@
-//! The collector as it ships: the binary, as a process.
+//! The shipped collector: the binary, running as a process.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -13,13 +13,13 @@ use tempfile::TempDir;
 use crate::process::{Process, bound_command};
 use crate::{Client, Database, Reply, eventually, paths};
 
-/// How long the collector may take to listen, and to end.
+/// Timeout for the collector to start listening and to exit.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How a collector is started.
+/// Options for starting a collector.
 #[derive(Clone, Debug, Default)]
 pub struct CollectorOptions {
-    /// Environment variables beyond the database, the spool and the address.
+    /// Environment variables in addition to those for the database, the spool and the address.
     pub environment: Vec<(String, String)>,
 }
 
@@ -30,47 +30,47 @@ pub struct Collector {
     address: SocketAddr,
     database: Database,
     options: CollectorOptions,
-    // After the process: removed when it has ended.
+    // Declared after the process: removed once it has exited.
     directory: TempDir,
 }
 
 impl Collector {
-    /// Starts one with an empty spool that writes into `database`.
+    /// Starts a collector with an empty spool that writes to `database`.
     pub async fn start(database: &Database, options: CollectorOptions) -> Result<Self> {
         let directory = TempDir::new()?;
         let (process, address) = launch(&directory, database, &options, "127.0.0.1:0").await?;
         Ok(Self { process, address, database: database.clone(), options, directory })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its process: to stop, continue or inspect it.
+    /// Its process, to stop, resume or inspect it.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }
 
-    /// Where its spool lies.
+    /// The directory of its spool.
     pub fn spool(&self) -> PathBuf {
         self.directory.path().join("spool")
     }
 
-    /// SIGTERM; an error unless it ends by itself with 0.
+    /// Sends SIGTERM; returns an error unless it exits by itself with status 0.
     pub fn stop(&mut self) -> Result<()> {
         let ended = self.process.terminate(PATIENCE)?;
         ensure!(ended.success(), "the collector ended with {ended}:\n{}", self.process.stderr());
         Ok(())
     }
 
-    /// SIGKILL.
+    /// Sends SIGKILL.
     pub fn kill(&mut self) -> Result<()> {
         self.process.kill()
     }
 
-    /// Starts it again after [`stop`](Self::stop) or [`kill`](Self::kill): the same address, spool
-    /// and database.
+    /// Starts it again after [`stop`](Self::stop) or [`kill`](Self::kill), with the same address,
+    /// spool and database.
     pub async fn restart(&mut self) -> Result<()> {
         let address = self.address.to_string();
         let (process, _) = launch(&self.directory, &self.database, &self.options, &address).await?;
@@ -78,7 +78,7 @@ impl Collector {
         Ok(())
     }
 
-    /// `GET path` of its own interface.
+    /// `GET path` on its HTTP interface.
     pub async fn get(&self, path: &str) -> Result<Reply> {
         Client::default().get(self.address, path).await
     }
@@ -88,7 +88,7 @@ impl Collector {
         self.get("/v1/accounting").await?.json()
     }
 
-    /// Another of its commands (`trace`, `replay`, …) with the same environment, not started yet.
+    /// Another of its commands (`trace`, `replay`, …) with the same environment, not yet started.
     pub fn command(&self, arguments: &[&str]) -> Result<Command> {
         let mut command = Command::new(paths::collector()?);
         configure(&mut command, &self.directory, &self.database, &self.options);

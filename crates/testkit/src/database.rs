@@ -1,4 +1,5 @@
-//! A database of the test's own, on a server that the test process shares, or on `MONGODB_URI`.
+//! A separate database for each test, on a server that the test process shares, or on
+//! `MONGODB_URI`.
 
 use std::env;
 use std::path::Path;
@@ -18,14 +19,15 @@ use crate::paths;
 use crate::process::{Process, bound_command};
 use crate::{Signal, eventually};
 
-/// How long a server may take to say where it listens.
+/// Timeout for a server to report the address that it listens on.
 const START: Duration = Duration::from_secs(30);
 
-/// Memory of a server's cache. The server that tests share keeps everything in it, and refuses
-/// inserts once it is full: a test that stores some tens of thousands of records needs its own.
+/// Cache size of a server. The server that tests share keeps everything in its cache and refuses
+/// inserts once it is full: a test that stores tens of thousands of records needs a separate
+/// server.
 const CACHE: &str = "256M";
 
-/// What a server prints once it listens, before its `host:port`.
+/// What a server prints before its `host:port` once it is listening.
 const LISTENING: &str = "listening on ";
 
 /// A MongoDB-compatible server.
@@ -33,18 +35,18 @@ const LISTENING: &str = "listening on ";
 pub struct DatabaseServer {
     process: Process,
     address: String,
-    // After the process: removed when it has ended.
+    // Declared after the process: removed once it has exited.
     _directory: Option<TempDir>,
 }
 
 impl DatabaseServer {
-    /// Starts one on a port of its own, for one test alone: it may be stopped and killed. Its fail
+    /// Starts one on a free port, exclusive to one test, which may stop and kill it. Its fail
     /// points can be set (`configureFailPoint`).
     pub async fn start() -> Result<Self> {
         Self::start_caching(CACHE).await
     }
 
-    /// As [`start`](Self::start), with so much memory for its cache, such as "4G".
+    /// Like [`start`](Self::start), with the given cache size, for example "4G".
     pub async fn start_caching(size: &str) -> Result<Self> {
         let directory = TempDir::new()?;
         let storage = directory.path().join("data");
@@ -57,7 +59,7 @@ impl DatabaseServer {
         Self::start_with(directory, storage, &[]).await
     }
 
-    /// As [`start_in`](Self::start_in), with further options of the server's command line.
+    /// Like [`start_in`](Self::start_in), with additional command-line options for the server.
     pub async fn start_with(directory: &Path, storage: &Path, options: &[&str]) -> Result<Self> {
         let (process, address) = launch(directory, storage, CACHE, options).await?;
         Ok(Self { process, address, _directory: None })
@@ -68,17 +70,17 @@ impl DatabaseServer {
         format!("mongodb://{}/", self.address)
     }
 
-    /// The server's process: to stop, continue or kill it.
+    /// The server's process, to stop, resume or kill it.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }
 
-    /// SIGSTOP: connections stay open, nothing is answered.
+    /// Sends SIGSTOP: connections stay open, but nothing is answered.
     pub fn freeze(&mut self) -> Result<()> {
         self.process.signal(Signal::STOP)
     }
 
-    /// SIGCONT after [`freeze`](Self::freeze).
+    /// Sends SIGCONT after [`freeze`](Self::freeze).
     pub fn thaw(&mut self) -> Result<()> {
         self.process.signal(Signal::CONT)
     }
@@ -105,10 +107,10 @@ async fn launch(
     Ok((process, address))
 }
 
-/// The server that all tests of this process share; ended by the kernel with the process.
+/// The server that all tests of this process share; the kernel kills it when the process ends.
 static SHARED: OnceCell<DatabaseServer> = OnceCell::const_new();
 
-/// One database, empty at first.
+/// One database, initially empty.
 #[derive(Clone, Debug)]
 pub struct Database {
     uri: String,
@@ -117,7 +119,7 @@ pub struct Database {
     _cleanup: Option<Arc<Cleanup>>,
 }
 
-/// Removes the database from a server that outlives the tests.
+/// Drops the database on a server that outlives the tests.
 #[derive(Debug)]
 struct Cleanup {
     uri: String,
@@ -127,7 +129,7 @@ struct Cleanup {
 impl Drop for Cleanup {
     fn drop(&mut self) {
         let (uri, name) = (self.uri.clone(), self.name.clone());
-        // A runtime of its own: the test's may be the one that is ending.
+        // A separate runtime: the test's may be shutting down.
         let dropping = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime
@@ -146,7 +148,7 @@ async fn connect(uri: &str) -> Result<Client> {
 }
 
 impl Database {
-    /// A fresh database on `MONGODB_URI`, else on the server that this process shares.
+    /// A fresh database on `MONGODB_URI`, or else on the server that this process shares.
     pub async fn fresh() -> Result<Self> {
         let name = format!("gatelog_test_{}", Uuid::new_v4().simple());
         if let Ok(uri) = env::var("MONGODB_URI") {
@@ -155,8 +157,8 @@ impl Database {
         }
         let server = SHARED
             .get_or_try_init(async || {
-                // `:memory:` is a directory that the server removes when it ends. The log's is
-                // removed at once: nobody would be there to do it at the end.
+                // `:memory:` is a directory that the server removes when it exits. The log's
+                // directory is removed at once, because nothing would remove it at the end.
                 let directory = TempDir::new()?;
                 DatabaseServer::start_in(directory.path(), Path::new(":memory:")).await
             })
@@ -185,12 +187,12 @@ impl Database {
         self.client.database(&self.name).collection(name)
     }
 
-    /// How many documents of a collection match.
+    /// The number of documents in a collection that match.
     pub async fn count(&self, collection: &str, filter: Document) -> Result<u64> {
         Ok(self.collection(collection).count_documents(filter).await?)
     }
 
-    /// The documents of a collection that match, oldest first.
+    /// The documents in a collection that match, oldest first.
     pub async fn find(&self, collection: &str, filter: Document) -> Result<Vec<Document>> {
         let mut cursor =
             self.collection(collection).find(filter).sort(doc! { "timestamp": 1 }).await?;
@@ -201,7 +203,7 @@ impl Database {
         Ok(found)
     }
 
-    /// Runs a command as a driver or a shell sends it.
+    /// Runs a command as a driver or a shell would send it.
     pub async fn command(&self, command: Document) -> Result<Document> {
         Ok(self.client.database(&self.name).run_command(command).await?)
     }

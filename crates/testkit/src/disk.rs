@@ -1,6 +1,5 @@
-//! A small disk of a test's own, real to the program that writes on it: it can be full, and it can
-//! turn read-only as a disk does that fails. Mounting needs root, or a user namespace in which one
-//! is: `scripts/chaos.sh` makes one.
+//! A small real disk for one test: it can fill up, and it can turn read-only as a failing disk
+//! does. Mounting needs root, or a user namespace with root: `scripts/chaos.sh` creates one.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -10,18 +9,18 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
-/// What lies under the mount point.
+/// What backs the mount point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiskKind {
-    /// A tmpfs of so many bytes.
+    /// A tmpfs of this many bytes.
     Memory(u64),
-    /// An ext4 file system of so many bytes in a file, mounted with `errors=remount-ro`. Needs root
-    /// and loop devices. It has no journal: between a journal's abort and the moment when the file
-    /// system is read-only, Linux 6.18 confirms an `fdatasync` of what is lost then.
+    /// An ext4 file system of this many bytes in a file, mounted with `errors=remount-ro`. Needs
+    /// root and loop devices. It has no journal: between a journal's abort and the moment when the
+    /// file system turns read-only, Linux 6.18 confirms an `fdatasync` of data that is then lost.
     Ext4(u64),
 }
 
-/// A mounted disk. Nothing on it may be open any more when it is dropped.
+/// A mounted disk. No file on it may be open when it is dropped.
 #[derive(Debug)]
 pub struct Disk {
     kind: DiskKind,
@@ -30,13 +29,13 @@ pub struct Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // A mount that is gone is no fault here.
+        // It is fine if the mount is already gone.
         drop(run("umount", &["-l".as_ref(), self.path().as_os_str()]));
     }
 }
 
 impl Disk {
-    /// Makes and mounts one.
+    /// Creates and mounts a disk.
     pub fn mount(kind: DiskKind) -> Result<Self> {
         let directory = TempDir::new()?;
         let disk = Self { kind, directory };
@@ -58,12 +57,12 @@ impl Disk {
         Ok(disk)
     }
 
-    /// Where it is mounted.
+    /// The mount point.
     pub fn path(&self) -> PathBuf {
         self.directory.path().join("disk")
     }
 
-    /// Writes a file until no more than `leaving` bytes are free.
+    /// Writes a file until at most `leaving` bytes are free.
     pub fn fill(&self, leaving: u64) -> Result<()> {
         let mut ballast = File::create(self.ballast())?;
         let mut piece = vec![0xa5; 64 << 10];
@@ -89,8 +88,8 @@ impl Disk {
         fs::remove_file(self.ballast()).context("freeing a disk")
     }
 
-    /// The file system meets an error, and turns read-only under the programs that have files open
-    /// for writing: what a failing disk does, and what `mount -o remount,ro` refuses to.
+    /// Makes the file system hit an error and turn read-only while programs have files open for
+    /// writing: this is what a failing disk does, and what `mount -o remount,ro` refuses to do.
     pub fn fail(&self) -> Result<()> {
         ensure!(matches!(self.kind, DiskKind::Ext4(_)), "only an ext4 disk can fail");
         let device = output("findmnt", &["-n", "-o", "SOURCE", "--target"], &self.path())?;
@@ -103,11 +102,11 @@ impl Disk {
         }
     }
 
-    /// Checks and mounts it again, as after [`fail`](Self::fail) an operator must. Nothing on it may
-    /// be open.
+    /// Checks and remounts it, as an operator must after [`fail`](Self::fail). No file on it may be
+    /// open.
     pub fn mend(&self) -> Result<()> {
         run("umount", &[self.path().as_os_str()])?;
-        // 0: sound; 1: mended.
+        // 0: clean; 1: errors corrected.
         let checked = Command::new("e2fsck").arg("-fy").arg(self.image()).output()?;
         ensure!(matches!(checked.status.code(), Some(0 | 1)), "e2fsck: {}", checked.status);
         self.mount_image()

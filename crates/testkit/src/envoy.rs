@@ -1,4 +1,4 @@
-//! A real Envoy as a process.
+//! A real Envoy, running as a process.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,32 +14,32 @@ use tempfile::TempDir;
 use crate::process::{Process, bound_command};
 use crate::{Client, EnvoyConfig, Journal, eventually, paths};
 
-/// How long Envoy may take to listen, to apply an update, and to end.
+/// Timeout for Envoy to start listening, to apply an update, and to exit.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How an Envoy is started.
+/// Options for starting an Envoy.
 #[derive(Clone, Debug)]
 pub struct EnvoyOptions {
-    /// What it runs. The addresses of its listener and of its administration interface are replaced
-    /// by ports that the system chooses, unless `keep_address`.
+    /// The configuration. The addresses of its listener and its admin interface are replaced with
+    /// ports that the system chooses, unless `keep_address` is set.
     pub config: EnvoyConfig,
-    /// Whether the listener's address stands as configured.
+    /// Whether to keep the listener's configured address.
     pub keep_address: bool,
-    /// Worker threads, each with a VM of its own.
+    /// Worker threads, each with its own VM.
     pub concurrency: u32,
-    /// Whether listeners come from a file that can be replaced: [`Envoy::replace_listeners`].
+    /// Whether to read listeners from a file that can be replaced: [`Envoy::replace_listeners`].
     pub watch_listeners: bool,
-    /// How often Envoy writes out its access log, in milliseconds: a test should not wait for the
+    /// Flush interval of Envoy's access log, in milliseconds: a test should not wait for the
     /// default of ten seconds.
     pub flush_milliseconds: u32,
     /// Environment variables.
     pub environment: Vec<(String, String)>,
-    /// Further arguments.
+    /// Additional command-line arguments.
     pub arguments: Vec<String>,
 }
 
 impl EnvoyOptions {
-    /// One worker, nothing out of the ordinary.
+    /// One worker, all options at their defaults.
     pub fn new(config: EnvoyConfig) -> Self {
         Self {
             config,
@@ -60,12 +60,12 @@ pub struct Envoy {
     admin: SocketAddr,
     address: SocketAddr,
     client: Client,
-    /// As configured: a port of 0 stays 0 in updates, or Envoy would take the listener for another
-    /// one and close the connections that wait to be accepted.
+    /// As configured: a port of 0 stays 0 in updates, otherwise Envoy would treat the listener as a
+    /// different one and close the connections that are waiting to be accepted.
     configured: Option<SocketAddr>,
     listeners: PathBuf,
     version: u64,
-    // After the process: removed when it has ended.
+    // Declared after the process: removed once it has exited.
     _directory: TempDir,
 }
 
@@ -73,7 +73,7 @@ fn any_port() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
-/// Where a listener listens, as the administration interface tells it.
+/// A listener's address, as reported by the admin interface.
 fn socket_address(status: &Value) -> Result<SocketAddr> {
     let at = status.pointer("/local_address/socket_address").context("no address yet")?;
     let ip = at.get("address").and_then(Value::as_str).context("no address")?;
@@ -82,7 +82,7 @@ fn socket_address(status: &Value) -> Result<SocketAddr> {
 }
 
 impl Envoy {
-    /// Starts Envoy and waits until it serves.
+    /// Starts Envoy and waits until it serves traffic.
     pub async fn start(options: EnvoyOptions) -> Result<Self> {
         let EnvoyOptions { mut config, concurrency, watch_listeners, .. } = options;
         let directory = TempDir::new()?;
@@ -132,12 +132,12 @@ impl Envoy {
         })
     }
 
-    /// Where its first listener listens.
+    /// The address of its first listener.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where its listener of this name listens.
+    /// The address of the listener with this name.
     pub async fn address_of(&self, listener: &str) -> Result<SocketAddr> {
         let listening = self.client.get(self.admin, "/listeners?format=json").await?.json()?;
         let statuses = listening.get("listener_statuses").and_then(Value::as_array);
@@ -148,7 +148,7 @@ impl Envoy {
         socket_address(own.with_context(|| format!("no listener \"{listener}\""))?)
     }
 
-    /// Where its administration interface listens.
+    /// The address of its admin interface.
     pub fn admin(&self) -> SocketAddr {
         self.admin
     }
@@ -161,7 +161,7 @@ impl Envoy {
         Ok(version.split('/').nth(1).context("no release in the version")?.to_owned())
     }
 
-    /// Its process: to stop, continue, kill or inspect it.
+    /// Its process, to stop, resume, kill or inspect it.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }
@@ -183,7 +183,7 @@ impl Envoy {
         Ok(pairs.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect())
     }
 
-    /// How often a VM of the filter had to be made anew.
+    /// The number of times that a VM of the filter had to be recreated.
     pub async fn reloads(&self) -> Result<u64> {
         let stats = self.stats("vm_reload").await?;
         Ok(stats
@@ -193,16 +193,16 @@ impl Envoy {
             .sum())
     }
 
-    /// `POST path` of the administration interface.
+    /// `POST path` on the admin interface.
     pub async fn administer(&self, path: &str) -> Result<()> {
         let reply = self.client.send(self.admin, Method::POST, path, &[], "").await?;
         ensure!(reply.status.is_success(), "POST {path}: {}: {}", reply.status, reply.text());
         Ok(())
     }
 
-    /// Puts the listeners of `config` in the place of the running ones and waits until Envoy took or
-    /// refused them. An error is Envoy's refusal. Needs `watch_listeners`. The listener keeps its
-    /// address, whatever `config` says.
+    /// Replaces the running listeners with those of `config` and waits until Envoy has accepted or
+    /// rejected them. An error is Envoy's rejection. Needs `watch_listeners`. The listener keeps
+    /// its address, whatever `config` says.
     pub async fn replace_listeners(&mut self, config: &EnvoyConfig) -> Result<()> {
         ensure!(self.listeners.exists(), "started without watch_listeners");
         let mut config = config.clone();
@@ -211,7 +211,7 @@ impl Envoy {
         }
         self.version += 1;
         let before = self.refusals().await?;
-        // Envoy watches for a move into place.
+        // Envoy watches for files moved into place.
         let next = self.listeners.with_extension("next");
         fs::write(&next, config.listeners(self.version)?.to_string())?;
         fs::rename(&next, &self.listeners)?;
@@ -230,7 +230,7 @@ impl Envoy {
         Ok(())
     }
 
-    /// How many updates of the listeners Envoy did not take.
+    /// The number of listener updates that Envoy rejected.
     async fn refusals(&self) -> Result<u64> {
         let stats = self.stats("listener_manager.lds.update").await?;
         let refused = ["update_rejected", "update_failure"];
@@ -249,7 +249,7 @@ mod tests {
     use super::*;
     use crate::SampleService;
 
-    /// The shipped configuration without the filter: what is tested here is the harness.
+    /// The shipped configuration without the filter: these tests cover the harness itself.
     async fn plain() -> (Envoy, EnvoyConfig, SampleService) {
         let service = SampleService::echo().await.unwrap();
         let mut config = EnvoyConfig::shipped().unwrap();

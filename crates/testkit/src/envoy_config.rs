@@ -1,5 +1,5 @@
-//! A configuration of Envoy: one of the files that ship, edited in the few places that a test has
-//! to change. Every edit names a place that must exist, so a test cannot drift from the file.
+//! An Envoy configuration: one of the shipped files, edited in the few places that a test must
+//! change. Every edit names a place that must exist, so a test cannot drift from the file.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -17,13 +17,13 @@ const CLUSTERS: &str = "/static_resources/clusters";
 const ENDPOINT: &str =
     "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
 
-/// A configuration, as JSON: Envoy reads that as well as YAML.
+/// A configuration as JSON: Envoy reads it as well as YAML.
 #[derive(Clone, Debug)]
 pub struct EnvoyConfig {
     root: Value,
 }
 
-/// Every document of a YAML file of the checkout.
+/// All documents of a YAML file in the repository.
 pub fn yaml_documents(path: &str) -> Result<Vec<Value>> {
     let text = fs::read_to_string(paths::root().join(path)).with_context(|| path.to_owned())?;
     serde_saphyr::from_multiple(&text).with_context(|| path.to_owned())
@@ -44,19 +44,19 @@ fn named<'a>(list: &'a mut Value, name: &str) -> Result<&'a mut Value> {
 }
 
 impl EnvoyConfig {
-    /// `envoy/envoy.yaml`, as it ships.
+    /// The shipped `envoy/envoy.yaml`.
     pub fn shipped() -> Result<Self> {
         Self::file("envoy/envoy.yaml")
     }
 
-    /// Another file of the checkout, by its path there.
+    /// Another file in the repository, by its relative path.
     pub fn file(path: &str) -> Result<Self> {
         let [root] = <[Value; 1]>::try_from(yaml_documents(path)?)
             .map_err(|documents| anyhow!("{path} holds {} documents", documents.len()))?;
         Ok(Self { root })
     }
 
-    /// The place at a JSON pointer.
+    /// The value at a JSON pointer.
     pub fn at(&mut self, pointer: &str) -> Result<&mut Value> {
         place(&mut self.root, pointer)
     }
@@ -66,7 +66,7 @@ impl EnvoyConfig {
         self.at(MANAGER)
     }
 
-    /// Its HTTP filter of this name.
+    /// Its HTTP filter with this name.
     pub fn http_filter(&mut self, name: &str) -> Result<&mut Value> {
         named(self.at(&format!("{MANAGER}/http_filters"))?, name)
     }
@@ -82,32 +82,32 @@ impl EnvoyConfig {
         self.at(&routes)?.as_array_mut().context("not a list")
     }
 
-    /// Where the first listener listens.
+    /// Sets the address of the first listener.
     pub fn listen_on(&mut self, address: SocketAddr) -> Result<()> {
         *self.at(&format!("{LISTENER}/address/socket_address"))? = socket_address(address);
         Ok(())
     }
 
-    /// Where the administration interface listens.
+    /// Sets the address of the admin interface.
     pub fn admin_on(&mut self, address: SocketAddr) -> Result<()> {
         *self.at("/admin/address/socket_address")? = socket_address(address);
         Ok(())
     }
 
-    /// The node's id: `source.gateway` of every record.
+    /// Sets the node's id: `source.gateway` of every record.
     pub fn node_id(&mut self, id: &str) -> Result<()> {
         *self.at("/node/id")? = id.into();
         Ok(())
     }
 
-    /// The only endpoint of a cluster.
+    /// Sets the only endpoint of a cluster.
     pub fn cluster_at(&mut self, name: &str, address: SocketAddr) -> Result<()> {
         let cluster = named(self.at(CLUSTERS)?, name)?;
         *place(cluster, ENDPOINT)? = socket_address(address);
         Ok(())
     }
 
-    /// One more endpoint of a cluster.
+    /// Adds an endpoint to a cluster.
     pub fn add_endpoint(&mut self, name: &str, address: SocketAddr) -> Result<()> {
         let cluster = named(self.at(CLUSTERS)?, name)?;
         let endpoints = place(cluster, "/load_assignment/endpoints/0/lb_endpoints")?;
@@ -118,8 +118,8 @@ impl EnvoyConfig {
         Ok(())
     }
 
-    /// The only endpoint of a cluster is a name, `NAME.test`, that this name server is asked for
-    /// every second.
+    /// Makes the only endpoint of a cluster a name, `NAME.test`, that is resolved with this name
+    /// server every second.
     pub fn cluster_named(&mut self, name: &str, port: u16, server: SocketAddr) -> Result<()> {
         const RESOLVER: &str = "type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig";
         let cluster = named(self.at(CLUSTERS)?, name)?;
@@ -143,12 +143,12 @@ impl EnvoyConfig {
         Ok(())
     }
 
-    /// A cluster, to be changed.
+    /// A cluster, for changes.
     pub fn cluster(&mut self, name: &str) -> Result<&mut Value> {
         named(self.at(CLUSTERS)?, name)
     }
 
-    /// One more cluster with one endpoint.
+    /// Adds a cluster with one endpoint.
     pub fn add_cluster(&mut self, name: &str, address: SocketAddr) -> Result<()> {
         let cluster = json!({
             "name": name, "type": "STATIC", "connect_timeout": "1s",
@@ -160,8 +160,8 @@ impl EnvoyConfig {
         Ok(())
     }
 
-    /// One more listener, on a port that the system chooses: the first one without its first HTTP
-    /// filter and its access log. What Envoy does by itself can be seen there.
+    /// Adds a listener, on a port that the system chooses: the first one without its first HTTP
+    /// filter and its access log. It shows what Envoy does by itself.
     pub fn add_bare_listener(&mut self, name: &str) -> Result<()> {
         let mut bare = self.at(LISTENER)?.clone();
         let manager = MANAGER.strip_prefix(LISTENER).unwrap_or_default();
@@ -174,7 +174,7 @@ impl EnvoyConfig {
         Ok(())
     }
 
-    /// The file that holds the filter.
+    /// Sets the filter's module file.
     pub fn filter_at(&mut self, wasm: &Path) -> Result<()> {
         let filter = self.http_filter("gatelog")?;
         let file = place(filter, "/typed_config/config/vm_config/code/local/filename")?;
@@ -182,18 +182,18 @@ impl EnvoyConfig {
         Ok(())
     }
 
-    /// The filter is the one that `make wasm` made, or `GATELOG_WASM`.
+    /// Uses the filter built by `make wasm`, or `GATELOG_WASM`.
     pub fn built_filter(&mut self) -> Result<()> {
         self.filter_at(&paths::filter()?)
     }
 
-    /// The filter's own configuration, as the text that Envoy hands to it.
+    /// The filter's own configuration, as the text that Envoy passes to it.
     pub fn filter_text(&mut self) -> Result<&mut Value> {
         place(self.http_filter("gatelog")?, "/typed_config/config/configuration/value")
     }
 
-    /// Sets keys of the filter's own configuration, each by its JSON pointer. A missing last key is
-    /// added; whatever leads there is made.
+    /// Sets keys of the filter's own configuration, each by its JSON pointer. Missing keys are
+    /// added, including those along the path.
     pub fn filter_options(&mut self, options: &[(&str, Value)]) -> Result<()> {
         let text = self.filter_text()?;
         let mut settings: Value = serde_json::from_str(text.as_str().context("not a text")?)?;
@@ -210,13 +210,13 @@ impl EnvoyConfig {
         Ok(())
     }
 
-    /// The whole as JSON text.
+    /// The whole configuration as JSON text.
     pub(crate) fn to_json(&self) -> Result<String> {
         Ok(serde_json::to_string_pretty(&self.root)?)
     }
 
-    /// Splits the listeners off into a discovery response, for a file that Envoy watches. What is
-    /// left reads them from `path`.
+    /// Moves the listeners into a discovery response, for a file that Envoy watches. The returned
+    /// configuration reads them from `path`.
     pub(crate) fn with_listeners_at(&self, path: &Path) -> Result<Self> {
         let mut rest = self.clone();
         let resources = rest.at("/static_resources")?.as_object_mut().context("not an object")?;

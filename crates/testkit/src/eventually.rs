@@ -5,10 +5,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::time::{Instant, sleep};
 
-/// How often a condition is looked at.
+/// Interval between checks of a condition.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A failure that no waiting mends, such as the end of the process that is waited for.
+/// A failure that waiting cannot fix, for example when the awaited process has exited.
 #[derive(Debug)]
 pub struct Hopeless(pub String);
 
@@ -20,8 +20,8 @@ impl fmt::Display for Hopeless {
 
 impl Error for Hopeless {}
 
-/// Repeats `probe` until it succeeds. After `within` the last reason why it did not is the error;
-/// at once when it is [`Hopeless`].
+/// Repeats `probe` until it succeeds. If it has not after `within`, returns its last error; returns
+/// at once if the error is [`Hopeless`].
 pub async fn eventually<T>(
     what: &str,
     within: Duration,

@@ -1,4 +1,4 @@
-//! A TCP proxy that does to connections what networks and sick servers do.
+//! A TCP proxy that injects the faults of networks and failing servers.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,26 +13,26 @@ use tokio::time::sleep;
 /// What happens to connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing: bytes pass.
+    /// Nothing: bytes pass through.
     #[default]
     None,
-    /// They are closed at once.
+    /// They are closed immediately.
     Cut,
-    /// They are taken, and nothing ever comes back.
+    /// They are accepted, but nothing is ever sent back.
     Silent,
-    /// Every piece of bytes takes so much longer, each way.
+    /// Every chunk is delayed by this much, in each direction.
     Delay(Duration),
-    /// At most so many bytes a second pass, each way.
+    /// At most this many bytes per second pass, in each direction.
     Throttle(usize),
-    /// They are closed after so many bytes from the server.
+    /// They are closed after this many bytes from the server.
     ClosedAfter(usize),
-    /// Once a request has begun they get these bytes as their answer, and are closed.
+    /// Once a request has begun, these bytes are sent as the response and the connection is closed.
     Answer(Vec<u8>),
-    /// The same, and are reset (TCP RST) instead of closed.
+    /// The same, but the connection is reset (TCP RST) instead of closed.
     Reset(Vec<u8>),
-    /// What the server sends takes so much longer.
+    /// What the server sends is delayed by this much.
     LateAnswer(Duration),
-    /// What the server sends comes byte by byte, with so long a pause after each.
+    /// What the server sends arrives byte by byte, with this pause after each.
     Dribble(Duration),
 }
 
@@ -42,7 +42,7 @@ struct Setting {
     fault: Fault,
 }
 
-/// The proxy, as long as this value lives.
+/// The proxy; it runs until this value is dropped.
 #[derive(Debug)]
 pub struct FaultProxy {
     address: SocketAddr,
@@ -57,7 +57,7 @@ impl Drop for FaultProxy {
 }
 
 impl FaultProxy {
-    /// One that passes everything on to `target`.
+    /// Starts a proxy that passes everything on to `target`.
     pub async fn start(target: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
@@ -67,7 +67,7 @@ impl FaultProxy {
                 let mut watched = watched.clone();
                 tokio::spawn(async move {
                     let setting = watched.borrow_and_update().clone();
-                    // A change ends the connections that live under the former setting.
+                    // A change closes the connections made under the previous setting.
                     tokio::select! {
                         _ = watched.changed() => {}
                         _ = pass(client, setting) => {}
@@ -78,17 +78,17 @@ impl FaultProxy {
         Ok(Self { address, setting, server })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// From now on this happens; connections that exist are closed.
+    /// Injects this fault from now on; existing connections are closed.
     pub fn fault(&self, fault: Fault) {
         self.setting.send_modify(|setting| setting.fault = fault);
     }
 
-    /// From now on connections lead there; those that exist are closed.
+    /// Forwards connections to this target from now on; existing connections are closed.
     pub fn lead_to(&self, target: SocketAddr) {
         self.setting.send_modify(|setting| setting.target = target);
     }
@@ -105,7 +105,7 @@ async fn pass(mut client: TcpStream, setting: Setting) -> Result<()> {
         Fault::Answer(answer) => answer_with(&mut client, &answer).await,
         Fault::Reset(answer) => {
             answer_with(&mut client, &answer).await?;
-            // What was written must have left before the reset takes it away.
+            // The written bytes must have left before the reset discards them.
             sleep(Duration::from_millis(20)).await;
             client.set_zero_linger()?;
             Ok(())
@@ -125,18 +125,18 @@ async fn answer_with(client: &mut TcpStream, answer: &[u8]) -> Result<()> {
 /// How bytes are copied in one direction.
 #[derive(Clone, Copy)]
 struct Pace {
-    /// Most bytes at once.
+    /// Maximum bytes at once.
     piece: usize,
     /// Before each piece.
     pause: Duration,
-    /// Most bytes in all.
+    /// Maximum bytes in total.
     allowance: usize,
 }
 
-/// Most bytes that are copied at once.
+/// Maximum bytes copied at once.
 const PIECE: usize = 16 * 1024;
 
-/// Copies both ways, as the fault says, until one side ends.
+/// Copies in both directions, subject to the fault, until one side closes.
 async fn relay(client: TcpStream, target: SocketAddr, fault: &Fault) -> Result<()> {
     let free = Pace { piece: PIECE, pause: Duration::ZERO, allowance: usize::MAX };
     let (there, back) = match *fault {

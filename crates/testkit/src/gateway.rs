@@ -1,5 +1,5 @@
-//! The whole system of `envoy/envoy.yaml`: two services, a dead upstream, Envoy with the filter, a
-//! collector, a database.
+//! The complete system of `envoy/envoy.yaml`: two services, an unreachable upstream, Envoy with the
+//! filter, a collector, and a database.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,22 +16,22 @@ use crate::{
 /// What differs from the shipped system.
 #[derive(Debug)]
 pub struct GatewayOptions {
-    /// How Envoy is started. Addresses and the filter's file are filled in.
+    /// How to start Envoy. Addresses and the filter's file are filled in.
     pub envoy: EnvoyOptions,
-    /// How the collector is started.
+    /// How to start the collector.
     pub collector: CollectorOptions,
-    /// The database; a fresh one when absent.
+    /// The database; a fresh one if absent.
     pub database: Option<Database>,
-    /// Another file of the filter than the one that ships.
+    /// A filter file other than the shipped one.
     pub filter: Option<PathBuf>,
-    /// What stands between Envoy and the collector; it is made to lead there.
+    /// A proxy between Envoy and the collector; it is pointed at the collector.
     pub collector_via: Option<FaultProxy>,
-    /// A name server: Envoy then knows the collector by a name, and asks there.
+    /// A name server: if set, Envoy knows the collector by a name and resolves it there.
     pub names: Option<SocketAddr>,
 }
 
 impl GatewayOptions {
-    /// The system as it ships.
+    /// The shipped system.
     pub fn shipped() -> Result<Self> {
         let envoy = EnvoyOptions::new(EnvoyConfig::shipped()?);
         Ok(Self {
@@ -50,27 +50,27 @@ impl GatewayOptions {
 pub struct Gateway {
     /// Envoy with the filter.
     pub envoy: Envoy,
-    /// Where the filter's batches go.
+    /// The collector that receives the filter's batches.
     pub collector: Collector,
-    /// What stands between Envoy and the collector, if anything does.
+    /// The proxy between Envoy and the collector, if any.
     pub collector_via: Option<FaultProxy>,
-    /// Where the collector's records go.
+    /// The database that the collector writes to.
     pub database: Database,
-    /// A client with connections of its own.
+    /// A client with its own connections.
     pub client: Client,
-    /// What Envoy runs, addresses filled in.
+    /// Envoy's configuration, with addresses filled in.
     pub config: EnvoyConfig,
     _services: [SampleService; 2],
     _dead: TcpSocket,
 }
 
 impl Gateway {
-    /// The system as it ships, with a fresh database.
+    /// Starts the shipped system with a fresh database.
     pub async fn start() -> Result<Self> {
         Self::start_with(GatewayOptions::shipped()?).await
     }
 
-    /// The system with changes.
+    /// Starts the system with changes.
     pub async fn start_with(options: GatewayOptions) -> Result<Self> {
         let database = match options.database {
             Some(database) => database,
@@ -118,7 +118,7 @@ impl Gateway {
         })
     }
 
-    /// Where the gateway listens.
+    /// The address of the gateway.
     pub fn address(&self) -> SocketAddr {
         self.envoy.address()
     }

@@ -1,6 +1,7 @@
-//! Stands before a MongoDB server and refuses inserts with a code that is told: as a whole, as a
-//! fail point does, or each document by itself (`writeErrors`), which no fail point can. All else
-//! passes. It counts, so that a test can wait until a refusal was met.
+//! A proxy in front of a MongoDB server that refuses inserts with a given code: as a whole, as a
+//! fail point does, or each document separately (`writeErrors`), which no fail point can do.
+//! Everything else passes through. It counts refusals, so that a test can wait until one has
+//! occurred.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,11 +15,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
-/// Longest message: MongoDB's own limit.
+/// Maximum message length: MongoDB's own limit.
 const LONGEST: usize = 48 << 20;
-/// Length, request, response to, operation: four little-endian numbers of four bytes.
+/// Length, request id, response to, opcode: four little-endian numbers of four bytes.
 const HEADER: usize = 16;
-/// The operation of every message since MongoDB 3.6.
+/// The opcode of every message since MongoDB 3.6.
 const OP_MSG: i32 = 2013;
 
 /// How an insert is refused, with MongoDB's error code.
@@ -26,11 +27,12 @@ const OP_MSG: i32 = 2013;
 pub enum Refusal {
     /// The command fails.
     Whole(i32),
-    /// The command is done, but for every document.
+    /// The command succeeds, but every document fails.
     EachDocument(i32),
-    /// The command fails, but only into this collection.
+    /// The command fails, but only for this collection.
     Into(String, i32),
-    /// The command fails, but only into this collection, and when a document of it holds this text.
+    /// The command fails, but only for this collection and if one of its documents contains this
+    /// text.
     Holding {
         /// The collection.
         collection: String,
@@ -54,7 +56,7 @@ impl Refusal {
     }
 }
 
-/// The proxy, as long as this value lives.
+/// The proxy; it runs until this value is dropped.
 #[derive(Debug)]
 pub struct InsertRefusals {
     address: SocketAddr,
@@ -63,7 +65,7 @@ pub struct InsertRefusals {
     server: JoinHandle<()>,
 }
 
-/// What every connection sees and counts.
+/// State shared by all connections.
 #[derive(Clone, Debug)]
 struct Control {
     refusal: watch::Receiver<Option<Refusal>>,
@@ -78,7 +80,7 @@ impl Drop for InsertRefusals {
 }
 
 impl InsertRefusals {
-    /// One before `target`; at first all passes.
+    /// Starts a proxy in front of `target`; initially everything passes.
     pub async fn start(target: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
@@ -87,35 +89,35 @@ impl InsertRefusals {
         let shared = control.clone();
         let server = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                // A connection that breaks is the driver's to notice.
+                // A broken connection is left for the driver to notice.
                 tokio::spawn(relay(client, target, shared.clone()));
             }
         });
         Ok(Self { address, control, refusal, server })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// From now on inserts are refused so, or pass.
+    /// Refuses inserts this way from now on, or lets them pass.
     pub fn refuse(&self, refusal: Option<Refusal>) {
         self.refusal.send_replace(refusal);
     }
 
-    /// Inserts that were refused until now.
+    /// Number of inserts refused so far.
     pub fn refused(&self) -> u64 {
         self.control.refused.load(Ordering::Relaxed)
     }
 
-    /// Inserts that passed until now.
+    /// Number of inserts passed so far.
     pub fn passed(&self) -> u64 {
         self.control.passed.load(Ordering::Relaxed)
     }
 }
 
-/// Messages go to the client one at a time, whoever they are from.
+/// Messages are written to the client one at a time, from either source.
 type ToClient = Arc<Mutex<OwnedWriteHalf>>;
 
 async fn relay(client: TcpStream, target: SocketAddr, control: Control) -> Result<()> {
@@ -176,14 +178,14 @@ struct Insert {
     documents: usize,
 }
 
-/// What a message inserts; none when it is another command.
+/// What a message inserts; `None` if it is another command.
 fn insert(message: &[u8]) -> Result<Option<Insert>> {
     if number(message, 12)? != OP_MSG {
         return Ok(None);
     }
     let mut command = None;
     let mut documents = 0;
-    // Behind the flags: sections, each of one document, or of a named sequence of them.
+    // After the flags come sections, each with one document or a named sequence of documents.
     let mut rest = message.get(HEADER + 4..).context("a message without sections")?;
     while let Some((kind, section)) = rest.split_first() {
         let length = usize::try_from(number(section, 0)?)?;
@@ -205,7 +207,7 @@ fn insert(message: &[u8]) -> Result<Option<Insert>> {
     Ok(Some(Insert { request: number(message, 4)?, collection, documents }))
 }
 
-/// How many documents a sequence has: its length, its name, then they.
+/// The number of documents in a sequence: its length, its name, then the documents.
 fn in_sequence(section: &[u8]) -> Result<usize> {
     let name = section.iter().skip(4).position(|byte| *byte == 0).context("no name")?;
     let mut rest = section.get(4 + name + 1..).unwrap_or_default();
@@ -239,7 +241,7 @@ impl Insert {
         for number in [length, 0, self.request, OP_MSG, 0] {
             message.extend(number.to_le_bytes());
         }
-        // One section, of one document.
+        // One section, with one document.
         message.push(0);
         message.extend(body);
         Ok(message)

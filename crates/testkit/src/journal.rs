@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-/// A file that Envoy's standard output goes to.
+/// A file that captures Envoy's standard output.
 #[derive(Clone, Debug)]
 pub struct Journal {
     path: PathBuf,
@@ -22,14 +22,14 @@ impl Journal {
         &self.path
     }
 
-    /// Every complete line so far, as it stands.
+    /// Every complete line so far, verbatim.
     pub fn lines(&self) -> Result<Vec<String>> {
         let text = String::from_utf8(fs::read(&self.path)?).context("the journal is not UTF-8")?;
         let complete = text.rfind('\n').and_then(|end| text.get(..end)).unwrap_or_default();
         Ok(complete.lines().map(str::to_owned).collect())
     }
 
-    /// Every complete line so far, as a record. An error when one of them is no JSON object.
+    /// Every complete line so far, as a record. Returns an error if one is not a JSON object.
     pub fn records(&self) -> Result<Vec<Value>> {
         self.lines()?
             .iter()

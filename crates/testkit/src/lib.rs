@@ -1,18 +1,18 @@
-//! Harness for the tests of the public surface: the real parts, each as a value that starts a
-//! process or a server on a port of its own and ends it when dropped, also on panic.
+//! Test harness for the public surface: the real components, each as a value that starts a process
+//! or a server on a free port and stops it when dropped, also on panic.
 //!
 //! - [`Envoy`], configured by [`EnvoyConfig`] from the files under `envoy/`
 //! - [`Collector`], the binary built beside the test
 //! - [`Database`], on a MongoDB-compatible server or on `MONGODB_URI`
-//! - [`InsertRefusals`], a MongoDB that refuses inserts, whole or by document
+//! - [`InsertRefusals`], a MongoDB that refuses inserts, whole or per document
 //! - [`SampleService`], an upstream
-//! - [`Sink`], a collector that answers as it is told
-//! - [`FaultProxy`], a network that fails as it is told; [`PacketLoss`], one that loses packets
-//! - [`NameServer`], [`Disk`], [`ShiftedClock`]: names, disks and clocks that fail as they are told
-//! - [`Gateway`]: all of them wired as `envoy/envoy.yaml` says
+//! - [`Sink`], a collector with scripted responses
+//! - [`FaultProxy`], a network that fails on demand; [`PacketLoss`], one that loses packets
+//! - [`NameServer`], [`Disk`], [`ShiftedClock`]: names, disks and clocks that fail on demand
+//! - [`Gateway`]: all of them wired together as in `envoy/envoy.yaml`
 //! - [`mock_host`]: a strict proxy-wasm host for the shipped module
-//! - [`secret_shapes`]: the table of secrets that no record may have
-//! - [`Client`], [`eventually`] for waits on conditions, and [`stored`] for what became of it all
+//! - [`secret_shapes`]: the table of secrets that must never appear in a record
+//! - [`Client`], [`eventually`] to wait for conditions, and [`stored`] to inspect the results
 
 mod client;
 mod collector;

@@ -1,15 +1,15 @@
 //! A strict proxy-wasm host (ABI 0.2.1) for the shipped module.
 //!
 //! It loads a module as Envoy would, drives its callbacks, and answers its hostcalls from a
-//! [`World`] that the test sets up. In its strict state every hostcall of a callback must have
-//! been announced with [`MockHost::expect`], in order: one that was not fails the test, and so
-//! does one that was announced and did not come. So a test that passes states the exact hostcall
-//! budget of a callback. [`MockHost::lenient`] answers any call, and [`MockHost::fail`] makes
-//! calls fail with any status, also one that the SDK does not know.
+//! [`World`] that the test sets up. In strict mode a test must announce every hostcall of a
+//! callback with [`MockHost::expect`], in order: an unexpected call fails the test, and so does an
+//! expected call that is not made. A passing test therefore states the exact hostcall budget of a
+//! callback. [`MockHost::lenient`] answers any call, and [`MockHost::fail`] makes calls fail with
+//! any status, including one that the SDK does not know.
 //!
-//! How Envoy behaves is taken from its `source/extensions/common/wasm/context.cc` and from
-//! proxy-wasm-cpp-host's `src/exports.cc`: which maps a callback can read or change, which status
-//! a refusal has, how maps, properties and empty values are handed over.
+//! Envoy's behavior is taken from its `source/extensions/common/wasm/context.cc` and from
+//! proxy-wasm-cpp-host's `src/exports.cc`: which maps a callback can read or change, which status a
+//! refusal has, and how maps, properties and empty values are passed.
 
 mod budget;
 mod call;

@@ -1,4 +1,4 @@
-//! A name server: it knows one address for every name, or none, fails, or says nothing.
+//! A name server that resolves every name to one address or to none, fails, or does not respond.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -7,20 +7,20 @@ use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// What it says to every question.
+/// Its response to every question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resolution {
-    /// That the name is the loopback address's, for a second.
+    /// The name resolves to the loopback address, with a TTL of one second.
     Loopback,
-    /// That there is no such name (NXDOMAIN).
+    /// The name does not exist (NXDOMAIN).
     Unknown,
-    /// That it cannot answer (SERVFAIL).
+    /// The server cannot answer (SERVFAIL).
     Failing,
-    /// Nothing.
+    /// No response.
     Silent,
 }
 
-/// The server, as long as this value lives.
+/// The server; it runs until this value is dropped.
 #[derive(Debug)]
 pub struct NameServer {
     address: SocketAddr,
@@ -35,7 +35,7 @@ impl Drop for NameServer {
 }
 
 impl NameServer {
-    /// One that knows every name, on a port of its own (UDP).
+    /// Starts one that resolves every name, on a free port (UDP).
     pub async fn start() -> Result<Self> {
         let socket = UdpSocket::bind(("127.0.0.1", 0)).await?;
         let address = socket.local_addr()?;
@@ -46,7 +46,7 @@ impl NameServer {
                 let question = question.get(..length).unwrap_or_default();
                 let resolution = *told.borrow();
                 if let Some(answer) = answer(question, resolution) {
-                    // A client that has gone asks no more.
+                    // It does not matter if the client has gone.
                     drop(socket.send_to(&answer, client).await);
                 }
             }
@@ -54,12 +54,12 @@ impl NameServer {
         Ok(Self { address, resolution, server })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// From now on it says this.
+    /// Responds this way from now on.
     pub fn says(&self, resolution: Resolution) {
         self.resolution.send_replace(resolution);
     }
@@ -69,10 +69,10 @@ impl NameServer {
 const HEADER: usize = 12;
 /// Type and class of an IPv4 address.
 const A_IN: [u8; 4] = [0, 1, 0, 1];
-/// The name of the question, which begins behind the header.
+/// The name of the question, which starts right after the header.
 const SAME_NAME: [u8; 2] = [0xc0, 0x0c];
 
-/// The answer to a message that asks one question (RFC 1035); none to what is no question.
+/// The response to a message with one question (RFC 1035); `None` if it is not a question.
 fn answer(message: &[u8], resolution: Resolution) -> Option<Vec<u8>> {
     let (header, rest) = message.split_at_checked(HEADER)?;
     // The root's empty label ends the name; type and class follow.
@@ -86,7 +86,7 @@ fn answer(message: &[u8], resolution: Resolution) -> Option<Vec<u8>> {
     };
     let found = code == 0 && question.ends_with(&A_IN);
     let mut answer = header.get(..2)?.to_vec();
-    // A response, recursion asked for and available; one question, at most one answer.
+    // A response, recursion desired and available; one question, at most one answer.
     answer.extend([0x81, 0x80 | code, 0, 1, 0, u8::from(found), 0, 0, 0, 0]);
     answer.extend(question);
     if found {
@@ -102,7 +102,7 @@ fn answer(message: &[u8], resolution: Resolution) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// `a.test`, of this type.
+    /// `a.test`, with this type.
     fn question(kind: u8) -> Vec<u8> {
         let header = [0xab, 0xcd, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
         [&header[..], b"\x01a\x04test\x00", &[0, kind, 0, 1]].concat()

@@ -1,13 +1,13 @@
-//! A network that loses packets: the kernel drops some of those to and from a port of this machine,
-//! at random, and TCP does what it does then. Needs root and the `nft` command, or a network
-//! namespace in which one is root: `scripts/chaos.sh` makes one.
+//! A lossy network: the kernel randomly drops some packets to and from a port of this machine, and
+//! TCP reacts as it would on a real one. Needs root and the `nft` command, or a network namespace
+//! with root: `scripts/chaos.sh` creates one.
 
 use std::io::Write;
 use std::process::{Command, Stdio, id};
 
 use anyhow::{Context, Result, ensure};
 
-/// Packets are lost as long as this value lives.
+/// Drops packets until this value is dropped.
 #[derive(Debug)]
 pub struct PacketLoss {
     table: String,
@@ -22,7 +22,7 @@ impl Drop for PacketLoss {
 }
 
 impl PacketLoss {
-    /// From now on so many percent of the packets of TCP connections to `port`, and back, are lost.
+    /// Starts dropping this percentage of the packets of TCP connections to and from `port`.
     pub fn start(port: u16, percent: u8) -> Result<Self> {
         let table = format!("gatelog_loss_{}_{port}", id());
         let lost = format!("numgen random mod 100 < {percent} counter drop");
@@ -39,7 +39,7 @@ impl PacketLoss {
         Ok(Self { table })
     }
 
-    /// How many packets were lost until now.
+    /// The number of packets dropped so far.
     pub fn lost(&self) -> Result<u64> {
         let listed = Command::new("nft").args(["list", "table", "inet", &self.table]).output()?;
         let text = String::from_utf8(listed.stdout)?;
@@ -48,7 +48,7 @@ impl PacketLoss {
     }
 }
 
-/// Hands a script to `nft`.
+/// Passes a script to `nft`.
 fn nft(script: &str) -> Result<()> {
     let mut nft = Command::new("nft")
         .args(["-f", "-"])
@@ -56,7 +56,7 @@ fn nft(script: &str) -> Result<()> {
         .stderr(Stdio::piped())
         .spawn()
         .context("starting 'nft' (Debian package nftables)")?;
-    // Dropped at once: the script ends there.
+    // Dropped at once, to mark the end of the script.
     nft.stdin.take().context("no standard input")?.write_all(script.as_bytes())?;
     let done = nft.wait_with_output()?;
     ensure!(done.status.success(), "nft: {}", String::from_utf8_lossy(&done.stderr).trim());

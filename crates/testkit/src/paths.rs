@@ -1,11 +1,11 @@
-//! Where the parts under test are found.
+//! Paths of the components under test.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-/// The checkout.
+/// The root of the repository.
 pub fn root() -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.ancestors().nth(2).unwrap_or(package).to_owned()
@@ -16,12 +16,12 @@ fn existing(path: PathBuf, remedy: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// A program of the Python environment that `make tools` made.
+/// A program in the Python environment that `make tools` created.
 pub fn tool(name: &str) -> Result<PathBuf> {
     existing(root().join(".tools/venv/bin").join(name), "make tools")
 }
 
-/// Envoy: `GATELOG_ENVOY`, else the pinned one that `make tools` made.
+/// Envoy: `GATELOG_ENVOY`, or else the pinned one that `make tools` installed.
 pub(crate) fn envoy() -> Result<PathBuf> {
     match env::var_os("GATELOG_ENVOY") {
         Some(path) => existing(path.into(), "scripts/envoy-version.sh VERSION"),
@@ -29,7 +29,7 @@ pub(crate) fn envoy() -> Result<PathBuf> {
     }
 }
 
-/// The filter: `GATELOG_WASM`, else what `make wasm` made.
+/// The filter: `GATELOG_WASM`, or else the one built by `make wasm`.
 pub fn filter() -> Result<PathBuf> {
     match env::var_os("GATELOG_WASM") {
         Some(path) => existing(path.into(), "make wasm"),
@@ -37,7 +37,7 @@ pub fn filter() -> Result<PathBuf> {
     }
 }
 
-/// The collector: `GATELOG_COLLECTOR`, else the one of the running program's own build profile.
+/// The collector: `GATELOG_COLLECTOR`, or else the one from the running program's build profile.
 pub fn collector() -> Result<PathBuf> {
     if let Some(path) = env::var_os("GATELOG_COLLECTOR") {
         return existing(path.into(), "make collector");

@@ -1,5 +1,5 @@
-//! A child process that never outlives its owner: it is ended and reaped on drop, and by the
-//! kernel when the test process itself is killed.
+//! A child process that never outlives its owner: it is stopped and reaped on drop, and killed by
+//! the kernel when the test process itself is killed.
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
@@ -16,13 +16,13 @@ pub use rustix::process::Signal;
 use crate::Hopeless;
 use rustix::process::{Pid, kill_process};
 
-/// How long a process may take to end after SIGTERM before it is killed.
+/// How long a process may take to exit after SIGTERM before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Last lines of a process's own log that an error or a failed test shows.
+/// How many of the last lines of a process's log an error or a failed test shows.
 const SHOWN_LINES: usize = 20;
 
-/// A running program, its output in files.
+/// A running program, with its output in files.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -33,13 +33,13 @@ pub struct Process {
 
 type Spawn = (Command, Sender<io::Result<Child>>);
 
-/// The kernel ends a child when the *thread* that started it ends (`setpriv --pdeathsig`), so all
-/// children are started by one thread that lives as long as the process.
+/// The kernel kills a child when the *thread* that started it ends (`setpriv --pdeathsig`), so one
+/// thread that lives as long as the process starts all children.
 static SPAWNER: LazyLock<Sender<Spawn>> = LazyLock::new(|| {
     let (sender, orders) = channel::<Spawn>();
     thread::spawn(move || {
         for (mut command, answer) in orders {
-            // A caller that went away needs no answer.
+            // A caller that is gone needs no answer.
             drop(answer.send(command.spawn()));
         }
     });
@@ -52,7 +52,7 @@ fn spawn(command: Command) -> Result<Child> {
     Ok(answered.recv()??)
 }
 
-/// The command that runs `program` bound to this process's life, where the system can do that.
+/// The command that runs `program` bound to this process's lifetime, if the system supports that.
 pub fn bound_command(program: &Path) -> Command {
     let setpriv = Path::new("/usr/bin/setpriv");
     let mut command = if setpriv.exists() {
@@ -62,7 +62,7 @@ pub fn bound_command(program: &Path) -> Command {
     } else {
         Command::new(program)
     };
-    // Ctrl-C in a terminal is for this program, which then ends the children in order.
+    // Ctrl-C in a terminal should reach only this program, which then stops the children in order.
     command.process_group(0);
     command
 }
@@ -86,19 +86,19 @@ impl Process {
         self.child.id()
     }
 
-    /// The file that its standard output goes to.
+    /// The file that captures its standard output.
     pub fn stdout(&self) -> &Path {
         &self.stdout
     }
 
-    /// What it wrote to its standard error so far.
+    /// What it has written to standard error so far.
     pub fn stderr(&self) -> String {
         fs::read(&self.stderr)
             .map(|text| String::from_utf8_lossy(&text).into_owned())
             .unwrap_or_default()
     }
 
-    /// Fails, with the last lines of its log, when the process has ended: no wait mends that.
+    /// Fails, with the last lines of its log, if the process has exited: waiting cannot fix that.
     pub fn ensure_running(&mut self) -> Result<()> {
         if let Some(status) = self.child.try_wait()? {
             let log = self.last_lines();
@@ -107,7 +107,7 @@ impl Process {
         Ok(())
     }
 
-    /// Sends a signal. A process that has ended already gets none.
+    /// Sends a signal. Does nothing if the process has already exited.
     pub fn signal(&mut self, signal: Signal) -> Result<()> {
         if self.child.try_wait()?.is_some() {
             return Ok(());
@@ -117,7 +117,7 @@ impl Process {
         Ok(())
     }
 
-    /// Waits for the process to end by itself; `None` when it has not within `limit`.
+    /// Waits for the process to exit by itself; `None` if it does not within `limit`.
     pub fn wait(&mut self, limit: Duration) -> Result<Option<ExitStatus>> {
         let deadline = Instant::now() + limit;
         loop {
@@ -129,14 +129,14 @@ impl Process {
         }
     }
 
-    /// SIGTERM, then waits; an error when the process does not end within `limit`.
+    /// Sends SIGTERM and waits; returns an error if the process does not exit within `limit`.
     pub fn terminate(&mut self, limit: Duration) -> Result<ExitStatus> {
         self.signal(Signal::TERM)?;
         self.wait(limit)?
             .with_context(|| format!("{} did not end within {limit:?} of SIGTERM", self.name))
     }
 
-    /// SIGKILL, and waits for the end.
+    /// Sends SIGKILL and waits for the process to exit.
     pub fn kill(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;

@@ -1,5 +1,4 @@
-//! Records as the filter writes them, in any number and of any size: a tenant's traffic on a few
-//! routes.
+//! Records as the filter writes them, in any number and size: a tenant's traffic on a few routes.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,15 +8,15 @@ use gatelog_record::{
     Trace, Uuid,
 };
 
-/// Below this many bytes a record has only what is always there.
+/// Below this size a record has only the fields that are always present.
 const LEAN_BYTES: usize = 800;
 
-/// Longest value that fills a record up.
+/// Maximum length of a filler value.
 const FILL_BYTES: usize = 2_000;
 
-/// One gateway's records, numbered from 1: 2 % fail, 1 % are the client's fault, 10 % write and so
+/// One gateway's records, numbered from 1: 2 % fail, 1 % are client errors, 10 % are writes and so
 /// are audited, 5 % are slower than 100 ms, and 30 % belong to a conversation. Their timestamps are
-/// of now.
+/// the current time.
 #[derive(Debug)]
 pub struct SampleRecords {
     boot: Uuid,
@@ -39,22 +38,22 @@ impl Default for SampleRecords {
 }
 
 impl SampleRecords {
-    /// Records of about so many bytes each, at least some 500.
+    /// Records of about this many bytes each, at least about 500.
     pub fn of_bytes(bytes: usize) -> Self {
         Self { bytes: Some(bytes), ..Self::default() }
     }
 
-    /// The boot that they are of.
+    /// The boot that they belong to.
     pub fn boot(&self) -> Uuid {
         self.boot
     }
 
-    /// The next `count` of them, a line each.
+    /// The next `count` records, one line each.
     pub fn lines(&mut self, count: usize) -> Result<Vec<Vec<u8>>> {
         (0..count).map(|_| self.line()).collect()
     }
 
-    /// The next `count` of them as the body of a post, with a line feed after each.
+    /// The next `count` records as the body of a POST, each followed by a line feed.
     pub fn body(&mut self, count: usize) -> Result<Vec<u8>> {
         let mut body = Vec::new();
         for _ in 0..count {
@@ -67,7 +66,7 @@ impl SampleRecords {
     fn line(&mut self) -> Result<Vec<u8>> {
         let mut line = self.encoded(&[])?;
         let missing = self.bytes.unwrap_or(0).saturating_sub(line.len());
-        // Room for the keys around what fills up.
+        // Room for the keys around the filler.
         if let Some(fill) = missing.checked_sub(40) {
             let whole = fill / FILL_BYTES;
             let mut fills = vec!["f".repeat(FILL_BYTES); whole];

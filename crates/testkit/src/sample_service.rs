@@ -1,5 +1,5 @@
-//! Upstreams: small services that answer as the path asks, and that call one another through the
-//! gateway as a real platform's do.
+//! Upstreams: small services whose response depends on the path, and that call each other through
+//! the gateway, as in a real platform.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -23,13 +23,13 @@ use crate::Client;
 const FORWARDED: [&str; 4] =
     ["x-correlation-id", "x-organization-id", "x-user-id", "x-conversation-id"];
 
-/// How long the slow answer takes: longer than the default of `record.slow_ms`.
+/// Delay of the slow response: longer than the default of `record.slow_ms`.
 const SLOW: Duration = Duration::from_millis(1200);
 
-/// Where the gateway is, once it runs: services start first, and are called only later.
+/// The gateway's address, once it runs: services start first, and are called only later.
 pub type GatewayAddress = Arc<OnceLock<SocketAddr>>;
 
-/// A service that ends when this value is dropped.
+/// A service; it stops when this value is dropped.
 #[derive(Debug)]
 pub struct SampleService {
     address: SocketAddr,
@@ -62,7 +62,7 @@ impl SampleService {
         Self::serve(app).await
     }
 
-    /// Messages: answers at once.
+    /// Messages: responds immediately.
     pub async fn messages() -> Result<Self> {
         let app = Router::new()
             .route("/api/v1/messages", get(async || Json(json!(["hello", "hi"]))))
@@ -71,30 +71,30 @@ impl SampleService {
         Self::serve(app).await
     }
 
-    /// Answers every request with the headers it received, as JSON, whatever the path.
+    /// Responds to every request with the headers it received, as JSON, whatever the path.
     pub async fn echo() -> Result<Self> {
         Self::serve(Router::new().fallback(any(echo))).await
     }
 
-    /// Serves `app` on a port of its own.
+    /// Serves `app` on a free port.
     pub async fn serve(app: Router) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let server = tokio::spawn(async move {
-            // Serves until it is aborted.
+            // Serves until aborted.
             drop(axum::serve(listener, app).await);
         });
         Ok(Self { address, server })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 }
 
-/// An address of this machine that refuses every connection, for as long as the socket is kept:
-/// bound, so that nobody else gets it, and never listening.
+/// A local address that refuses every connection while the socket is kept: it is bound, so that
+/// nothing else can take it, and never listens.
 pub fn unreachable_address() -> Result<(SocketAddr, TcpSocket)> {
     let socket = TcpSocket::new_v4()?;
     socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;

@@ -1,12 +1,12 @@
-//! Secrets in the shapes that requests carry them in, in every place of an exchange that a record
-//! tells of. One table for the core on plain data, the shipped module on the mock host, and Envoy.
+//! Secrets in the forms in which requests carry them, in every part of an exchange that a record
+//! covers. One table for the core on plain data, the shipped module on the mock host, and Envoy.
 //!
-//! Each secret is a text of its own that begins with [`MARK`], which no record may have.
+//! Each secret is a distinct text that starts with [`MARK`], which must not appear in any record.
 
-/// How every planted secret begins.
+/// The prefix of every planted secret.
 pub const MARK: &str = "S3CRET";
 
-/// The filter's configuration that the table is about: every place is in the record.
+/// The filter configuration that the table assumes: every place is included in the record.
 pub const CONFIGURATION: &str = r#"{
     "level": "DEBUG",
     "record": {
@@ -33,7 +33,7 @@ pub const CONFIGURATION: &str = r#"{
 pub enum Place {
     /// The request's target.
     Target,
-    /// The host asked for.
+    /// The request's host.
     Host,
     /// A request header.
     Request(&'static str),
@@ -41,16 +41,16 @@ pub enum Place {
     Response(&'static str),
 }
 
-/// A secret in its place.
+/// A secret and its place.
 #[derive(Clone, Debug)]
 pub struct Planted {
-    /// Where.
+    /// The place.
     pub place: Place,
-    /// The whole value there.
+    /// The complete value at that place.
     pub value: String,
 }
 
-/// Parameters of a query, of a fragment, of a URL anywhere. `$` is the secret.
+/// Parameters of a query, of a fragment, and of a URL anywhere. `$` is the secret.
 const PARAMETERS: [&str; 59] = [
     "token=$",
     "TOKEN=$",
@@ -135,7 +135,7 @@ const PATHS: [&str; 18] = [
     "/login;code=$",
 ];
 
-/// Paths of the template `/any/renew/{secret}`, in every spelling that a service reads as it.
+/// Paths for the template `/any/renew/{secret}`, in every spelling that a service reads as it.
 const SPELLED_PATHS: [&str; 17] = [
     "/any/renew/$",
     "/any/renew;x/$",
@@ -177,7 +177,7 @@ const ORIGINS: [&str; 6] = [
     "ftp://u:a/$@h",
 ];
 
-/// Texts of words: an agent's, an id, a tenant's, a header of no known form.
+/// Free text: a user agent, an id, a tenant, a header without a known form.
 const WORDS: [&str; 41] = [
     "password:12$",
     "password%3A%20$",
@@ -222,7 +222,7 @@ const WORDS: [&str; 41] = [
     "x-bapi-sign=$",
 ];
 
-/// Headers of requests whose value is a credential.
+/// Request headers whose value is a credential.
 const CREDENTIALS: [&str; 46] = [
     "authorization",
     "proxy-authorization",
@@ -272,7 +272,7 @@ const CREDENTIALS: [&str; 46] = [
     "x-stripe-key",
 ];
 
-/// Request headers whose value is words.
+/// Request headers whose value is free text.
 const WORDED: [&str; 9] = [
     "user-agent",
     "x-request-id",
@@ -285,7 +285,7 @@ const WORDED: [&str; 9] = [
     "baggage",
 ];
 
-/// The whole table.
+/// The complete table.
 pub fn planted() -> Vec<Planted> {
     let mut all = Vec::new();
     let mut plant = |place: Place, shape: &str| {
@@ -296,7 +296,7 @@ pub fn planted() -> Vec<Planted> {
         plant(Place::Target, path);
         plant(Place::Target, &format!("{}/deep{path}?x=1", "/a".repeat(70)));
     }
-    // At the end of what is looked at of a value, and far beyond.
+    // At the end of the examined part of a value, and far beyond it.
     for shape in ["/a/invite/$/b", "/a;jsessionid=$/b", "/?next=https://u:$@h/a", "/?token=$&x=1"] {
         for before in [230, 250, 4_070, 4_080, 4_090, 20_000] {
             let padding = format!("/{}", "p".repeat(before));

@@ -1,5 +1,5 @@
 /* Loaded into a process (LD_PRELOAD): its wall clock is off by the seconds, an int64_t, in the file
- * that SHIFTED_CLOCK_OFFSET names, at every moment. See shifted_clock.rs. */
+ * that SHIFTED_CLOCK_OFFSET names; changes take effect at once. See shifted_clock.rs. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>

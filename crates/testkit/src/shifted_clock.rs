@@ -1,6 +1,6 @@
-//! A wall clock that can be set for some processes alone: they load a library (`shifted_clock.c`)
-//! that adds an offset to what the kernel says. Clocks that measure how long something takes stay
-//! as they are, as they do when an administrator sets the time.
+//! A wall clock that can be set for individual processes: they load a library (`shifted_clock.c`)
+//! that adds an offset to the kernel's time. Clocks that measure elapsed time are unchanged, as
+//! when an administrator sets the time.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 const SOURCE: &str = include_str!("shifted_clock.c");
 
-/// The clock, as long as this value lives.
+/// The clock; it exists until this value is dropped.
 #[derive(Debug)]
 pub struct ShiftedClock {
     offset: File,
@@ -20,7 +20,7 @@ pub struct ShiftedClock {
 }
 
 impl ShiftedClock {
-    /// One that is right until it is set. Compiles the library, with `cc`.
+    /// Creates one that is correct until it is set. Compiles the library, with `cc`.
     pub fn new() -> Result<Self> {
         let directory = TempDir::new()?;
         let inside = |name: &str| directory.path().join(name);
@@ -36,7 +36,7 @@ impl ShiftedClock {
         Ok(clock)
     }
 
-    /// What a process must have in its environment for this to be its clock.
+    /// The environment variables that make a process use this clock.
     pub fn environment(&self) -> Vec<(String, String)> {
         let text = |path: PathBuf| path.display().to_string();
         let inside = |name: &str| text(self.directory.path().join(name));
@@ -46,7 +46,7 @@ impl ShiftedClock {
         ]
     }
 
-    /// From now on it is so many seconds ahead, or behind when negative.
+    /// Sets how many seconds it is ahead from now on, or behind if negative.
     pub fn set(&self, seconds: i64) -> Result<()> {
         Ok(self.offset.write_all_at(&seconds.to_ne_bytes(), 0)?)
     }

@@ -1,5 +1,5 @@
-//! A collector that keeps what it gets in memory and answers as it is told: for what a real one
-//! cannot be brought to do, and for loads that no test database would take.
+//! A collector that keeps what it receives in memory and responds as configured: for behavior that
+//! a real one cannot be made to show, and for loads that no test database could handle.
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
@@ -19,14 +19,14 @@ use tokio::time::sleep;
 
 use crate::SampleService;
 
-/// How the sink answers.
+/// How the sink responds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// 202, and the batch counts.
     Accept,
     /// This status; the batch does not count.
     Refuse(u16),
-    /// 202 after so long: the batch counts though the filter may have given up waiting.
+    /// 202 after this delay: the batch counts even though the filter may have timed out.
     AcceptLate(Duration),
 }
 
@@ -35,12 +35,12 @@ struct Shared {
     answer: Answer,
     /// What was accepted.
     batches: Vec<(BatchHeader, Vec<Value>)>,
-    /// Requests, accepted or not.
+    /// Requests, whether accepted or not.
     requests: u64,
     faults: Vec<String>,
 }
 
-/// The sink, as long as this value lives.
+/// The sink; it runs until this value is dropped.
 #[derive(Debug)]
 pub struct Sink {
     shared: Arc<Mutex<Shared>>,
@@ -48,7 +48,7 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// One that accepts.
+    /// Starts one that accepts.
     pub async fn start() -> Result<Self> {
         let shared = Arc::new(Mutex::new(Shared {
             answer: Answer::Accept,
@@ -63,23 +63,23 @@ impl Sink {
         Ok(Self { shared, service: SampleService::serve(app).await? })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.service.address()
     }
 
-    /// From now on it answers so.
+    /// Responds this way from now on.
     pub fn answer(&self, answer: Answer) {
         lock(&self.shared).answer = answer;
     }
 
-    /// Batches it was sent, accepted or not.
+    /// Number of batches received, whether accepted or not.
     pub fn requests(&self) -> u64 {
         lock(&self.shared).requests
     }
 
-    /// Records of the accepted batches, each once, as a collector keeps them: a batch whose answer
-    /// came too late for the filter comes again, with the same ids.
+    /// Records of the accepted batches, each once, as a collector keeps them: a batch whose
+    /// response came too late for the filter is sent again, with the same ids.
     pub fn records(&self) -> Vec<Value> {
         let shared = lock(&self.shared);
         let mut seen = HashSet::new();
@@ -87,7 +87,7 @@ impl Sink {
         records.filter(|record| seen.insert(record["id"].to_string())).cloned().collect()
     }
 
-    /// The newest totals of each boot that has made a record.
+    /// The latest totals of each boot that has produced a record.
     pub fn totals(&self) -> BTreeMap<String, BatchHeader> {
         let mut totals: BTreeMap<String, BatchHeader> = BTreeMap::new();
         for (header, _) in &lock(&self.shared).batches {
@@ -99,7 +99,7 @@ impl Sink {
         totals
     }
 
-    /// An error when anything that came was no batch.
+    /// Returns an error if anything received was not a valid batch.
     pub fn ensure_well_formed(&self) -> Result<()> {
         let shared = lock(&self.shared);
         ensure!(shared.faults.is_empty(), "malformed: {:#?}", shared.faults);

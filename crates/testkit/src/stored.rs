@@ -1,4 +1,4 @@
-//! Looking at what was stored.
+//! Inspects stored records.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub fn json(document: Document) -> Value {
     Bson::Document(document).into_relaxed_extjson()
 }
 
-/// Waits until `collection` holds exactly `count` documents, and gives them, oldest first.
+/// Waits until `collection` holds exactly `count` documents, and returns them, oldest first.
 pub async fn exactly(database: &Database, collection: &str, count: usize) -> Result<Vec<Value>> {
     eventually(&format!("{count} records in {collection}"), PATIENCE, async || {
         let found = database.find(collection, doc! {}).await?;
@@ -30,7 +30,7 @@ pub async fn exactly(database: &Database, collection: &str, count: usize) -> Res
     .await
 }
 
-/// Waits for the one record, of whatever level, whose field at `path` (`context.request_id`) is
+/// Waits for the single record, at any level, whose field at `path` (`context.request_id`) is
 /// `value`.
 pub async fn one(database: &Database, path: &str, value: &str) -> Result<Value> {
     eventually(&format!("one record with {path} {value:?}"), PATIENCE, async || {
@@ -44,7 +44,7 @@ pub async fn one(database: &Database, path: &str, value: &str) -> Result<Value> 
     .await
 }
 
-/// The value at a JSON pointer, null when there is none.
+/// The value at a JSON pointer; null if there is none.
 pub fn at<'a>(record: &'a Value, pointer: &str) -> &'a Value {
     record.pointer(pointer).unwrap_or(&Value::Null)
 }

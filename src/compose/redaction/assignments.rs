@@ -1,8 +1,8 @@
 //! Finds names of credentials in a text and masks the values assigned to them.
 //!
-//! An assignment is `name=value`, or `"name": value` as in JSON, or in free text `Name: value` as in a
-//! header. Where the value ends depends on where the text comes from: a secret may contain any character
-//! allowed there.
+//! An assignment is `name=value`, or `"name": value` as in JSON, or, in free text, `Name: value` as
+//! in a header. Where the value ends depends on where the text comes from: a secret may contain any
+//! character allowed there.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -42,7 +42,7 @@ impl Place {
     }
 }
 
-/// The end of a value in free text; `None` if the value ends with the text.
+/// The end of a value in free text; `None` if it extends to the end of the text.
 fn word_end(value: &str) -> Option<usize> {
     let ends = |byte: u8| byte.is_ascii_whitespace() || byte == b'&';
     match quoted_end(value) {
@@ -51,7 +51,8 @@ fn word_end(value: &str) -> Option<usize> {
     }
 }
 
-/// The end of a JSON value, whole if it is an array or object; `None` if it ends with the text, or is none.
+/// The end of a JSON value, including a whole array or object; `None` if it extends to the end of
+/// the text or is not JSON.
 fn json_end(value: &str) -> Option<usize> {
     let end = match value.as_bytes().first()? {
         b'{' | b'[' => nested_end(value)?,
@@ -62,7 +63,7 @@ fn json_end(value: &str) -> Option<usize> {
     next.is_none_or(|next| matches!(next, ',' | '}' | ']')).then_some(end)
 }
 
-/// Where a text in quotes ends.
+/// Where a quoted string ends.
 fn quoted_end(value: &str) -> Option<usize> {
     let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''))?;
     let mut escaped = false;
@@ -74,7 +75,7 @@ fn quoted_end(value: &str) -> Option<usize> {
     closing.map(|(at, _)| at.saturating_add(1))
 }
 
-/// Where the array or object at the beginning ends: its brackets are balanced outside of quotes.
+/// Where the leading array or object ends: its brackets balance outside quotes.
 fn nested_end(value: &str) -> Option<usize> {
     let (mut depth, mut quote, mut escaped) = (0_usize, None, false);
     value.bytes().enumerate().find_map(|(at, byte)| {
@@ -91,7 +92,7 @@ fn nested_end(value: &str) -> Option<usize> {
     })
 }
 
-/// The text with the values of sensitive names masked; `more` are the configuration's own names.
+/// Masks the values of sensitive names in the text; `more` are the configured names.
 pub(super) fn mask<'t>(text: &'t str, place: Place, more: &[String]) -> Cow<'t, str> {
     let Some(first) = value_start(text, place, more) else {
         return Cow::Borrowed(text);
@@ -163,8 +164,8 @@ impl Names<'_> {
         }
     }
 
-    /// Whether it is a plus or part of a `%20` next to a quote: white space there, elsewhere parts of a
-    /// name.
+    /// Whether it is a plus or part of a `%20` next to a quote: white space there, elsewhere part
+    /// of a name.
     fn is_encoded_blank(&self, at: usize, byte: u8) -> bool {
         let begins = |back| {
             let text = self.text.as_bytes().get(at.checked_sub(back)?..)?;
@@ -187,8 +188,8 @@ impl Names<'_> {
         }
     }
 
-    /// Whether it is the name of a header with its value, rather than a host with its port, a scheme, or a
-    /// word of prose.
+    /// Whether it is a header's name followed by its value, rather than a host with its port, a
+    /// scheme, or a word of prose.
     fn is_header(&self, name: &str, after: usize) -> bool {
         let value = self.text.as_bytes().get(after..).unwrap_or_default();
         let digits = value.iter().take(6).take_while(|byte| byte.is_ascii_digit()).count();

@@ -10,8 +10,8 @@ use crate::envoy::headers::lossy;
 
 use super::{MASK, Redaction, Treatment};
 
-/// How many times longer than a record's text a value may be and still be read whole: masked parts are
-/// often long, and the text after them may be worth keeping.
+/// How many times longer than a record's text a value may be and still be read whole: masked parts
+/// are often long, and the text after them may be worth keeping.
 const ROOM: usize = 2;
 
 /// A text, or the beginning of one that was too long.
@@ -30,7 +30,7 @@ impl<'t> Excerpt<'t> {
         Self { text, cut: false }
     }
 
-    /// At most `max` bytes of a text.
+    /// At most `bytes` bytes of a text.
     pub fn of(text: &'t str, bytes: usize) -> Self {
         if text.len() <= bytes {
             return Self::whole(text);
@@ -70,7 +70,7 @@ impl<'r> Redactor<'r> {
         self.limits.value_bytes.saturating_mul(ROOM)
     }
 
-    /// Most bytes of a record.
+    /// Maximum bytes of a record.
     pub fn record_bytes(&self) -> usize {
         self.limits.record_bytes
     }
@@ -85,7 +85,7 @@ impl<'r> Redactor<'r> {
         self.redact(query, |query| self.redaction.query(query))
     }
 
-    /// The authority asked for.
+    /// The requested authority.
     pub fn host<'t>(&self, host: &'t str) -> Cow<'t, str> {
         self.redact(host, |host| self.redaction.host(host))
     }
@@ -95,7 +95,7 @@ impl<'r> Redactor<'r> {
         self.redact(words, |words| self.redaction.words(words))
     }
 
-    /// A header's value, any bytes; `None` if it must be left out.
+    /// A header's value, which may be any bytes; `None` if it must be left out.
     pub fn header(&self, name: &str, value: &[u8]) -> Option<String> {
         match self.redaction.treatment(name) {
             Treatment::Remove => None,
@@ -109,12 +109,12 @@ impl<'r> Redactor<'r> {
         }
     }
 
-    /// Free text, any bytes.
+    /// Free text, which may be any bytes.
     pub fn words_of(&self, words: &[u8]) -> String {
         self.words(&self.text(words)).into_owned()
     }
 
-    /// Bytes as text, one byte more than is read.
+    /// Bytes as text, one byte more than the bound.
     fn text<'t>(&self, value: &'t [u8]) -> Cow<'t, str> {
         let most = self.bytes().saturating_add(1);
         lossy(value.get(..most).unwrap_or(value))

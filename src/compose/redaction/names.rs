@@ -65,11 +65,12 @@ pub const SENSITIVE_WORDS: [&str; 28] = [
     "wsse",
 ];
 
-/// A header or parameter is sensitive too if one of these is a part of its name, between hyphens,
-/// underscores, dots or brackets.
+/// A header or parameter is also sensitive if its name contains one of these as a part, delimited
+/// by hyphens, underscores, dots or brackets.
 pub const SENSITIVE_PARTS: [&str; 8] = ["otp", "psk", "pw", "pwd", "sid", "sig", "sign", "totp"];
 
-/// Or if its name ends with `key` or `keys` after one of these: other keys (`sort_key`) are no secrets.
+/// Or if its name ends with `key` or `keys` after one of these: other keys (`sort_key`) are not
+/// secrets.
 pub const KEY_QUALIFIERS: [&str; 27] = [
     "access",
     "account",
@@ -100,7 +101,8 @@ pub const KEY_QUALIFIERS: [&str; 27] = [
     "write",
 ];
 
-/// Or if its name ends with `code` or `codes` after one of these: other codes (`country_code`) are no secrets.
+/// Or if its name ends with `code` or `codes` after one of these: other codes (`country_code`) are
+/// not secrets.
 pub const CODE_QUALIFIERS: [&str; 21] = [
     "2fa",
     "access",
@@ -125,15 +127,15 @@ pub const CODE_QUALIFIERS: [&str; 21] = [
     "verify",
 ];
 
-/// A header, but not a parameter (`author`), is sensitive if a hyphen-separated part of its name begins with one
-/// of these.
+/// A header, but not a parameter (`author`), is sensitive if a hyphen-separated part of its name
+/// begins with one of these.
 pub const HEADER_PART_STARTS: [&str; 9] =
     ["auth", "cert", "dpop", "hmac", "oidc", "otp", "saml", "principal", "bearer"];
 
-/// Or if a part of its name ends with one of these; a parameter need not be (`sort_key`).
+/// Or if a part of its name ends with one of these; this does not apply to parameters (`sort_key`).
 pub const HEADER_PART_ENDS: [&str; 5] = ["key", "keys", "auth", "pass", "pwd"];
 
-/// Or if it begins with one of these.
+/// Or if its name begins with one of these.
 pub const HEADER_PREFIXES: [&str; 2] = ["cookie", "x-goog-"];
 
 /// Headers that only look like credentials and are kept in plain text.
@@ -148,12 +150,12 @@ pub const PLAIN_HEADERS: [&str; 8] = [
     "x-idempotency-key",
 ];
 
-/// Query and path parameters whose value is a credential, in addition to those with a
-/// sensitive word in their name. A header of such a name, with or without `x-`, is sensitive too.
+/// Query and path parameters whose value is a credential, in addition to those with a sensitive
+/// word in their name. A header with such a name, with or without `x-`, is also sensitive.
 pub const SENSITIVE_PARAMETERS: [&str; 6] =
     ["auth", "code", "code_verifier", "key", "pass", "ticket"];
 
-/// Names that are words of prose too, where `:` follows them: `code: 7`.
+/// Names that are also ordinary words when followed by `:`, as in `code: 7`.
 const PROSE: [&str; 5] = ["auth", "code", "key", "pass", "ticket"];
 
 /// Headers whose value is a URL: its query and path are redacted like the request's own.
@@ -190,13 +192,13 @@ pub(super) fn is_sensitive_header(name: &str) -> bool {
         || is_sensitive_parameter(name.strip_prefix("x-").unwrap_or(name), &[])
 }
 
-/// Whether a name in free text, which may be that of a header or of a parameter, is a credential's.
+/// Whether a name in free text, which may be a header's or a parameter's, denotes a credential.
 pub(super) fn is_sensitive(name: &str, more: &[String]) -> bool {
     is_sensitive_parameter(name, more)
         || (name.contains('-') && is_sensitive_header(&name.to_ascii_lowercase()))
 }
 
-/// Whether a name is a word of prose too.
+/// Whether a name is also an ordinary word.
 pub(super) fn is_prose(name: &str) -> bool {
     PROSE.iter().any(|word| name.eq_ignore_ascii_case(word))
 }
@@ -220,7 +222,7 @@ pub(super) fn is_sensitive_parameter(name: &str, more: &[String]) -> bool {
                 || name.split('.').any(is_qualified)))
 }
 
-/// Whether it is a key or a code of a kind that is a credential.
+/// Whether it is a kind of key or code that is a credential.
 fn is_qualified(name: &str) -> bool {
     let singular = name.strip_suffix('s').unwrap_or(name);
     let ends = |noun: &str, qualifiers: &[&str]| {
@@ -232,7 +234,7 @@ fn is_qualified(name: &str) -> bool {
     ends("key", &KEY_QUALIFIERS) || ends("code", &CODE_QUALIFIERS)
 }
 
-/// Looks at each place of the name once.
+/// Examines each position of the name once.
 fn has_sensitive_word(name: &str) -> bool {
     let bytes = name.as_bytes();
     let begins = |at: usize, word: &str| {
@@ -247,7 +249,7 @@ fn has_sensitive_word(name: &str) -> bool {
     })
 }
 
-/// The letters that sensitive words begin with: most letters of most names are none of them.
+/// The first letters of sensitive words: most letters of most names are not among them.
 const FIRST_LETTERS: u32 = {
     let (mut letters, mut words) = (0, SENSITIVE_WORDS.as_slice());
     while let [word, rest @ ..] = words {
@@ -259,7 +261,7 @@ const FIRST_LETTERS: u32 = {
     letters
 };
 
-/// A lower-case letter as a bit; others have none.
+/// A lower-case letter as a bit; 0 for any other byte.
 const fn letter(byte: u8) -> u32 {
     if byte.is_ascii_lowercase() { 1 << (byte & 0x1f) } else { 0 }
 }
@@ -288,8 +290,7 @@ fn canonical(name: &str) -> Cow<'_, str> {
     Cow::Owned(canonical)
 }
 
-/// A name with the escapes of JSON (`\u0061`) replaced by what they stand for, however often the backslash is
-/// escaped itself.
+/// A name with JSON escapes (`\u0061`) decoded, however many times the backslash itself is escaped.
 fn unescaped(name: Cow<'_, str>) -> Cow<'_, str> {
     if !name.contains("\\u") {
         return name;
@@ -309,15 +310,15 @@ fn unescaped(name: Cow<'_, str>) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-/// Whether two names differ at most in hyphens, underscores and the like. Both have a letter or a
-/// digit first, or are told apart by more than that.
+/// Whether two names differ at most in hyphens, underscores and the like. Names without a letter or
+/// a digit never match.
 fn same(one: &str, other: &str) -> bool {
     fn letters(name: &str) -> impl Iterator<Item = u8> {
         name.bytes().filter(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii())
     }
     let mut letters_of_one = letters(one);
     let mut letters_of_other = letters(other);
-    // Most differ in the first.
+    // Most differ in the first letter.
     match (letters_of_one.next(), letters_of_other.next()) {
         (Some(first), Some(own)) if first == own => letters_of_one.eq(letters_of_other),
         _ => false,

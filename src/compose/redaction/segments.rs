@@ -1,4 +1,5 @@
-//! Masks the segments of paths that a template names, in every spelling that a service may read as that path.
+//! Masks the path segments that a template names, in every spelling that a service may read as that
+//! path.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -6,10 +7,10 @@ use std::ops::Range;
 use super::{Excerpt, MASK, Redaction, each, ends_word, then};
 use crate::decision::path_template::{PathTemplate, literal_as_seen};
 
-/// Most `=` before a path after which the path is looked for: each is another reading of the whole.
+/// Maximum `=` signs before a path to try as its start: each is another reading of the whole.
 const NAMES_MAX: usize = 3;
 
-/// A segment: where it stands, and what a service sees.
+/// A segment: its position, and its text as a service sees it.
 type Segment<'p> = (Range<usize>, Cow<'p, str>);
 
 impl Redaction {
@@ -33,8 +34,8 @@ impl Redaction {
         Cow::Owned(masked)
     }
 
-    /// The positions of the segments that a template names. Services may or may not treat `%2F` and `\` as a
-    /// slash, merge slashes, and resolve dot segments: every reading counts.
+    /// The positions of the segments that a template names. Services may or may not treat `%2F` and
+    /// `\` as a slash, merge slashes, and resolve dot segments: every reading counts.
     fn secret_ranges(&self, path: Excerpt<'_>) -> Vec<Range<usize>> {
         let mut secret = Vec::new();
         if self.paths.is_empty() || path.text.is_empty() {
@@ -58,7 +59,7 @@ impl Redaction {
         secret
     }
 
-    /// Adds what the templates name of a path that was read in one way.
+    /// Adds the segments that the templates name in one reading of a path.
     fn named(
         &self,
         path: &[Segment<'_>],
@@ -94,14 +95,14 @@ impl Redaction {
         if !text.text.contains(';') {
             return narrow;
         }
-        // Again, with the parameters of a path as part of it.
+        // Again, treating a path's parameters as part of it.
         then(narrow, |narrow| {
             let parameter = |byte| ends_url(byte) && !matches!(byte, b';' | b'=');
             each(text.with(narrow), parameter, |word| self.path_with_parameters(word))
         })
     }
 
-    /// What precedes the path may be `next=`, `x=1;next=` or nothing: `a;x=1/b` is a path.
+    /// The path may follow `next=`, `x=1;next=` or nothing: `a;x=1/b` is a path.
     fn path_with_parameters<'t>(&self, word: Excerpt<'t>) -> Cow<'t, str> {
         let before = word.text.split(['/', '\\']).next().unwrap_or_default();
         let last = before.rfind(['=', ';']);
@@ -124,7 +125,7 @@ impl Redaction {
         let several = |text: &str| text.trim_matches('/').contains(['/', '\\', '%']);
         let single =
             !several(word.text) && self.paths.iter().all(PathTemplate::begins_with_literal);
-        // A secret comes after a literal, in a path of several segments.
+        // A secret follows a literal, in a path with several segments.
         if single || self.paths.is_empty() || !word.text.contains(['/', '\\']) {
             return Cow::Borrowed(word.text);
         }
@@ -160,8 +161,8 @@ const fn ends_url(byte: u8) -> bool {
     ends_word(byte) || matches!(byte, b'?' | b'#' | b'=' | b'&' | b'\'' | b'(' | b')')
 }
 
-/// Splits scheme and authority from the path; a path alone has neither. Backslashes are slashes, as browsers
-/// treat them.
+/// Splits scheme and authority from the path; a bare path has neither. Backslashes count as
+/// slashes, as in browsers.
 pub(super) fn split_origin(url: &str) -> (&str, &str) {
     let slash = |byte: u8| matches!(byte, b'/' | b'\\');
     let mut pairs = url.as_bytes().windows(2);
@@ -175,14 +176,14 @@ pub(super) fn split_origin(url: &str) -> (&str, &str) {
     url.split_at_checked(path.unwrap_or(0)).unwrap_or(("", url))
 }
 
-/// Whether it is `https:` or the like.
+/// Whether it is a scheme such as `https:`.
 fn is_scheme(text: &str) -> bool {
     text.strip_suffix(':').is_some_and(|scheme| {
         scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
     })
 }
 
-/// The positions of a path's segments. `wide`: encoded slashes and backslashes end one too.
+/// The positions of a path's segments. With `wide`, encoded slashes and backslashes also end one.
 fn segments(path: &str, wide: bool) -> Vec<Range<usize>> {
     let bytes = path.as_bytes();
     let mut segments = Vec::new();
@@ -202,7 +203,7 @@ fn segments(path: &str, wide: bool) -> Vec<Range<usize>> {
     segments
 }
 
-/// Length in bytes of a leading slash: `/`, and `\`, `%2F`, `%5C`, `%252F` if `wide`.
+/// Length in bytes of a leading slash: `/`, and if `wide` also `\`, `%2F`, `%5C` and `%252F`.
 fn slash_length(text: &[u8], wide: bool) -> usize {
     match text {
         [b'/', ..] => 1,

@@ -208,7 +208,8 @@ fn a_secret_at_the_end_of_what_is_looked_at_is_taken_for_one() {
     let redactor = Redactor::new(&redaction, limits);
     let looked_at = redactor.bytes();
     let pad = "x".repeat(looked_at);
-    // A secret, long or short, that ends beyond; at every place where the end can cut it.
+    // A secret, long or short, that extends past the bound, at every position where the bound can
+    // cut it.
     for tail in [
         "&token=HUNTER2HUNTER2&a=1",
         "&next=https%3A%2F%2Fuser%3AHUNTER2HUNTER2%40host",
@@ -254,7 +255,7 @@ fn a_value_that_lost_its_end_here_is_counted_once() {
     let long = "x".repeat(60_000);
     assert_eq!(redactor.query(&format!("token={long}")), "token=[redacted]…");
     assert_eq!(redactor.values_cut(), 1);
-    // The encoder cuts, and counts, what is too long for the record still.
+    // The encoder cuts and counts what is still too long for the record.
     assert!(redactor.words(&long).ends_with("x…"));
     assert_eq!(redactor.values_cut(), 1);
     assert_eq!(redactor.words("short"), "short");

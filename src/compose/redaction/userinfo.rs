@@ -1,11 +1,11 @@
-//! Removes user name and password from URL authorities anywhere in a text.
+//! Removes user names and passwords from URL authorities anywhere in a text.
 
 use std::borrow::Cow;
 
 use super::MASK;
 
-/// How far past a slash to look for the rest of an unencoded password, in bytes: no password
-/// is longer.
+/// How many bytes past a slash to look for the rest of an unencoded password: no password is
+/// longer.
 const PASSWORD_BYTES: usize = 256;
 
 /// The text without the user information of any authority in it. If the text was cut, an
@@ -38,7 +38,7 @@ pub(super) fn removed(text: &str, cut: bool) -> Cow<'_, str> {
             && at_sign.saturating_sub(start) < PASSWORD_BYTES
             && !has_port_or_none(within(start, end))
         {
-            // Not a port: what stands there is part of the password, even a slash, quote or space.
+            // Not a port, so it is part of the password, even a slash, quote or space.
             end = position(at_sign, ends_authority);
         }
         let host = within(start, end).iter().rposition(|byte| *byte == b'@');

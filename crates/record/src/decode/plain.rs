@@ -1,8 +1,8 @@
 //! A JSON value in which no key has a special meaning.
 //!
-//! [`Value`] behaves differently: if any crate of a build enables `serde_json`'s feature
-//! `raw_value`, an object whose first key is `$serde_json::private::RawValue` is replaced by the result of
-//! parsing its text, which bypasses every check made on the line.
+//! [`Value`] behaves differently: if any crate in a build enables `serde_json`'s feature
+//! `raw_value`, an object whose first key is `$serde_json::private::RawValue` is replaced by the
+//! result of parsing its text, which bypasses every check made on the line.
 
 use std::fmt;
 

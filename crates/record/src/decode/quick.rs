@@ -1,8 +1,8 @@
-//! A check of one line without building it in memory, for the collector's ingestion of
-//! records in the filter's own form. It only accepts lines that [`decode_record`] accepts
-//! too, with the same source; it makes no statement about anything else, and the full decoding
-//! decides. So it may be strict: unknown keys, duplicate keys, other types, numbers out of
-//! range and nested extras are all left to the decoder.
+//! Checks one line without building it in memory, for the collector's ingestion of records in the
+//! filter's own form. It accepts only lines that [`decode_record`] also accepts, with the same
+//! source; it says nothing about any other line, which the full decoder then decides. So it may be
+//! strict: unknown keys, duplicate keys, other types, numbers out of range and nested extras are
+//! all left to the decoder.
 //!
 //! [`decode_record`]: super::decode_record
 
@@ -31,7 +31,7 @@ pub struct Checked {
 
 /// Whether the line is a record with its own id, if that can be determined quickly.
 pub fn check_record(line: &[u8], limits: &DecodeLimits) -> Option<Checked> {
-    // Two bytes of text can be a value: a longer line might have too many.
+    // A value can be as short as two bytes: a longer line might have too many values.
     if line.len() > limits.record_bytes || line.len() / 2 > limits.values || limits.depth < DEPTH {
         return None;
     }
@@ -58,7 +58,7 @@ struct Seen {
     seq: Option<u64>,
 }
 
-/// Reads a value of a kind; returns whether it is present and not null.
+/// Reads a value of one kind; returns whether it is present and not null.
 struct Check<'s> {
     kind: Kind,
     seen: &'s mut Seen,
@@ -166,7 +166,7 @@ fn present<E: Error>(fits: bool) -> Result<bool, E> {
     if fits { Ok(true) } else { Err(E::custom("another type, or out of range")) }
 }
 
-/// An object of the keys described, each once.
+/// An object with the described keys, each at most once.
 fn object<'de, A: MapAccess<'de>>(
     fields: &'static [Field],
     mut map: A,
@@ -192,7 +192,7 @@ fn bit(at: usize) -> u32 {
     u32::try_from(at).ok().and_then(|at| 1_u32.checked_shl(at)).unwrap_or(0)
 }
 
-/// Finds a key's place. Keys mostly come in the order of the format: the next one is tried first.
+/// Finds a key's position. Keys usually follow the format's order, so the next one is tried first.
 struct Position {
     fields: &'static [Field],
     next: usize,

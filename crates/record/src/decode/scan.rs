@@ -1,5 +1,6 @@
-//! One pass over the bytes of a line, before it is parsed: nesting, values and numbers. No recursion, and
-//! no allocation except to rewrite numbers. Invalid JSON is left for the parser to reject.
+//! One pass over the bytes of a line before it is parsed: nesting, values and numbers. No
+//! recursion, and no allocation except to rewrite numbers. Invalid JSON is left for the parser to
+//! reject.
 
 use std::borrow::Cow;
 
@@ -8,7 +9,7 @@ use super::{DecodeError, DecodeErrorKind, DecodeLimits};
 /// Number of digits that always fit 64 signed bits.
 const SAFE_DIGITS: usize = 18;
 
-/// Checks a line, and returns it in the form to be parsed: the whole number `-0` as 0, because the
+/// Checks a line and returns it in the form to parse: the whole number `-0` becomes 0, because the
 /// parser would turn it into a double.
 pub(super) fn scan<'a>(
     line: &'a [u8],

@@ -1,4 +1,4 @@
-//! Checks a record against the format's [fields](crate::fields), and brings it into canonical form.
+//! Checks a record against the format's [fields](crate::fields) and brings it into canonical form.
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -128,8 +128,8 @@ fn object(
     }
 }
 
-/// An object's keys checked against its fields, in their original order; null keys are left
-/// out, unknown keys are kept.
+/// Checks an object's keys against its fields, in their original order; null keys are left out,
+/// unknown keys are kept.
 fn typed(
     place: &str,
     object: Map<String, Value>,
@@ -173,8 +173,8 @@ fn uuid(place: &str, text: &Value) -> Result<Uuid, DecodeError> {
         .ok_or_else(|| impossible(place, "must be a UUID"))
 }
 
-/// The five ids first, in their order: a string, or null if unknown or empty. A whole number,
-/// which many applications use as user ids, becomes text, so that every query compares texts.
+/// The five ids first, in their order: each a string, or null if unknown or empty. A whole number,
+/// which many applications use as a user id, becomes text, so that every query compares text.
 fn context(object: Map<String, Value>) -> Result<Map<String, Value>, DecodeError> {
     let mut given = typed("context", object, CONTEXT)?;
     let mut context = Map::new();

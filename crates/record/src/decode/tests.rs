@@ -15,7 +15,7 @@ fn minimal() -> Value {
     json!({"timestamp": "2026-01-26T02:11:57.469652+00:00", "level": "INFO", "message": "m"})
 }
 
-/// The minimal record with `change` made.
+/// The minimal record with one key changed.
 fn with(key: &str, value: Value) -> Value {
     let mut record = minimal();
     record[key] = value;
@@ -256,7 +256,7 @@ fn no_key_has_a_special_meaning_to_the_parser() {
         {
             assert_eq!(decode(&with("extra", value.clone())).unwrap().body["extra"], value);
         }
-        // What would be parsed anew is deeper, larger or of other numbers than was checked.
+        // Parsing such text again would yield more depth, size or other numbers than were checked.
         for text in ["[".repeat(60_000), format!("[{}0]", "0,".repeat(60_000)), "1e999".into()] {
             let value = json!({"x": {key: text}});
             assert_eq!(decode(&with("extra", value.clone())).unwrap().body["extra"], value);

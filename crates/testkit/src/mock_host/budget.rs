@@ -1,4 +1,4 @@
-//! Which hostcalls a callback may make, which ones fail, and how a violation reads.
+//! Which hostcalls a callback may make, which ones fail, and how a violation is reported.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -7,19 +7,19 @@ use super::call::{Call, Expected};
 use super::status::Status;
 use super::world::LogLine;
 
-/// Hostcalls that answer with a status instead of doing anything. Calls of WASI are not touched
-/// but by name: Envoy answers those itself.
+/// Hostcalls that return a status instead of doing anything. WASI calls are affected only by name:
+/// Envoy answers those itself.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
     /// Every `proxy_…` call.
     All(Status),
-    /// Every call of this name; for a WASI one the status is an errno.
+    /// Every call with this name; for a WASI call the status is an errno.
     Named(&'static str, Status),
-    /// The how-many-th `proxy_…` call from now on, from 0.
+    /// The n-th `proxy_…` call from now on, counted from 0.
     Nth(usize, Status),
 }
 
-/// The rule over the hostcalls of the running callback.
+/// The rule for the hostcalls of the running callback.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     pub(super) lenient: bool,
@@ -32,13 +32,13 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// Sets or ends the fault.
+    /// Sets or clears the fault.
     pub(super) fn set_fault(&mut self, fault: Option<Fault>) {
         self.fault = fault;
         self.since_fault = 0;
     }
 
-    /// Takes note of a call. `Ok(Some(status))`: it fails so; `Err`: it must not be made.
+    /// Records a call. `Ok(Some(status))`: it fails with this status; `Err`: it must not be made.
     pub(super) fn admit(&mut self, call: Call) -> Result<Option<Status>, String> {
         let fault = self.fault(call.name);
         let answer = if self.lenient {
@@ -64,7 +64,7 @@ impl Budget {
         matches!(self.fault, Some(Fault::Nth(nth, _)) if nth < self.since_fault)
     }
 
-    /// What was expected and did not come.
+    /// The expected calls that were not made.
     pub(super) fn missing(&mut self) -> Option<String> {
         if self.expected.is_empty() {
             return None;
@@ -87,14 +87,14 @@ impl Budget {
     }
 }
 
-/// A callback that did not go as it should: a trap, a violated budget, or a missing export.
+/// A failed callback: a trap, a violated budget, or a missing export.
 #[derive(Clone, Debug)]
 pub struct Failure {
     /// The callback and its arguments.
     pub callback: String,
     /// What went wrong.
     pub reason: String,
-    /// The hostcalls it made before.
+    /// The hostcalls that it made before the failure.
     pub calls: Vec<Call>,
     /// The lines it logged.
     pub logs: Vec<LogLine>,

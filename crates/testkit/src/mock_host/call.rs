@@ -4,12 +4,12 @@ use std::fmt;
 
 use super::status::Status;
 
-/// A hostcall, with the argument that tells it from others of its name.
+/// A hostcall, with the argument that distinguishes it from others with the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// The import's name, such as `proxy_get_property`.
+    /// The import's name, for example `proxy_get_property`.
     pub name: &'static str,
-    /// The property, the map and header, the metric, …; empty where there is none.
+    /// The property, the map and header, the metric, …; empty if there is none.
     pub argument: String,
 }
 
@@ -19,7 +19,7 @@ impl fmt::Display for Call {
     }
 }
 
-/// A hostcall that a callback has to make.
+/// A hostcall that a callback must make.
 #[derive(Clone, Debug)]
 pub struct Expected {
     call: String,
@@ -27,13 +27,13 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// A call in the form that failures and [`super::MockHost::calls`] show it in, such as
+    /// A call in the form in which failures and [`super::MockHost::calls`] show it, for example
     /// `proxy_get_property(request.duration)`.
     pub fn call(call: impl Into<String>) -> Self {
         Self { call: call.into(), answer: None }
     }
 
-    /// Makes the call answer with this status and do nothing.
+    /// Makes the call return this status and do nothing.
     #[must_use]
     pub fn answering(mut self, status: Status) -> Self {
         self.answer = Some(status);
@@ -56,7 +56,7 @@ pub mod expect {
     use super::Expected;
     use crate::mock_host::{Buffer, Clock, LogLevel, Map};
 
-    /// Reads a property, named as Envoy's documentation does: `request.duration`.
+    /// Reads a property, named as in Envoy's documentation: `request.duration`.
     pub fn get_property(path: &str) -> Expected {
         Expected::call(format!("proxy_get_property({path})"))
     }
@@ -76,7 +76,7 @@ pub mod expect {
         Expected::call(format!("proxy_get_header_map_value({map}: {name})"))
     }
 
-    /// Replaces a header, or adds it where it is not.
+    /// Replaces a header, or adds it if it is absent.
     pub fn set_header(map: Map, name: &str) -> Expected {
         Expected::call(format!("proxy_replace_header_map_value({map}: {name})"))
     }
@@ -86,7 +86,7 @@ pub mod expect {
         Expected::call(format!("proxy_add_header_map_value({map}: {name})"))
     }
 
-    /// Takes a header away.
+    /// Removes a header.
     pub fn remove_header(map: Map, name: &str) -> Expected {
         Expected::call(format!("proxy_remove_header_map_value({map}: {name})"))
     }
@@ -126,12 +126,12 @@ pub mod expect {
         Expected::call(format!("proxy_set_tick_period_milliseconds({milliseconds})"))
     }
 
-    /// Makes another context the one that calls are for.
+    /// Sets the effective context of subsequent calls.
     pub fn set_effective_context(context: u32) -> Expected {
         Expected::call(format!("proxy_set_effective_context({context})"))
     }
 
-    /// Says that a root context, whose end was put off, is done.
+    /// Reports that a root context that deferred its end is done.
     pub fn done() -> Expected {
         Expected::call("proxy_done()")
     }
@@ -141,7 +141,7 @@ pub mod expect {
         Expected::call(format!("clock_time_get({clock})"))
     }
 
-    /// Draws random bytes.
+    /// Reads random bytes.
     pub fn random(bytes: u32) -> Expected {
         Expected::call(format!("random_get({bytes})"))
     }

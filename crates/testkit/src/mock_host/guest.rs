@@ -1,4 +1,4 @@
-//! What a hostcall sees of the module that makes it: its memory, its allocator, the host's state.
+//! A hostcall's view of the calling module: its memory, its allocator, the host's state.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use super::world::World;
 pub(super) struct State {
     pub(super) world: World,
     pub(super) budget: Budget,
-    /// Contexts that were created and not yet deleted.
+    /// Contexts that have been created and not yet deleted.
     pub(super) contexts: BTreeSet<u32>,
     pub(super) memory: Option<Memory>,
     pub(super) allocate: Option<TypedFunc<u32, u32>>,
@@ -23,7 +23,7 @@ pub(super) struct State {
     pub(super) allocated_bytes: usize,
 }
 
-/// The module within a hostcall.
+/// The calling module, during a hostcall.
 pub(super) struct Guest<'a>(Caller<'a, State>);
 
 impl<'a> Guest<'a> {
@@ -39,7 +39,7 @@ impl<'a> Guest<'a> {
         self.0.data_mut()
     }
 
-    /// Makes a hostcall that `answer` answers, if it may be made and is not to fail.
+    /// Makes a hostcall, answered by `answer`, if it is allowed and not set to fail.
     pub(super) fn hostcall(
         &mut self,
         name: &'static str,
@@ -54,13 +54,13 @@ impl<'a> Guest<'a> {
         }
     }
 
-    /// Ends the callback as a failure of the test.
+    /// Ends the callback and fails the test.
     pub(super) fn violation(&mut self, reason: String) -> Error {
         self.state().budget.violation = Some(reason.clone());
         Error::new(reason)
     }
 
-    /// Reads memory; a region outside of it is the module's fault and fails the test.
+    /// Reads memory; an out-of-bounds region is the module's fault and fails the test.
     pub(super) fn bytes(&mut self, at: u32, len: u32) -> Result<Vec<u8>, Error> {
         let start = usize::try_from(at).unwrap_or(usize::MAX);
         let end = start.saturating_add(usize::try_from(len).unwrap_or(usize::MAX));
@@ -90,7 +90,7 @@ impl<'a> Guest<'a> {
         self.write(at, &value.to_le_bytes())
     }
 
-    /// Hands bytes over: in memory that the module allocates, or a null pointer where there are
+    /// Passes bytes to the module, in memory that it allocates, or a null pointer if there are
     /// none; pointer and length are written where the module asked for them.
     pub(super) fn give(
         &mut self,

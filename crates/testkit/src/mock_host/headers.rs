@@ -1,8 +1,8 @@
-//! A header map, and its form on the ABI.
+//! A header map and its ABI encoding.
 
 use std::fmt;
 
-/// Headers in the order they came; names are kept in lower case, values are any bytes.
+/// Headers in order of arrival; names are kept in lower case, values are any bytes.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers(Vec<(String, Vec<u8>)>);
 
@@ -17,12 +17,12 @@ impl Headers {
         self.iter().find(|(have, _)| name.eq_ignore_ascii_case(have)).map(|(_, value)| value)
     }
 
-    /// The first value of a name as text, where it is text.
+    /// The first value of a name, if it is valid text.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name).and_then(|value| std::str::from_utf8(value).ok())
     }
 
-    /// Adds a value, beside those that the name has.
+    /// Adds a value to those that the name already has.
     pub fn add(&mut self, name: &str, value: impl AsRef<[u8]>) {
         self.0.push((name.to_ascii_lowercase(), value.as_ref().to_vec()));
     }
@@ -33,7 +33,7 @@ impl Headers {
         self.add(name, value);
     }
 
-    /// Takes a name away with all its values.
+    /// Removes a name with all its values.
     pub fn remove(&mut self, name: &str) {
         self.0.retain(|(have, _)| !name.eq_ignore_ascii_case(have));
     }
@@ -43,7 +43,7 @@ impl Headers {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
     }
 
-    /// How many there are.
+    /// The number of headers.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -53,13 +53,13 @@ impl Headers {
         self.0.is_empty()
     }
 
-    /// The form on the ABI.
+    /// The ABI encoding.
     pub(super) fn encode(&self) -> Vec<u8> {
         let pairs = self.iter().map(|(name, value)| (name.as_bytes(), value));
         encode(&pairs.collect::<Vec<_>>())
     }
 
-    /// Reads the form on the ABI; the error says what is wrong with it.
+    /// Reads the ABI encoding; the error says what is wrong with it.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, String> {
         if bytes.is_empty() {
             return Ok(Self::new());
@@ -83,8 +83,9 @@ impl Headers {
     }
 }
 
-/// Pairs in their form on the ABI: the count, each pair's two lengths, then the pairs, each name
-/// and value followed by a NUL; numbers are 32 bits, little endian. A list is the names of a map.
+/// The ABI encoding of pairs: the count, each pair's two lengths, then the pairs, each name and
+/// value followed by a NUL; numbers are 32 bits, little endian. A list is encoded as the names of a
+/// map.
 pub(super) fn encode(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
     let mut out = Vec::new();
     let number = |out: &mut Vec<u8>, value: usize| {

@@ -1,4 +1,4 @@
-//! A module, loaded and driven as Envoy does it.
+//! A module, loaded and driven as Envoy would.
 
 use wasmi::{Error, Func, Instance, Store, Val};
 
@@ -9,15 +9,15 @@ use super::program::Program;
 use super::status::Map;
 use super::world::{Answer, View, World};
 
-/// Instructions that a callback may take; one that takes more is taken to hang.
+/// Maximum instructions of a callback; one that takes more is considered hung.
 const FUEL: u64 = 200_000_000;
 
-/// What a callback wants of the stream.
+/// What a callback tells the host to do with the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Go on.
+    /// Continue.
     Continue,
-    /// Wait: the filter must never answer this.
+    /// Pause: the filter must never return this.
     Pause,
 }
 
@@ -33,17 +33,17 @@ pub struct MockHost {
 }
 
 impl MockHost {
-    /// Starts a program in a world and runs its initialisation, of which no hostcall is expected
-    /// or refused. The host is strict from then on.
+    /// Starts a program in a world and runs its initialization, during which any hostcall is
+    /// allowed. The host is strict from then on.
     ///
     /// # Panics
     ///
-    /// When the module lacks an allocator, or traps.
+    /// If the module lacks an allocator, or traps.
     pub fn start(program: &Program, world: World) -> Self {
         Self::try_start(program, world).unwrap_or_else(|failure| report(&failure))
     }
 
-    /// As [`MockHost::start`], with the failure as a value.
+    /// Like [`MockHost::start`], with the failure as a value.
     pub fn try_start(program: &Program, world: World) -> Result<Self, Failure> {
         let mut host = Self::instantiate(program, world).map_err(|error| Failure::load(&error))?;
         host.lenient();
@@ -57,7 +57,7 @@ impl MockHost {
         store.set_fuel(FUEL)?;
         let instance = program.instantiate(&mut store)?;
         let memory = instance.get_memory(&store, "memory");
-        // As Envoy: `malloc` where there is one, else the SDK's name for it.
+        // Like Envoy: `malloc` if exported, otherwise the SDK's name for it.
         let allocate = ["malloc", "proxy_on_memory_allocate"]
             .iter()
             .find_map(|name| instance.get_typed_func(&store, name).ok());
@@ -75,22 +75,22 @@ impl MockHost {
         &self.store.data().world
     }
 
-    /// What the module sees, to change it.
+    /// What the module sees, for changes.
     pub fn world_mut(&mut self) -> &mut World {
         &mut self.store.data_mut().world
     }
 
-    /// Expects the next callback to make these hostcalls, in this order, and no other.
+    /// Expects the next callback to make exactly these hostcalls, in this order.
     pub fn expect(&mut self, calls: impl IntoIterator<Item = Expected>) {
         self.store.data_mut().budget.expected.extend(calls);
     }
 
-    /// Lets callbacks make any call from now on.
+    /// Allows any hostcall from now on.
     pub fn lenient(&mut self) {
         self.store.data_mut().budget.lenient = true;
     }
 
-    /// Lets callbacks make only expected calls from now on: the state after loading.
+    /// Allows only expected calls from now on: the state after loading.
     pub fn strict(&mut self) {
         self.store.data_mut().budget.lenient = false;
     }
@@ -100,12 +100,12 @@ impl MockHost {
         self.store.data_mut().budget.set_fault(Some(fault));
     }
 
-    /// Lets hostcalls succeed again.
+    /// Clears the fault, so that hostcalls succeed again.
     pub fn heal(&mut self) {
         self.store.data_mut().budget.set_fault(None);
     }
 
-    /// Whether the call that [`Fault::Nth`] is for has come.
+    /// Whether the call that [`Fault::Nth`] targets has been made.
     pub fn fault_reached(&self) -> bool {
         self.store.data().budget.fault_reached()
     }
@@ -125,8 +125,8 @@ impl MockHost {
         self.store.data().allocated_bytes
     }
 
-    /// Instructions that the last callback took, in the interpreter's measure: the same input
-    /// gives the same number.
+    /// Instructions that the last callback took, as the interpreter counts them: the same input
+    /// always takes the same number.
     pub fn instructions(&self) -> u64 {
         self.fuel
     }
@@ -145,8 +145,8 @@ impl MockHost {
         names
     }
 
-    /// Calls an export by name: `None` where the module does not have it, as Envoy passes over
-    /// a callback that is not exported.
+    /// Calls an export by name; returns `None` if the module lacks it, because Envoy skips
+    /// callbacks that are not exported.
     pub fn call(&mut self, name: &str, arguments: &[u32]) -> Result<Option<u32>, Failure> {
         let text: Vec<_> = arguments.iter().map(u32::to_string).collect();
         let callback = format!("{name}({})", text.join(", "));
@@ -199,7 +199,7 @@ impl MockHost {
         }
     }
 
-    /// Calls a callback with what it may see, and panics where it fails.
+    /// Runs a callback with the given view, and panics if it fails.
     fn callback(&mut self, name: &str, arguments: &[u32], view: View) -> Option<u32> {
         self.world_mut().view = view;
         let outcome = self.call(name, arguments);
@@ -213,13 +213,13 @@ impl MockHost {
         self.callback("proxy_on_context_create", &[root, 0], of(root));
     }
 
-    /// Starts the VM, with the world's VM configuration; whether the module agreed.
+    /// Starts the VM with the world's VM configuration; returns whether the module accepted it.
     pub fn vm_start(&mut self, root: u32) -> bool {
         let size = length(&self.world().vm_configuration);
         self.callback("proxy_on_vm_start", &[root, size], of(root)) != Some(0)
     }
 
-    /// Hands a plugin's configuration over; whether the module took it.
+    /// Passes a plugin configuration; returns whether the module accepted it.
     pub fn configure(&mut self, root: u32, configuration: impl AsRef<[u8]>) -> bool {
         self.world_mut().plugin_configuration = configuration.as_ref().to_vec();
         let size = length(configuration.as_ref());
@@ -227,36 +227,36 @@ impl MockHost {
         self.callback("proxy_on_configure", &[root, size], view) != Some(0)
     }
 
-    /// Lets the root context's timer fire.
+    /// Fires the root context's timer.
     pub fn tick(&mut self, root: u32) {
         self.callback("proxy_on_tick", &[root], of(root));
     }
 
-    /// Creates a stream's context. The stream itself is the test's to set up, in the world.
+    /// Creates a stream's context. The test sets up the stream itself, in the world.
     pub fn create_stream(&mut self, stream: u32, root: u32) {
         self.world_mut().streams.entry(stream).or_default();
         self.store.data_mut().contexts.insert(stream);
         self.callback("proxy_on_context_create", &[stream, root], in_stream(stream, &[]));
     }
 
-    /// The stream's request headers have come.
+    /// The stream's request headers arrived.
     pub fn request_headers(&mut self, stream: u32, end_of_stream: bool) -> Action {
         let map = Map::RequestHeaders;
         self.headers("proxy_on_request_headers", stream, map, &[u32::from(end_of_stream)])
     }
 
-    /// The stream's request trailers have come.
+    /// The stream's request trailers arrived.
     pub fn request_trailers(&mut self, stream: u32) -> Action {
         self.headers("proxy_on_request_trailers", stream, Map::RequestTrailers, &[])
     }
 
-    /// The stream's response headers have come.
+    /// The stream's response headers arrived.
     pub fn response_headers(&mut self, stream: u32, end_of_stream: bool) -> Action {
         let map = Map::ResponseHeaders;
         self.headers("proxy_on_response_headers", stream, map, &[u32::from(end_of_stream)])
     }
 
-    /// The stream's response trailers have come.
+    /// The stream's response trailers arrived.
     pub fn response_trailers(&mut self, stream: u32) -> Action {
         self.headers("proxy_on_response_trailers", stream, Map::ResponseTrailers, &[])
     }
@@ -279,22 +279,22 @@ impl MockHost {
         }
     }
 
-    /// The stream is over and is to be logged: the maps can be read, nothing but filter state
+    /// The stream has ended and is ready to be logged: the maps can be read, and only filter state
     /// can be set.
     pub fn log(&mut self, stream: u32) {
         let view = View { logging: true, ..in_stream(stream, LOGGED) };
         self.callback("proxy_on_log", &[stream], view);
     }
 
-    /// A stream that has no context of its own is to be logged by the root context: the
-    /// access-logger mode. Not even filter state can be set.
+    /// The root context logs a stream that has no context: the access-logger mode. Not even filter
+    /// state can be set.
     pub fn log_on_root(&mut self, root: u32, stream: u32) {
         let view = View { stream: Some(stream), logging: true, readable: LOGGED, ..of(root) };
         self.callback("proxy_on_log", &[root], view);
     }
 
-    /// A context is about to end; whether it agrees. A root context that does not is waited for
-    /// until it calls `proxy_done`.
+    /// A context is about to end; returns whether it is done. The host waits for a root context
+    /// that is not, until it calls `proxy_done`.
     pub fn done(&mut self, context: u32) -> bool {
         let stream = self.world().streams.contains_key(&context);
         let view = if stream { in_stream(context, &[]) } else { of(context) };
@@ -305,14 +305,14 @@ impl MockHost {
         agreed
     }
 
-    /// A context ends.
+    /// A context has ended.
     pub fn delete(&mut self, context: u32) {
         self.callback("proxy_on_delete", &[context], of(context));
         self.store.data_mut().contexts.remove(&context);
         self.world_mut().streams.remove(&context);
     }
 
-    /// A callout's answer has come, for the root context that sent it.
+    /// A callout response arrived, for the root context that sent the callout.
     pub fn answer(&mut self, root: u32, token: u32, answer: Answer) {
         let headers = u32::try_from(answer.headers.len()).unwrap_or(u32::MAX);
         let trailers = u32::try_from(answer.trailers.len()).unwrap_or(u32::MAX);

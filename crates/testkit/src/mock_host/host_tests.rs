@@ -3,8 +3,8 @@
 use super::*;
 
 /// A module whose `proxy_on_log` reads `request.duration` and sets it as filter state, whose
-/// `proxy_on_done` answers "not yet", whose `proxy_on_tick` traps after a log line, and whose
-/// `proxy_on_delete` never ends.
+/// `proxy_on_done` returns "not yet", whose `proxy_on_tick` traps after a log line, and whose
+/// `proxy_on_delete` never returns.
 const TINY: &str = r#"
 (module
   (import "env" "proxy_get_property" (func $get (param i32 i32 i32 i32) (result i32)))

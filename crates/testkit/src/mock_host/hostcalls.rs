@@ -21,8 +21,8 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<(), LinkerError> {
     runtime::link(linker)
 }
 
-/// Hostcalls that Envoy has and this host does not model: making one fails the test.
-/// Source: proxy-wasm-cpp-host, `include/proxy-wasm/exports.h`, for ABI 0.2.1.
+/// Hostcalls that Envoy has and this host does not model: calling one fails the test. Source:
+/// proxy-wasm-cpp-host, `include/proxy-wasm/exports.h`, for ABI 0.2.1.
 pub(super) const NOT_MODELLED: [&str; 18] = [
     "proxy_get_status",
     "proxy_get_shared_data",

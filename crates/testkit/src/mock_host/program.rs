@@ -6,7 +6,7 @@ use super::budget::Failure;
 use super::guest::{Guest, State};
 use super::{hostcalls, wasi};
 
-/// A module that Envoy would load: what it imports is there.
+/// A module that Envoy would load: all its imports are defined.
 pub struct Program {
     engine: Engine,
     module: Module,
@@ -18,14 +18,14 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// When it is malformed.
+    /// If it is malformed.
     pub fn new(wasm: &[u8]) -> Result<Self, Failure> {
         Self::compile(wasm).map_err(|error| Failure::load(&error))
     }
 
     fn compile(wasm: &[u8]) -> Result<Self, Error> {
         let mut config = Config::default();
-        // Eagerly, so that a callback's instructions are its own and not the compiler's.
+        // Compile eagerly, so that a callback's instruction count excludes the compiler's.
         config.consume_fuel(true).compilation_mode(CompilationMode::Eager);
         let engine = Engine::new(&config);
         let module = Module::new(&engine, wasm)?;
@@ -36,7 +36,7 @@ impl Program {
         Ok(Self { engine, module, linker })
     }
 
-    /// What the module imports, as `module.name`, in its order.
+    /// The module's imports, as `module.name`, in order.
     pub fn imports(&self) -> Vec<String> {
         let imports = self.module.imports();
         imports.map(|import| format!("{}.{}", import.module(), import.name())).collect()
@@ -51,7 +51,8 @@ impl Program {
     }
 }
 
-/// Defines the imports that Envoy has and this host does not model, so that the module loads.
+/// Defines the imports that Envoy has and this host does not model, so that the module can be
+/// loaded.
 fn stub_the_rest(linker: &mut Linker<State>, module: &Module) -> Result<(), Error> {
     for import in module.imports() {
         let (from, name) = (import.module(), import.name());

@@ -2,25 +2,25 @@
 
 use std::fmt;
 
-/// What a hostcall answers.
+/// The status that a hostcall returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Status(pub u32);
 
 impl Status {
-    /// It was done.
+    /// Success.
     pub const OK: Self = Self(0);
-    /// There is no such thing.
+    /// Not found.
     pub const NOT_FOUND: Self = Self(1);
-    /// An argument is out of its range, or not available in this callback.
+    /// An argument is out of range, or not available in this callback.
     pub const BAD_ARGUMENT: Self = Self(2);
-    /// A value could not be written as bytes.
+    /// A value could not be serialized.
     pub const SERIALIZATION_FAILURE: Self = Self(3);
     /// The host failed.
     pub const INTERNAL_FAILURE: Self = Self(10);
-    /// The host does not have this call; the SDK has no name for it.
+    /// The host does not implement this call; the SDK has no name for it.
     pub const UNIMPLEMENTED: Self = Self(12);
 
-    /// Every status of the ABI but OK, and two that no version of it has.
+    /// Every status of the ABI except OK, plus two that no ABI version defines.
     pub fn failures() -> impl Iterator<Item = Self> {
         (1..=12).chain([13, u32::MAX]).map(Self)
     }
@@ -37,9 +37,9 @@ pub enum Map {
     ResponseHeaders,
     /// Trailers of the response.
     ResponseTrailers,
-    /// Headers of a callout's answer.
+    /// Headers of a callout response.
     CalloutHeaders,
-    /// Trailers of a callout's answer.
+    /// Trailers of a callout response.
     CalloutTrailers,
 }
 
@@ -70,10 +70,10 @@ impl fmt::Display for Map {
     }
 }
 
-/// A buffer of bytes that a callback can read.
+/// A buffer that a callback can read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Buffer {
-    /// Body of a callout's answer.
+    /// Body of a callout response.
     CalloutBody,
     /// The VM's configuration.
     VmConfiguration,
@@ -105,9 +105,9 @@ impl fmt::Display for Buffer {
 /// A clock of the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {
-    /// Time since 1970, which can be set back.
+    /// Time since 1970; it can be set back.
     Wall,
-    /// Time since some instant, which never goes back.
+    /// Time since an arbitrary instant; it never goes back.
     Monotonic,
 }
 
@@ -120,14 +120,14 @@ impl fmt::Display for Clock {
     }
 }
 
-/// How grave a log line is.
+/// The severity of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
-    /// Finest.
+    /// Most detailed.
     Trace,
     /// For debugging.
     Debug,
-    /// Ordinary.
+    /// Normal operation.
     Info,
     /// Something was recovered from.
     Warn,

@@ -1,5 +1,5 @@
-//! The imports of module `wasi_snapshot_preview1`, as far as Envoy answers them with more than an
-//! error. Source: proxy-wasm-cpp-host, `src/exports.cc`.
+//! The imports of module `wasi_snapshot_preview1` for which Envoy returns more than an error.
+//! Source: proxy-wasm-cpp-host, `src/exports.cc`.
 
 use wasmi::{Caller, Error, Linker, errors::LinkerError};
 
@@ -9,9 +9,9 @@ use super::world::LogLine;
 
 const MODULE: &str = "wasi_snapshot_preview1";
 
-/// An errno of WASI: no such file.
+/// A WASI errno: bad file descriptor.
 const BAD_FILE: Status = Status(8);
-/// An errno of WASI: not supported.
+/// A WASI errno: not supported.
 const NOT_SUPPORTED: Status = Status(58);
 
 /// Defines the modelled calls.
@@ -26,7 +26,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<(), LinkerError> {
     Ok(())
 }
 
-/// Calls that Envoy has and this host does not model: making one fails the test.
+/// Calls that Envoy has and this host does not model: calling one fails the test.
 pub(super) const NOT_MODELLED: [&str; 16] = [
     "args_get",
     "args_sizes_get",
@@ -76,7 +76,7 @@ fn fd_write(
     })
 }
 
-/// The environment's entries in the form of `environ_get`, each ended by a NUL.
+/// The environment's entries as `environ_get` returns them, each terminated by a NUL.
 fn environment(guest: &mut Guest<'_>) -> Vec<String> {
     guest.world().environment.iter().map(|(name, value)| format!("{name}={value}\0")).collect()
 }

@@ -51,10 +51,10 @@ impl Stream {
     }
 }
 
-/// A value of a property: integers are 8 bytes little endian, booleans one byte, durations
-/// nanoseconds as an integer, text its bytes.
+/// A property value: integers are 8 bytes little endian, booleans one byte, durations nanoseconds
+/// as an integer, text its bytes.
 pub trait PropertyValue {
-    /// The bytes that the module gets.
+    /// The bytes that the module receives.
     fn encode(self) -> Vec<u8>;
 }
 
@@ -97,9 +97,9 @@ impl PropertyValue for &[u8] {
 /// A line that the module logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
-    /// How grave it is.
+    /// Its severity.
     pub level: LogLevel,
-    /// What it says; bytes that are not UTF-8 are replaced.
+    /// Its text; bytes that are not UTF-8 are replaced.
     pub text: String,
 }
 
@@ -110,7 +110,7 @@ pub struct Metric {
     pub kind: MetricKind,
     /// Its name.
     pub name: String,
-    /// The counter's or gauge's value; of a histogram, how many values it was given.
+    /// A counter's or gauge's value; for a histogram, the number of recorded values.
     pub value: i64,
     /// A histogram's values, in order.
     pub recorded: Vec<u64>,
@@ -119,20 +119,20 @@ pub struct Metric {
 /// How a cluster answers `proxy_http_call`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cluster {
-    /// Takes the call; the test answers it, or does not.
+    /// Accepts the call; the test may or may not answer it.
     Reachable,
-    /// Has no endpoint: the call fails at once and there is no callback.
+    /// Has no endpoint: the call fails immediately, without a callback.
     WithoutEndpoint,
 }
 
 /// A callout that the module sent.
 #[derive(Clone, Debug)]
 pub struct Callout {
-    /// Names it in the answer.
+    /// Identifies it in the response.
     pub token: u32,
     /// The context that sent it.
     pub context: u32,
-    /// Where to.
+    /// The target cluster.
     pub cluster: String,
     /// Its headers.
     pub headers: Headers,
@@ -140,11 +140,11 @@ pub struct Callout {
     pub body: Vec<u8>,
     /// Its trailers.
     pub trailers: Headers,
-    /// How long Envoy would wait, in milliseconds.
+    /// The timeout, in milliseconds.
     pub timeout_ms: u32,
 }
 
-/// An answer to a callout. No headers at all: the stream was reset.
+/// A callout response. No headers at all means that the stream was reset.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
     /// Its headers.
@@ -156,17 +156,17 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// An answer with this status and no body.
+    /// A response with this status and no body.
     pub fn status(code: u16) -> Self {
         Self { headers: Headers::from([(":status", code.to_string())]), ..Self::default() }
     }
 
-    /// What Envoy hands over when the collector resets the stream: nothing.
+    /// What Envoy passes when the collector resets the stream: nothing.
     pub fn reset() -> Self {
         Self::default()
     }
 
-    /// With one more header.
+    /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.add(name, value);
@@ -181,35 +181,35 @@ pub struct World {
     pub wall_ns: u64,
     /// The monotonic clock, in nanoseconds.
     pub monotonic_ns: u64,
-    /// State of the generator behind `random_get`; the same seed gives the same bytes.
+    /// State of the generator behind `random_get`; the same seed yields the same bytes.
     pub random_seed: u64,
-    /// The environment, as of `vm_config.environment_variables`.
+    /// The environment, as set by `vm_config.environment_variables`.
     pub environment: Vec<(String, String)>,
     /// The VM's configuration.
     pub vm_configuration: Vec<u8>,
-    /// The plugin's configuration, as of the last `configure`.
+    /// The plugin's configuration, as passed to the last `configure`.
     pub plugin_configuration: Vec<u8>,
-    /// Properties that every context sees, such as `xds.node.id`.
+    /// Properties that every context sees, for example `xds.node.id`.
     pub properties: BTreeMap<String, Vec<u8>>,
-    /// A host that knows no expressions.
+    /// Whether the host lacks expressions.
     pub no_expressions: bool,
-    /// Every expression the module had compiled; its token is its place.
+    /// Every expression that the module has compiled; its token is its index.
     pub expressions: Vec<String>,
     /// The streams, by context id.
     pub streams: BTreeMap<u32, Stream>,
     /// The clusters that Envoy knows.
     pub clusters: BTreeMap<String, Cluster>,
-    /// Every line the module logged.
+    /// Every line that the module has logged.
     pub logs: Vec<LogLine>,
-    /// Every metric the module defined; its id is its place.
+    /// Every metric that the module has defined; its id is its index.
     pub metrics: Vec<Metric>,
-    /// Every callout the module sent, answered ones too.
+    /// Every callout that the module has sent, including answered ones.
     pub callouts: Vec<Callout>,
-    /// The tick's period in milliseconds, once it was set.
+    /// The tick period in milliseconds, once set.
     pub tick_period_ms: Option<u32>,
-    /// Root contexts whose `on_done` said "not yet".
+    /// Root contexts whose `on_done` returned "not yet".
     pub pending_done: BTreeSet<u32>,
-    /// Root contexts that put off their end, and then said that they are done.
+    /// Root contexts that deferred their end and then reported that they were done.
     pub finished: Vec<u32>,
     pub(super) view: View,
 }
@@ -219,9 +219,9 @@ pub struct World {
 pub(super) struct View {
     /// The context that the callback is for.
     pub(super) context: u32,
-    /// The stream that properties and maps are of.
+    /// The stream that properties and maps belong to.
     pub(super) stream: Option<u32>,
-    /// Whether `proxy_set_property` has a stream to set it in.
+    /// Whether `proxy_set_property` has a stream to set filter state on.
     pub(super) filter_state: bool,
     pub(super) readable: &'static [Map],
     pub(super) writable: &'static [Map],
@@ -242,14 +242,14 @@ impl World {
         }
     }
 
-    /// Moves both clocks on.
+    /// Advances both clocks.
     pub fn advance(&mut self, by: Duration) {
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
         self.wall_ns += by;
         self.monotonic_ns += by;
     }
 
-    /// A metric's value, by name; none where it was not defined.
+    /// A metric's value, by name; `None` if it is not defined.
     pub fn metric(&self, name: &str) -> Option<i64> {
         self.metrics.iter().find(|metric| metric.name == name).map(|metric| metric.value)
     }
@@ -264,8 +264,8 @@ impl World {
             .or_else(|| self.properties.get(path))
     }
 
-    /// The values of a response's header, joined as Envoy's expressions have them; empty where the
-    /// header is not there.
+    /// The values of a response header, joined as in Envoy's expressions; empty if the header is
+    /// absent.
     pub(super) fn response_header(&self, name: &str) -> Vec<u8> {
         let stream = self.view.stream.and_then(|stream| self.streams.get(&stream));
         let headers = stream.and_then(|stream| stream.response_headers.as_ref());
@@ -278,8 +278,8 @@ impl World {
         self.streams.get_mut(&stream)
     }
 
-    /// A map that the callback can read, or the status of the refusal: a map that the log phase
-    /// lacks is not found, one that another callback lacks is a bad argument.
+    /// A map that the callback can read, or the status of the refusal: in the log phase a missing
+    /// map is not found, in another callback it is a bad argument.
     pub(super) fn map(&self, map: Map) -> Result<&Headers, Status> {
         let found = match map {
             Map::CalloutHeaders => self.view.answer.as_ref().map(|answer| &answer.headers),
@@ -303,7 +303,7 @@ impl World {
         self.stream_mut().and_then(|stream| stream.map_mut(map)).ok_or(Status::BAD_ARGUMENT)
     }
 
-    /// Bytes of the generator `SplitMix64`, after S. Vigna's public domain description.
+    /// Bytes from the generator `SplitMix64`, after S. Vigna's public-domain description.
     pub(super) fn random(&mut self, bytes: usize) -> Vec<u8> {
         let mut out = Vec::with_capacity(bytes);
         while out.len() < bytes {

@@ -41,7 +41,7 @@ fn call(
     })
 }
 
-/// Takes an expression; its token is its place.
+/// Stores an expression; its token is its index.
 fn create(world: &mut World, expression: Vec<u8>) -> Result<Vec<u8>, Status> {
     let expression = String::from_utf8(expression).map_err(|_| Status::BAD_ARGUMENT)?;
     let token = u32::try_from(world.expressions.len()).map_err(|_| Status::INTERNAL_FAILURE)?;
@@ -49,9 +49,9 @@ fn create(world: &mut World, expression: Vec<u8>) -> Result<Vec<u8>, Status> {
     Ok(token.to_le_bytes().to_vec())
 }
 
-/// Gives a list as the names of a map. An element is `a.b`, or `has(a.b) ? a.b : ''`, or a header
-/// that may be absent, `'a' in response.headers ? response.headers['a'] : ''`: the whole of the
-/// language that is modelled.
+/// Returns a list as the names of a map. An element is `a.b`, or `has(a.b) ? a.b : ''`, or a header
+/// that may be absent, `'a' in response.headers ? response.headers['a'] : ''`: that is the entire
+/// subset of the language modelled here.
 fn evaluate(world: &World, token: &[u8]) -> Result<Vec<u8>, Status> {
     let token = token.try_into().map(u32::from_le_bytes).map_err(|_| Status::BAD_ARGUMENT)?;
     let place = usize::try_from(token).unwrap_or(usize::MAX);

@@ -22,7 +22,7 @@ fn map(guest: &mut Guest<'_>, number: u32) -> Result<Map, Error> {
         .ok_or_else(|| guest.violation(format!("names the map {number}, which is not modelled")))
 }
 
-/// Does `change` to a map that the callback can change.
+/// Applies `change` to a map that the callback can change.
 fn change(guest: &mut Guest<'_>, map: Map, change: impl FnOnce(&mut Headers)) -> Status {
     match guest.world().map_mut(map) {
         Ok(headers) => {
@@ -37,7 +37,7 @@ fn get_pairs(caller: Caller<'_, State>, number: u32, data: u32, len: u32) -> Res
     let mut guest = Guest::new(caller);
     let map = map(&mut guest, number)?;
     guest.hostcall("proxy_get_header_map_pairs", map.to_string(), |guest| {
-        // A map that the callback lacks is handed over as an empty one.
+        // A map that the callback lacks is passed as an empty one.
         let bytes = match guest.world().map(map) {
             Ok(headers) if !headers.is_empty() => headers.encode(),
             _ => Vec::new(),
@@ -78,7 +78,7 @@ fn get(
     })
 }
 
-/// A name and a value, as a hostcall that changes a map passes them.
+/// A name and a value, as passed by a hostcall that changes a map.
 type Pair = (u32, u32, u32, u32);
 
 fn replace(

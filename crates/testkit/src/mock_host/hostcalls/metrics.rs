@@ -49,7 +49,7 @@ fn increment(caller: Caller<'_, State>, id: u32, offset: i64) -> Result<u32, Err
     let name = name(&mut guest, id);
     guest.hostcall("proxy_increment_metric", name, |guest| {
         let Some(metric) = metric(guest, id) else { return Ok(Status::NOT_FOUND) };
-        // A counter refuses to stand still or go back; a histogram refuses altogether.
+        // A counter must increase; a histogram cannot be incremented at all.
         if metric.kind == MetricKind::Histogram
             || (metric.kind == MetricKind::Counter && offset <= 0)
         {

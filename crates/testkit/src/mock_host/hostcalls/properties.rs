@@ -11,7 +11,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<(), LinkerError> {
     Ok(())
 }
 
-/// A path as Envoy's documentation writes it: its parts come apart by NULs.
+/// A path as Envoy's documentation writes it: on the ABI, NULs separate its parts.
 fn path(guest: &mut Guest<'_>, at: u32, len: u32) -> Result<String, Error> {
     Ok(guest.text(at, len)?.replace('\0', "."))
 }

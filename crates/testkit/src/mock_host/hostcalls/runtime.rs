@@ -22,7 +22,7 @@ fn log(caller: Caller<'_, State>, level: u32, at: u32, len: u32) -> Result<u32, 
         return Err(guest.violation(format!("logs with the level {level}, which there is not")));
     };
     let text = String::from_utf8_lossy(&guest.bytes(at, len)?).into_owned();
-    // A line is kept even where the call is not allowed: it may tell of a panic.
+    // A line is kept even if the call is not allowed: it may report a panic.
     guest.world().logs.push(LogLine { level, text });
     guest.hostcall("proxy_log", level.to_string(), |_| Ok(Status::OK))
 }

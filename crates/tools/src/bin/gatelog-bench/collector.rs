@@ -1,4 +1,4 @@
-//! What the collector takes: records made durable and acknowledged, and records stored.
+//! The collector's throughput: records made durable and acknowledged, and records stored.
 
 use std::time::{Duration, Instant};
 
@@ -13,16 +13,16 @@ use crate::report::{Report, Target};
 use crate::stored::{self, documents, fill, make_indexes, split, stored_by};
 use crate::summary::{Summary, quantile};
 
-/// Bytes of a record.
+/// Bytes per record.
 const RECORD_BYTES: usize = 600;
-/// Records of a batch: 150 kB, what a worker of a gateway under load sends.
+/// Records per batch: 150 kB, the size that a worker of a gateway under load sends.
 const BATCH: usize = 250;
-/// Connections: what two gateways of two workers keep open.
+/// Connections: as many as two gateways with two workers each keep open.
 const CONNECTIONS: usize = 4;
-/// The rate at which acknowledgements are timed, in records a second.
+/// The rate at which acknowledgements are timed, in records per second.
 const RATE: usize = 50_000;
 
-/// Measures all of it.
+/// Runs all measurements.
 pub(crate) async fn bench(report: &mut Report) -> Result<()> {
     let rounds = setting("BENCH_ROUNDS", 15)?.min(5);
     let accepted = usize::try_from(setting("BENCH_RECORDS", 200_000)?)?;
@@ -39,9 +39,9 @@ pub(crate) async fn bench(report: &mut Report) -> Result<()> {
     memory(report).await
 }
 
-/// A collector on a core of its own whose database is away.
+/// A collector, pinned to one core, whose database is unreachable.
 pub(crate) async fn alone(core: u32) -> Result<Collector> {
-    // Nobody listens there: the port is taken, and given back.
+    // Nothing listens there: the port is reserved and then released.
     let (away, _taken) = gatelog_testkit::unreachable_address()?;
     let database = Database::on(&format!("mongodb://{away}/"), "away").await?;
     let options =
@@ -51,7 +51,7 @@ pub(crate) async fn alone(core: u32) -> Result<Collector> {
     Ok(collector)
 }
 
-/// Bodies of `records` records in all.
+/// POST bodies with `records` records in total.
 pub(crate) fn bodies(records: usize, bytes: usize, batch: usize) -> Result<Vec<Vec<u8>>> {
     let mut made = SampleRecords::of_bytes(bytes);
     (0..records / batch).map(|_| made.body(batch)).collect()
@@ -88,7 +88,8 @@ async fn accept(report: &mut Report, rounds: u64, records: usize) -> Result<()> 
 
 async fn store(report: &mut Report, rounds: u64) -> Result<()> {
     let records = usize::try_from(setting("BENCH_STORED", 10_000)?)?;
-    // The first inserts after a start are small on purpose: the pace is found before time counts.
+    // The first inserts after a start are deliberately small: let the batch size adapt before
+    // measuring.
     let warm = 10_000;
     let (mut through, mut bare, mut cpus) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
@@ -112,7 +113,7 @@ async fn store(report: &mut Report, rounds: u64) -> Result<()> {
         drop(server);
         let (_server, indexed) = stored::server().await?;
         make_indexes(&indexed).await?;
-        // Into collections as full as those that the counted records went to.
+        // Into collections as full as those that received the counted records.
         let (first, counted) = split(documents, warm, warm + records);
         fill(&indexed, &first).await?;
         let begun = Instant::now();

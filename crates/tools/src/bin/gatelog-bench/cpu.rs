@@ -1,4 +1,4 @@
-//! Which core a process runs on, and how much of it it has used.
+//! Pins processes to cores and reads how much processor time they have used.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -9,13 +9,13 @@ use anyhow::{Context, Result, ensure};
 /// Envoy's core.
 pub(crate) const ENVOY_CORE: u32 = 0;
 
-/// The core of load, upstream and collector.
+/// The core for load, upstream and collector.
 pub(crate) const LOAD_CORE: u32 = 1;
 
 /// The kernel's unit in /proc, the same on every Linux: `USER_HZ`.
 const TICKS_PER_SECOND: u32 = 100;
 
-/// Keeps all threads of a process on one core.
+/// Pins all threads of a process to one core.
 pub(crate) fn pin(id: u32, core: u32) -> Result<()> {
     let mut command = Command::new("taskset");
     command.args(["--all-tasks", "--cpu-list", "--pid", &core.to_string(), &id.to_string()]);
@@ -24,15 +24,15 @@ pub(crate) fn pin(id: u32, core: u32) -> Result<()> {
     Ok(())
 }
 
-/// Keeps this process, and the load generators it starts, on one core.
+/// Pins this process, and the load generators it starts, to one core.
 pub(crate) fn pin_this_process(core: u32) -> Result<()> {
     pin(std::process::id(), core)
 }
 
-/// Processor time of a process since it started, in user and kernel mode.
+/// Processor time that a process has used since it started, in user and kernel mode.
 pub(crate) fn used(id: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
-    // After the name, which may have spaces: field 3 and on (proc(5)); utime is 14, stime 15.
+    // Skip the name, which may contain spaces: fields from 3 on (proc(5)); utime is 14, stime 15.
     let fields: Vec<&str> =
         stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = |field: usize| {

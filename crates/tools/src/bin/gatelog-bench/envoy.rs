@@ -1,7 +1,7 @@
-//! What gatelog costs Envoy, side by side with what one would use instead.
+//! The cost of gatelog in Envoy, compared with the alternatives.
 //!
-//! Envoy runs on one core, load and upstream on another. The variants take turns, round by round;
-//! the report has minimum, quartiles and median of each.
+//! Envoy runs on one core, load and upstream on another. The variants alternate in every round; the
+//! report shows minimum, quartiles and median of each.
 
 use std::time::{Duration, Instant};
 
@@ -19,20 +19,20 @@ use crate::report::{Report, Target};
 use crate::summary::{self, Summary};
 use crate::variants::{self, Addresses, Variant};
 
-/// Envoys started to measure how long a start takes.
+/// Number of Envoy starts for measuring the startup time.
 const STARTS: usize = 5;
 
-/// How long one latency run lasts, in seconds.
+/// Duration of one latency run, in seconds.
 const LATENCY_SECONDS: u64 = 4;
 
-/// Latency runs of each variant.
+/// Latency runs per variant.
 const LATENCY_ROUNDS: usize = 5;
 
-/// One variant, running.
+/// A running variant.
 struct Running {
     variant: Variant,
     envoy: Envoy,
-    /// Microseconds of Envoy's processor time a request, one value a round.
+    /// Envoy's processor time per request in microseconds, one value per round.
     cpu: [Vec<f64>; 2],
     p50: Vec<f64>,
     p99: Vec<f64>,
@@ -43,7 +43,7 @@ pub(crate) async fn bench(report: &mut Report) -> Result<()> {
     let rounds = load::setting("BENCH_ROUNDS", 15)?;
     let load = Load::from_environment()?;
     let upstream = SampleService::serve(Router::new().fallback(any(async || "ok\n"))).await?;
-    // Acknowledges and forgets: what a collector does with batches is not Envoy's time.
+    // Acknowledges and discards: what a collector does with batches is not Envoy's time.
     let accept = || async { StatusCode::ACCEPTED };
     let collector = SampleService::serve(Router::new().route("/v1/records", post(accept))).await?;
     let away = FaultProxy::start(collector.address()).await?;
@@ -105,7 +105,7 @@ pub(crate) async fn bench(report: &mut Report) -> Result<()> {
     starts(report, &addresses).await
 }
 
-/// Half the requests a second that Envoy's core can do with the whole of gatelog.
+/// Half the requests per second that Envoy's core can handle with all of gatelog enabled.
 fn half_of_saturation(running: &[Running]) -> u64 {
     let whole = running.iter().find(|one| one.variant.name == "gatelog").unwrap_or(&running[0]);
     let micros = Summary::of(&whole.cpu[0]).median.max(1.0);
@@ -114,7 +114,7 @@ fn half_of_saturation(running: &[Running]) -> u64 {
     half
 }
 
-/// Envoy's memory with a queue that is full, and after it has drained.
+/// Envoy's memory with a full queue, and after it has drained.
 async fn full_queue(report: &mut Report, running: &mut [Running], away: &FaultProxy) -> Result<()> {
     let base = running[0].envoy.process().resident_bytes()?;
     let Some(one) = running.iter_mut().find(|one| one.variant.name == variants::AWAY) else {
@@ -147,7 +147,7 @@ async fn start(variant: Variant, addresses: &Addresses) -> Result<Running> {
 
 async fn tell(report: &mut Report, running: &mut [Running]) -> Result<()> {
     let base: Vec<Summary> = running[0].cpu.iter().map(|samples| Summary::of(samples)).collect();
-    // What gatelog adds, at most, of what each of these adds.
+    // The maximum that gatelog may add, as a fraction of what each of these adds.
     let held_against = [("lua", 1.4), ("plain", 0.5)].map(|(name, most)| {
         let other = running.iter().find(|one| one.variant.name == name);
         (name, most, other.map(|one| [0, 1].map(|at| Summary::of(&one.cpu[at]).median)))
@@ -205,7 +205,7 @@ async fn tell(report: &mut Report, running: &mut [Running]) -> Result<()> {
     Ok(())
 }
 
-/// How much longer Envoy takes to serve with a VM to start.
+/// How much longer Envoy takes until it serves traffic when it must start a VM.
 async fn starts(report: &mut Report, addresses: &Addresses) -> Result<()> {
     let mut times = Vec::new();
     for name in ["none", "gatelog"] {

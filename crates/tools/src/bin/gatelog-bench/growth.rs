@@ -1,4 +1,4 @@
-//! How it goes on when something grows: records, workers, collectors, the spool, the collections.
+//! How performance scales with records, workers, collectors, the spool and the collections.
 
 use std::time::{Duration, Instant};
 
@@ -21,12 +21,12 @@ use crate::stored::{self, stored_by};
 use crate::summary::{Summary, quantile};
 use crate::variants::{self, Addresses};
 
-/// Connections of the load.
+/// Connections of the load generator.
 const CONNECTIONS: usize = 4;
-/// Bytes of a batch: what the filter sends at most by default.
+/// Bytes per batch: the filter's default maximum.
 const BATCH_BYTES: usize = 256 * 1_024;
 
-/// Measures all of it.
+/// Runs all measurements.
 pub(crate) async fn bench(report: &mut Report) -> Result<()> {
     let spool = setting("BENCH_SPOOL_MEGABYTES", 2_000)?;
     let documents = usize::try_from(setting("BENCH_DOCUMENTS", 200_000)?)?;
@@ -49,7 +49,7 @@ pub(crate) async fn bench(report: &mut Report) -> Result<()> {
     full_collections(report, documents).await
 }
 
-/// What more workers cost, on one core: each has its VM, its queue and its batches.
+/// The cost of more workers on one core: each has its own VM, queue and batches.
 async fn workers_of_one_core(report: &mut Report, workers: u32) -> Result<()> {
     let load = Load::from_environment()?;
     let upstream = SampleService::serve(Router::new().fallback(any(async || "ok\n"))).await?;
@@ -79,7 +79,7 @@ async fn workers_of_one_core(report: &mut Report, workers: u32) -> Result<()> {
     Ok(())
 }
 
-/// Accepting and storing records of one size.
+/// Accepts and stores records of one size.
 async fn sizes(report: &mut Report, bytes: usize) -> Result<()> {
     let batch = BATCH_BYTES / bytes;
     let accepted = 100_000_000 / bytes / batch * batch;
@@ -101,19 +101,19 @@ async fn sizes(report: &mut Report, bytes: usize) -> Result<()> {
     Ok(())
 }
 
-/// What was stored.
+/// The outcome of storing.
 struct Stored {
-    /// All of it, in records.
+    /// Total number of records.
     records: usize,
-    /// Records a second, without the small inserts at the beginning.
+    /// Records per second, excluding the small inserts at the beginning.
     rate: f64,
 }
 
-/// Posts some records, and waits until they are stored.
+/// Posts records, and waits until they are stored.
 async fn store(collector: &Collector, bytes: usize, records: usize) -> Result<Stored> {
     let batch = (BATCH_BYTES / bytes).min(records);
     let mut made = SampleRecords::of_bytes(bytes);
-    // The first inserts are small on purpose.
+    // The first inserts are deliberately small.
     let warm: Vec<_> = (0..2).map(|_| made.body(batch)).collect::<Result<_>>()?;
     post(collector.address(), CONNECTIONS, warm, None).await?;
     stored_by(collector, made.boot(), 2 * batch).await?;
@@ -134,8 +134,8 @@ async fn fleet(report: &mut Report, collectors: usize) -> Result<()> {
     for _ in 0..collectors {
         fleet.push(Collector::start(&database, CollectorOptions::default()).await?);
     }
-    // All of it, the small inserts at the beginning too: the rates of each alone, over times that
-    // do not quite meet, would add up to more than there was.
+    // Count everything, including the small inserts at the beginning: the individual rates cover
+    // spans that do not quite coincide, so their sum would exceed the actual rate.
     let begun = Instant::now();
     let all = futures_util::future::try_join_all(
         fleet.iter().map(|collector| store(collector, 600, records)),
@@ -147,7 +147,7 @@ async fn fleet(report: &mut Report, collectors: usize) -> Result<()> {
     Ok(())
 }
 
-/// A database that is away for long: what the spool's size does to accepting and to a start.
+/// A long database outage: how the spool's size affects ingestion and startup.
 async fn a_full_spool(report: &mut Report, megabytes: u64) -> Result<()> {
     let mut collector = alone(cpu::ENVOY_CORE).await?;
     let bodies = bodies(100_000, 600, 250)?;
@@ -172,7 +172,7 @@ async fn a_full_spool(report: &mut Report, megabytes: u64) -> Result<()> {
     Ok(())
 }
 
-/// Collections that fill up: what storing and the documented queries cost then.
+/// Collections that fill up: the cost of storing and of the documented queries at that size.
 async fn full_collections(report: &mut Report, documents: usize) -> Result<()> {
     let (_server, database) = stored::server().await?;
     let collector = Collector::start(&database, CollectorOptions::default()).await?;
@@ -197,7 +197,7 @@ async fn full_collections(report: &mut Report, documents: usize) -> Result<()> {
     Ok(())
 }
 
-/// Documented queries, the fastest of five.
+/// The documented queries, fastest of five runs.
 async fn queries(database: &Database) -> Result<Vec<(&'static str, Duration)>> {
     let newest = doc! {"timestamp": -1};
     let asked: [(&str, &str, Document, Document, i64); 3] = [

@@ -1,17 +1,16 @@
-//! `make bench`: what gatelog costs, side by side with what one would use instead. See
-//! docs/performance.md.
+//! `make bench`: what gatelog costs, compared with the alternatives. See docs/performance.md.
 //!
-//! Arguments choose parts: `envoy` (the filter), `collector`, `growth`; these by default. And
-//! `peers`, by name only: storing beside syslog-ng, rsyslog and one insert a record. Its programs
-//! come from `scripts/peers.sh`; one that is not there is told as not measured.
+//! Arguments select parts: `envoy` (the filter), `collector` and `growth` run by default; `peers`
+//! runs only when named and compares storing with syslog-ng, rsyslog and one insert per record. Its
+//! programs come from `scripts/peers.sh`; one that is missing is reported as not measured.
 //!
-//! `BENCH_ROUNDS` (15). Of `envoy`: `BENCH_REQUESTS` of a round (10000), `BENCH_RPS` of the latency
-//! runs (half of what the core can do), `BENCH_VARIANTS` (all; the first is always there),
+//! `BENCH_ROUNDS` (15). For `envoy`: `BENCH_REQUESTS` per round (10000), `BENCH_RPS` in the latency
+//! runs (half of what the core can handle), `BENCH_VARIANTS` (all; the first is always included),
 //! `BENCH_PLAIN_WASM`: the module of tests/plain, which `make bench` builds; `BENCH_PEER_WASM` and
-//! `BENCH_PEER_CONFIG`: another plugin's file and configuration. Of
-//! `collector`: `BENCH_RECORDS` accepted a round (200000), `BENCH_STORED` (10000). Of `growth`:
-//! `BENCH_SPOOL_MEGABYTES` (2000), `BENCH_DOCUMENTS` (200000). Of `peers`: `BENCH_ROUNDS` (3),
-//! `BENCH_STORED` of gatelog a round (10000), `BENCH_PEER_RECORDS` of each other (3000).
+//! `BENCH_PEER_CONFIG`: another plugin's file and configuration. For `collector`: `BENCH_RECORDS`
+//! accepted per round (200000), `BENCH_STORED` (10000). For `growth`: `BENCH_SPOOL_MEGABYTES`
+//! (2000), `BENCH_DOCUMENTS` (200000). For `peers`: `BENCH_ROUNDS` (3), `BENCH_STORED` by gatelog
+//! per round (10000), `BENCH_PEER_RECORDS` by each of the others (3000).
 
 #![allow(
     clippy::indexing_slicing,
@@ -37,10 +36,10 @@ use anyhow::{Result, ensure};
 
 use crate::report::Report;
 
-/// What can be measured.
+/// The available parts.
 const PARTS: [&str; 4] = ["envoy", "collector", "growth", "peers"];
 
-/// How many of them are measured when none is named.
+/// How many of them run by default.
 const BY_DEFAULT: usize = 3;
 
 fn main() -> ExitCode {

@@ -1,5 +1,5 @@
-//! Records stored a second, beside what one would use instead for storing: the same records into
-//! the same server, one contender after the other, round by round.
+//! Records stored per second, compared with the alternatives for storing: the same records into the
+//! same server, one contender after the other, in rounds.
 
 mod ground;
 mod program;
@@ -21,34 +21,34 @@ use crate::report::{Report, Target};
 use crate::stored::{Documents, documents, fill, stored_by};
 use crate::summary::Summary;
 
-/// Bytes of a record.
+/// Bytes per record.
 const RECORD_BYTES: usize = 600;
-/// Records of a batch of the collector's, and its connections: as in the part `collector`.
+/// Records per collector batch, and its connections: as in the part `collector`.
 const BATCH: usize = 250;
 const CONNECTIONS: usize = 4;
-/// The collector finds its pace first.
+/// Lets the collector's batch size adapt before measuring.
 const WARM_COLLECTOR: usize = 10_000;
-/// What the other programs store before time counts.
+/// How many records the other programs store before measuring.
 const WARM: usize = 500;
-/// How long one may take to store a round's records.
+/// Timeout for a program to store a round's records.
 const PATIENCE: Duration = Duration::from_mins(5);
-/// Between two looks at what is stored: to ask more often would keep the server from storing.
+/// Interval between checks of what is stored: checking more often would slow the server down.
 const LOOK: Duration = Duration::from_millis(50);
-/// Where the programs put the sample records.
+/// The collections that the programs write sample records to.
 const COLLECTIONS: [&str; 3] = ["info_logs", "warning_logs", "error_logs"];
 
-/// A program, with or without the collector's indexes, and what gatelog should reach beside it.
+/// A program, with or without the collector's indexes, and gatelog's target relative to it.
 struct Peer {
     name: &'static str,
     program: Program,
     indexed: bool,
     target: Option<f64>,
     samples: Samples,
-    /// gatelog's records a second over its own, round by round.
+    /// gatelog's records per second divided by the program's, per round.
     ratios: Vec<f64>,
 }
 
-/// What one contender did in all rounds.
+/// One contender's samples over all rounds.
 #[derive(Default)]
 struct Samples {
     rates: Vec<f64>,
@@ -57,7 +57,7 @@ struct Samples {
     residents: Vec<f64>,
 }
 
-/// A span of storing that is measured.
+/// A measured span of storing.
 struct Span {
     begun: Instant,
     process: u32,
@@ -65,7 +65,7 @@ struct Span {
     server_cpu: Option<Duration>,
 }
 
-/// Measures all of it.
+/// Runs all measurements.
 pub(crate) async fn bench(report: &mut Report) -> Result<()> {
     let rounds = setting("BENCH_ROUNDS", 3)?.min(9);
     let own = usize::try_from(setting("BENCH_STORED", 10_000)?)?;
@@ -132,7 +132,7 @@ fn contenders() -> [Peer; 6] {
     ]
 }
 
-/// Whether a program is there, and stores a record with what the indexes need.
+/// Checks that a program is installed and stores a record with the fields that the indexes need.
 async fn probe(program: Program) -> Result<()> {
     let ground = Ground::bare().await?;
     let mut running = program.start(&ground.database).await?;
@@ -148,7 +148,7 @@ async fn probe(program: Program) -> Result<()> {
     Ok(())
 }
 
-/// The collector, counted when it has stored: records a second, and what it stored.
+/// The collector, counted once it has stored: records per second, and what it stored.
 async fn collector(records: usize, samples: &mut Samples) -> Result<(f64, Documents)> {
     let mut ground = Ground::bare().await?;
     let mut collector = Collector::start(&ground.database, CollectorOptions::default()).await?;
@@ -167,8 +167,8 @@ async fn collector(records: usize, samples: &mut Samples) -> Result<(f64, Docume
     Ok((rate, documents(&ground.database, collector).await?))
 }
 
-/// Nothing but the driver, a thousand documents at a time: the same documents into the same
-/// collections. Records a second.
+/// Only the driver, a thousand documents at a time: the same documents into the same collections.
+/// Returns records per second.
 async fn driver_loop(stored: &Documents, counted: usize, samples: &mut Samples) -> Result<f64> {
     let mut ground = Ground::indexed().await?;
     let span = Span::begin(std::process::id(), &mut ground)?;
@@ -176,7 +176,7 @@ async fn driver_loop(stored: &Documents, counted: usize, samples: &mut Samples) 
     span.end(WARM_COLLECTOR + counted, &mut ground, samples)
 }
 
-/// One round of a program. Records a second.
+/// One round of a program. Returns records per second.
 async fn round(peer: &mut Peer, records: usize) -> Result<f64> {
     let mut ground = if peer.indexed { Ground::indexed().await? } else { Ground::bare().await? };
     let mut running = peer.program.start(&ground.database).await?;
@@ -217,7 +217,7 @@ impl Span {
         Ok(Self { begun: Instant::now(), process, cpu, server_cpu })
     }
 
-    /// Notes what it took to store so many records; records a second.
+    /// Records the cost of storing this many records; returns records per second.
     fn end(self, records: usize, ground: &mut Ground, samples: &mut Samples) -> Result<f64> {
         let rate = count(records) / self.begun.elapsed().as_secs_f64();
         let each = |used: Duration| used.as_secs_f64() * 1e6 / count(records);
@@ -238,7 +238,7 @@ impl Samples {
             ("database_cpu", &self.database_cpus, "us/record"),
             ("resident", &self.residents, "MiB"),
         ] {
-            // Of another's server there is no processor time, of the driver alone no process.
+            // An external server's processor time is unknown; the driver alone has no process.
             if !samples.is_empty() {
                 report.row(&format!("peers.{name}.{what}"), Summary::of(samples).median, unit);
             }

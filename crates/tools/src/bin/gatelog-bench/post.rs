@@ -1,4 +1,4 @@
-//! Batches posted over kept-alive connections, and how long each waits for its acknowledgement.
+//! Posts batches over kept-alive connections, and times each acknowledgement.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -8,17 +8,17 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::sleep_until;
 
-/// What came of some posts.
+/// The outcome of some posts.
 #[derive(Debug, Default)]
 pub(crate) struct Posted {
     pub(crate) took: Duration,
-    /// From the first byte sent to the answer, in milliseconds, sorted.
+    /// Time from the first byte sent to the response, in milliseconds, sorted.
     pub(crate) acks: Vec<f64>,
 }
 
-/// Posts the bodies, shared out among connections, as fast as they are acknowledged; with
-/// `interval`, one each interval, whether or not the one before is acknowledged (a body whose
-/// connection is still busy waits, and its wait counts).
+/// Posts the bodies, distributed over the connections, as fast as they are acknowledged. With
+/// `interval`, posts one per interval, whether or not the previous one is acknowledged (a body
+/// whose connection is still busy waits, and its wait counts).
 pub(crate) async fn post(
     to: SocketAddr,
     connections: usize,
@@ -69,7 +69,7 @@ async fn post_share(
     Ok(acks)
 }
 
-/// Reads one answer, which must be 202.
+/// Reads one response, which must be 202.
 async fn answer(stream: &mut TcpStream) -> Result<()> {
     let mut bytes = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! The report: `target/bench/report.json`, and the same as a table.
+//! The report: `target/bench/report.json`, and the same data as a table.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::summary::Summary;
 
-/// What a value is held against.
+/// What a value is compared with.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Target {
     AtMost(f64),
@@ -31,17 +31,17 @@ impl Report {
         report
     }
 
-    /// Something that was given.
+    /// A fact about the machine or the run.
     pub(crate) fn about(&mut self, name: &str, value: Value) {
         self.machine.insert(name.to_owned(), value);
     }
 
-    /// One value that is compared, not passed.
+    /// One value for comparison, without a target.
     pub(crate) fn row(&mut self, name: &str, value: f64, unit: &str) {
         self.add(name, value, unit, None);
     }
 
-    /// One value that is held against a target.
+    /// One value with a target.
     pub(crate) fn target(&mut self, name: &str, value: f64, unit: &str, target: Target) {
         self.add(name, value, unit, Some(target));
     }
@@ -58,7 +58,7 @@ impl Report {
         }
     }
 
-    /// One value that could not be had, and why: it does not pass.
+    /// One value that could not be measured, and why: it does not pass.
     pub(crate) fn not_measured(&mut self, name: &str, why: &str) {
         println!("{name:<48} not measured: {why}");
         let row = json!({"name": name, "value": null, "not_measured": why, "pass": false});

@@ -1,4 +1,4 @@
-//! What the collector stored, and the same again by nothing but the driver.
+//! Reads what the collector stored, and stores it again with only the driver.
 
 use std::time::Duration;
 
@@ -10,22 +10,22 @@ use mongodb::options::{Acknowledgment, CollectionOptions, WriteConcern};
 
 use crate::cpu;
 
-/// The collections that the sample records go to.
+/// The collections that receive the sample records.
 const COLLECTIONS: [&str; 5] =
     ["info_logs", "warning_logs", "error_logs", "audit_logs", "trace_logs"];
 
-/// Documents of one insert.
+/// Documents per insert.
 const INSERT: usize = 1_000;
 
-/// How long storing may take.
+/// Timeout for storing.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// Memory of a database server's cache: the whole of what is stored, so that its disk is not what
-/// is measured.
+/// Cache size of a database server: large enough for everything that is stored, so that the
+/// measurement does not depend on its disk.
 const CACHE: &str = "4G";
 
-/// An empty database, on a server of its own that has room and a core on which neither collector
-/// nor load runs; `MONGODB_URI` set, on that one.
+/// An empty database, on a separate server with room and on a core that neither collector nor load
+/// uses; on the `MONGODB_URI` server if that is set.
 pub(crate) async fn server() -> Result<(Option<DatabaseServer>, Database)> {
     if std::env::var_os("MONGODB_URI").is_some() {
         return Ok((None, Database::fresh().await?));
@@ -39,8 +39,8 @@ pub(crate) async fn server() -> Result<(Option<DatabaseServer>, Database)> {
 /// Documents by collection.
 pub(crate) type Documents = Vec<(&'static str, Vec<Document>)>;
 
-/// Waits until so many records of a boot are stored, by the collector's own account: to ask the
-/// database would keep it from storing.
+/// Waits until this many records of a boot are stored according to the collector: querying the
+/// database would slow it down.
 pub(crate) async fn stored_by(collector: &Collector, boot: Uuid, records: usize) -> Result<()> {
     let (boot, records) = (boot.to_string(), u64::try_from(records)?);
     eventually("all records are stored", PATIENCE, async || {
@@ -54,7 +54,7 @@ pub(crate) async fn stored_by(collector: &Collector, boot: Uuid, records: usize)
     .await
 }
 
-/// Ends a collector, and reads what it stored.
+/// Stops a collector, and reads what it stored.
 pub(crate) async fn documents(database: &Database, mut collector: Collector) -> Result<Documents> {
     collector.stop()?;
     let mut documents = Vec::new();
@@ -64,7 +64,7 @@ pub(crate) async fn documents(database: &Database, mut collector: Collector) -> 
     Ok(documents)
 }
 
-/// The first `part` of every `whole` documents of each collection, and the rest.
+/// The first `part` of every `whole` documents in each collection, and the rest.
 pub(crate) fn split(mut documents: Documents, part: usize, whole: usize) -> (Documents, Documents) {
     let rest = documents
         .iter_mut()
@@ -73,7 +73,7 @@ pub(crate) fn split(mut documents: Documents, part: usize, whole: usize) -> (Doc
     (documents, rest)
 }
 
-/// Has a collector make its indexes, and no more.
+/// Runs a collector just to create its indexes.
 pub(crate) async fn make_indexes(database: &Database) -> Result<()> {
     let mut collector = Collector::start(database, CollectorOptions::default()).await?;
     eventually("the indexes are there", PATIENCE, async || {
@@ -87,8 +87,8 @@ pub(crate) async fn make_indexes(database: &Database) -> Result<()> {
     collector.stop()
 }
 
-/// Inserts the documents, a thousand at a time: what a program without spool, retries and accounts
-/// would do.
+/// Inserts the documents, a thousand at a time: what a program without spool, retries and
+/// accounting would do.
 pub(crate) async fn fill(database: &Database, documents: &Documents) -> Result<()> {
     let durable = WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
     let options = CollectionOptions::builder().write_concern(durable).build();

@@ -1,6 +1,6 @@
 //! Minimum, quartiles and median.
 
-/// What is told of a list of samples.
+/// Summary statistics of a list of samples.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Summary {
     pub(crate) min: f64,
@@ -18,7 +18,7 @@ impl Summary {
     }
 }
 
-/// The sample at a quantile of a sorted list, the nearest one below; 0 of none.
+/// The sample at a quantile of a sorted list, rounding down; 0 if it is empty.
 pub(crate) fn quantile(sorted: &[f64], q: f64) -> f64 {
     let last = u32::try_from(sorted.len().saturating_sub(1)).unwrap_or(u32::MAX);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 <= q <= 1")]

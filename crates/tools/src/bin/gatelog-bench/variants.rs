@@ -1,4 +1,4 @@
-//! What is compared: the same Envoy, each time with another way to log.
+//! The compared variants: the same Envoy with different ways to log.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -7,11 +7,11 @@ use anyhow::{Context, Result};
 use gatelog_testkit::{EnvoyConfig, filter_path};
 use serde_json::{Value, json};
 
-/// Where upstream and collector listen.
+/// The addresses of upstream and collector.
 pub(crate) struct Addresses {
     pub(crate) upstream: SocketAddr,
     pub(crate) collector: SocketAddr,
-    /// A collector that is away.
+    /// A collector that is unreachable.
     pub(crate) away: SocketAddr,
 }
 
@@ -30,22 +30,22 @@ enum Change {
         file: PathBuf,
         configuration: String,
     },
-    /// Another module in gatelog's place, printed by the same access log.
+    /// Another module in place of gatelog's, printed by the same access log.
     Plain(PathBuf),
-    /// An earlier gatelog, configured as this one.
+    /// An earlier gatelog, with the same configuration.
     Before(PathBuf),
     Gatelog(&'static [(&'static str, f64)], bool),
-    /// The same with the collector away.
+    /// The same with the collector unreachable.
     Away,
 }
 
-/// The variant whose collector is away.
+/// The variant whose collector is unreachable.
 pub(crate) const AWAY: &str = "gatelog-away";
 
-/// The variant that an earlier commit's build is.
+/// The variant built from an earlier commit.
 pub(crate) const BEFORE: &str = "gatelog-before";
 
-/// All of them, or those of `BENCH_VARIANTS`; the first is what the others are compared to.
+/// All of them, or those of `BENCH_VARIANTS`; the others are compared with the first.
 pub(crate) fn all() -> Result<Vec<Variant>> {
     let empty = tempfile::Builder::new().suffix(".wasm").tempfile()?.keep()?.1;
     std::fs::write(&empty, wat::parse_str(include_str!("empty.wat"))?)?;
@@ -96,7 +96,7 @@ pub(crate) fn all() -> Result<Vec<Variant>> {
 }
 
 impl Variant {
-    /// The shipped configuration with this way to log.
+    /// The shipped configuration with this variant's logging.
     pub(crate) fn config(&self, addresses: &Addresses) -> Result<EnvoyConfig> {
         let mut config = EnvoyConfig::shipped()?;
         config.filter_at(&filter_path()?)?;
@@ -138,7 +138,7 @@ impl Variant {
         Ok(config)
     }
 
-    /// Puts another module in gatelog's place.
+    /// Replaces gatelog's module with another one.
     fn run_instead(&self, file: &Path, config: &mut EnvoyConfig) -> Result<()> {
         let plugin = config.http_filter("gatelog")?.pointer_mut("/typed_config/config");
         let code = &mut plugin.context("no plugin")?["vm_config"];
@@ -148,7 +148,7 @@ impl Variant {
     }
 }
 
-/// Makes every request of the load count as an ordinary one, however slow the machine is.
+/// Makes every request of the load count as ordinary, however slow the machine is.
 fn ordinary_requests(config: &mut EnvoyConfig) -> Result<()> {
     config.filter_options(&[("/sampling/always_slower_than", json!("1h"))])
 }
@@ -159,7 +159,7 @@ fn remove_gatelog(config: &mut EnvoyConfig) -> Result<()> {
     Ok(())
 }
 
-/// The record's fields by Envoy's own means, as far as it has them.
+/// The record's fields by Envoy's own means, as far as Envoy provides them.
 fn native_log() -> Value {
     let log = tempfile::NamedTempFile::new()
         .and_then(|file| Ok(file.keep()?.1))

@@ -1,4 +1,4 @@
-//! What the collector's own accounting says: `GET /v1/accounting`, summed over all boots.
+//! The collector's accounting: `GET /v1/accounting`, summed over all boots.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,11 @@ use anyhow::{Context, Result};
 use gatelog_testkit::Collector;
 use serde_json::Value;
 
-/// A gateway that there is not: what a case posts in its name is not the load's, and not counted.
+/// A fictitious gateway: what a case posts in its name does not belong to the load and is not
+/// counted.
 pub(crate) const FLOOD: &str = "flood";
 
-/// The terms of the identity.
+/// The terms of the accounting identity.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Accounts {
     pub(crate) assigned: u64,
@@ -19,14 +20,14 @@ pub(crate) struct Accounts {
     pub(crate) dropped: u64,
     pub(crate) queued: u64,
     pub(crate) missing: u64,
-    /// As the gateways counted them; some may have arrived by a replay since.
+    /// As counted by the gateways; a replay may have delivered some of them since.
     pub(crate) dropped_by_reason: BTreeMap<String, u64>,
-    /// Boots whose terms do not add up, as the collector tells them.
+    /// Boots whose counts do not reconcile, as the collector reports them.
     pub(crate) unsound: Vec<String>,
 }
 
 impl Accounts {
-    /// Asks `collector`.
+    /// Reads the accounting of `collector`.
     pub(crate) async fn of(collector: &Collector) -> Result<Self> {
         let accounting = collector.accounting().await?;
         let boots = accounting.get("boots").and_then(Value::as_array);
@@ -65,7 +66,7 @@ impl Accounts {
         }
     }
 
-    /// Records on their way: they will move by themselves.
+    /// Records in flight: they will progress without intervention.
     pub(crate) fn moving(&self) -> u64 {
         self.spooled + self.queued
     }

@@ -1,4 +1,4 @@
-//! The audit from outside: the load's own list against MongoDB, the journal and the accounting,
+//! The external audit: compares the load's own list with MongoDB, the journal and the accounting,
 //! before and after a replay of the journal.
 
 use std::time::{Duration, Instant};
@@ -13,42 +13,43 @@ use crate::latency::Latency;
 use crate::memory::Memories;
 use crate::system::System;
 
-/// How long the system may take to settle.
+/// Timeout for the system to settle.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How long nothing must have changed for the system to count as settled though not all is there:
+/// How long nothing must change for the system to count as settled even though records are missing:
 /// longer than the filter's longest wait between two attempts in these cases.
 const QUIET: Duration = Duration::from_secs(8);
 
-/// The same once Envoy has ended: nobody is left to try again.
+/// The same once Envoy has exited: nothing is left to retry.
 const QUIET_WITHOUT_ENVOY: Duration = Duration::from_secs(2);
 
-/// Records that each request makes: one by its outcome, and one of level DEBUG.
+/// Records per request: one for its outcome, and one of level DEBUG.
 const RECORDS_EACH: u64 = 2;
 
-/// What became of a case.
+/// The outcome of a case.
 #[derive(Debug, Default)]
 pub(crate) struct Finding {
     /// Requests.
     pub(crate) sent: u64,
-    /// What was wrong with each answer that differed from the one without the filter.
+    /// What was wrong with each response that differed from the one without the filter.
     pub(crate) harmed: Vec<String>,
     pub(crate) latency: Latency,
-    /// The accounting when all is settled.
+    /// The accounting once everything has settled.
     pub(crate) before: Accounts,
-    /// The accounting after the replay, and a retry of the dead letters if there were any.
+    /// The accounting after the replay, and after a retry of the dead letters if there were any.
     pub(crate) after: Accounts,
-    /// Documents that MongoDB must have, by the load's list.
+    /// Documents that MongoDB must have, according to the load's list.
     pub(crate) due: u64,
-    /// Documents beyond what is due.
+    /// Documents in excess of what is due.
     pub(crate) duplicate: u64,
-    /// Records that MongoDB has, the load's and others: what the accounting must say.
+    /// Records that MongoDB has, from the load and from others: the number that the accounting must
+    /// report.
     pub(crate) records: u64,
-    /// Lines that standard output lacks.
+    /// Lines missing from standard output.
     pub(crate) unprinted: u64,
-    /// Documents that nobody can bring back, by name.
+    /// Documents that cannot be recovered, by name.
     pub(crate) lost: Copies,
-    /// What could not be done.
+    /// The step that failed, if any.
     pub(crate) error: Option<String>,
     pub(crate) memory: Memories,
     pub(crate) took: Duration,
@@ -62,13 +63,13 @@ impl Finding {
         self.before.missing + self.before.queued + untold
     }
 
-    /// The same after the replay, as far as the accounting knows.
+    /// The same after the replay, according to the accounting.
     pub(crate) fn missing_after(&self) -> u64 {
         self.after.missing + self.after.queued
     }
 }
 
-/// Ends the load, waits until everything is settled, replays the journal, and compares.
+/// Stops the load, waits until everything has settled, replays the journal, and compares.
 pub(crate) async fn audit(case: &Case, system: &mut System) -> Result<Finding> {
     let sent = system.end_load().await?.to_vec();
     let harm = |sent: &crate::load::Sent| Some(format!("{}: {}", sent.id, sent.harm.as_ref()?));
@@ -91,7 +92,7 @@ pub(crate) async fn audit(case: &Case, system: &mut System) -> Result<Finding> {
     finding.unprinted = unprinted.values().sum();
     let due = evidence::documents_due(&sent);
     finding.due = due.values().sum();
-    // What the journal has must come; what it has not may be lost, where a case allows it.
+    // Whatever is in the journal must arrive; what is not may be lost if the case allows it.
     let expected =
         if case.allow.lost { evidence::recoverable(due.clone(), &printed) } else { due.clone() };
     let found = arrived(system, &expected).await?;
@@ -102,15 +103,15 @@ pub(crate) async fn audit(case: &Case, system: &mut System) -> Result<Finding> {
     Ok(finding)
 }
 
-/// Waits until no record moves any more: all of them are in the accounts and at rest, or nothing
-/// has changed for long.
+/// Waits until no record is in flight: all of them are accounted for and at rest, or nothing has
+/// changed for a long time.
 async fn settle(system: &mut System, records: u64) -> Result<()> {
     let mut last = None;
     let mut since = Instant::now();
     eventually("the system settles", PATIENCE, async || {
         let quiet = if system.has_envoy() { QUIET } else { QUIET_WITHOUT_ENVOY };
         let accounts = Accounts::of(&system.gateway.collector).await?;
-        // With several collectors some may be missing for as long as they do not know of each other.
+        // With several collectors, some may be missing until they learn of each other.
         let at_rest = accounts.moving() + accounts.missing == 0;
         let complete = at_rest && accounts.assigned >= records;
         let told = format!("{accounts:?} for {records} records");
@@ -123,7 +124,7 @@ async fn settle(system: &mut System, records: u64) -> Result<()> {
     .await
 }
 
-/// What MongoDB has, once it has what is expected or no more seems to come.
+/// What MongoDB has, once it has everything expected or nothing more seems to arrive.
 async fn arrived(system: &System, expected: &Copies) -> Result<Copies> {
     let mut found = Copies::new();
     let waited = eventually("the replay is stored", PATIENCE, async || {
@@ -139,7 +140,7 @@ async fn arrived(system: &System, expected: &Copies) -> Result<Copies> {
     Ok(found)
 }
 
-/// The accounting, once it has heard of all that arrived.
+/// The accounting, once it covers everything that arrived.
 async fn accounted(system: &System) -> Result<Accounts> {
     let mut accounts = Accounts::default();
     let waited = eventually("the accounts are at rest", QUIET, async || {
@@ -149,7 +150,7 @@ async fn accounted(system: &System) -> Result<Accounts> {
         Ok(())
     })
     .await;
-    // What is wrong with them is for the report to say.
+    // The report will say what is wrong with it.
     drop(waited);
     Ok(accounts)
 }

@@ -1,4 +1,5 @@
-//! A case: what is done to the system, and what may come of it. Read from `tests/chaos/NAME.yaml`.
+//! A case: what happens to the system, and what the outcome may be. Read from
+//! `tests/chaos/NAME.yaml`.
 
 use std::fs;
 use std::time::Duration;
@@ -16,55 +17,56 @@ pub(crate) struct Case {
     /// The file's name.
     #[serde(skip)]
     pub(crate) name: String,
-    /// One line.
+    /// One-line description.
     pub(crate) about: String,
-    /// Options of the filter, by JSON pointer.
+    /// Filter options, by JSON pointer.
     #[serde(default)]
     pub(crate) filter: Vec<(String, serde_json::Value)>,
-    /// Environment of the collector.
+    /// Environment variables of the collector.
     #[serde(default)]
     pub(crate) collector: Vec<(String, String)>,
-    /// Envoy's worker threads, each with a VM of its own.
+    /// Envoy's worker threads, each with its own VM.
     #[serde(default = "one_worker")]
     pub(crate) workers: u32,
-    /// Collectors behind Envoy's balancing: 1 to 3.
+    /// Collectors behind Envoy's load balancing: 1 to 3.
     #[serde(default = "one_collector")]
     pub(crate) collectors: usize,
-    /// Disks of their own, for parts whose disk is to fail.
+    /// Separate disks, for parts whose disk is to fail.
     #[serde(default)]
     pub(crate) disks: Disks,
-    /// Whether MongoDB asks who one is.
+    /// Whether MongoDB requires authentication.
     #[serde(default)]
     pub(crate) authentication: bool,
-    /// Pause of each of the load's clients between two requests, in milliseconds; 40 if not said.
+    /// Pause between two requests of each load client, in milliseconds; default 40.
     pub(crate) interval_ms: Option<u64>,
-    /// Whether its steps are taken again until `CHAOS_MINUTES` have passed; once, if it is not set.
+    /// Whether to repeat the steps until `CHAOS_MINUTES` have passed; without `CHAOS_MINUTES`,
+    /// once.
     #[serde(default)]
     pub(crate) repeats: bool,
-    /// What is done, in order.
+    /// The steps, in order.
     pub(crate) steps: Vec<Step>,
-    /// What may come of it.
+    /// The allowed outcome.
     #[serde(default)]
     pub(crate) allow: Allow,
 }
 
-/// What a case may cost, beyond nothing.
+/// The losses that a case may cause; none by default.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Allow {
-    /// Records that the filter lets go, for these reasons; a replay brings them.
+    /// Records that the filter drops, for these reasons; a replay recovers them.
     pub(crate) dropped: Vec<String>,
     /// Records that are missing until the replay.
     pub(crate) missing: bool,
-    /// Records that become dead letters; a retry brings them once the reason is gone.
+    /// Records that become dead letters; a retry recovers them once the cause is gone.
     pub(crate) quarantined: bool,
-    /// Requests that may be harmed, at most: those under way in a VM that traps.
+    /// Maximum number of harmed requests: those in progress in a VM that traps.
     pub(crate) harmed: u64,
-    /// Records that are lost because Envoy was killed or its VM trapped. Each is listed.
+    /// Records lost because Envoy was killed or its VM trapped. Each is listed.
     pub(crate) lost: bool,
 }
 
-/// Who has a disk of its own.
+/// Which parts have a separate disk.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Disks {
@@ -74,13 +76,13 @@ pub(crate) struct Disks {
     pub(crate) database: Option<DiskType>,
 }
 
-/// What kind of disk.
+/// The kind of disk.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum DiskType {
-    /// A tmpfs that is filled in no time.
+    /// A tmpfs that fills up quickly.
     Small,
-    /// An ext4 file system, that can fail.
+    /// An ext4 file system, which can fail.
     Ext4,
 }
 
@@ -93,7 +95,7 @@ fn one_collector() -> usize {
 }
 
 impl Case {
-    /// The cases of `tests/chaos/`, in order of their names; only the wanted ones, if any are named.
+    /// The cases in `tests/chaos/`, sorted by name; only those in `wanted`, if any.
     pub(crate) fn all(wanted: &[String]) -> Result<Vec<Self>> {
         let directory = checkout().join("tests/chaos");
         let mut cases = Vec::new();
@@ -118,23 +120,23 @@ impl Case {
         Ok(cases)
     }
 
-    /// Between two requests of a client of the load.
+    /// The pause between two requests of one load client.
     pub(crate) fn interval(&self) -> Duration {
         Duration::from_millis(self.interval_ms.unwrap_or(40))
     }
 
-    /// Whether it takes a step of which this holds.
+    /// Whether any of its steps matches.
     pub(crate) fn takes(&self, is: impl Fn(&Step) -> bool) -> bool {
         self.steps.iter().any(is)
     }
 }
 
-/// How long `milliseconds` of a case last, by `CHAOS_PACE`.
+/// The duration of `milliseconds` in a case, scaled by `CHAOS_PACE`.
 pub(crate) fn paced(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds.saturating_mul(from_environment("CHAOS_PACE").unwrap_or(1)))
 }
 
-/// How long a case that repeats goes on, by `CHAOS_MINUTES`.
+/// How long a repeating case runs, from `CHAOS_MINUTES`.
 pub(crate) fn repeated_for() -> Duration {
     Duration::from_secs(60 * from_environment("CHAOS_MINUTES").unwrap_or(0))
 }

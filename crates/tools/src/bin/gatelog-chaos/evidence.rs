@@ -1,4 +1,4 @@
-//! Where the records of the load are, seen from outside: in the collections and in the journal.
+//! Where the load's records are, seen from outside: in the collections and in the journal.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,10 +12,10 @@ use serde::Deserialize;
 
 use crate::load::Sent;
 
-/// Collections that hold a record by its level.
+/// Collections that hold records by level.
 const LEVELS: [&str; 5] = ["debug", "info", "warning", "error", "critical"];
 
-/// Every collection that a record may have to be in.
+/// Every collection that a record may have to appear in.
 const COLLECTIONS: [&str; 7] = ["debug", "info", "warning", "error", "critical", "audit", "trace"];
 
 /// A request's record in a collection: `chaos-12/info`.
@@ -25,7 +25,7 @@ pub(crate) struct Place {
     collection: &'static str,
 }
 
-/// How many documents, or lines, there are of each.
+/// The number of documents, or lines, for each.
 pub(crate) type Copies = BTreeMap<Place, u64>;
 
 impl fmt::Display for Place {
@@ -40,14 +40,14 @@ impl Place {
     }
 }
 
-/// What the journal must have of a request: its record and its DEBUG record.
+/// The lines that the journal must have for each request: its record and its DEBUG record.
 pub(crate) fn lines_due(sent: &[Sent]) -> Copies {
     let lines = |sent: &Sent| [Place::new(&sent.id, sent.level), Place::new(&sent.id, "debug")];
     sent.iter().flat_map(lines).map(|place| (place, 1)).collect()
 }
 
-/// What MongoDB must have: each record in its level's collection and in the flows, and what is
-/// audited in the audit trail.
+/// The documents that MongoDB must have: each record in its level's collection and in the flows,
+/// and audited ones in the audit trail.
 pub(crate) fn documents_due(sent: &[Sent]) -> Copies {
     let mut due = lines_due(sent);
     due.extend(sent.iter().map(|sent| (Place::new(&sent.id, "trace"), 2)));
@@ -56,7 +56,7 @@ pub(crate) fn documents_due(sent: &[Sent]) -> Copies {
     due
 }
 
-/// What MongoDB has.
+/// The documents that MongoDB has.
 pub(crate) async fn documents(database: &Database) -> Result<Copies> {
     let mut copies = Copies::new();
     for collection in COLLECTIONS {
@@ -75,7 +75,7 @@ pub(crate) async fn documents(database: &Database) -> Result<Copies> {
     Ok(copies)
 }
 
-/// How many records MongoDB has, the load's and others.
+/// The number of records that MongoDB has, from the load and from others.
 pub(crate) async fn count(database: &Database) -> Result<u64> {
     let mut records = 0;
     for level in LEVELS {
@@ -95,7 +95,7 @@ struct Ids {
     correlation_id: Option<String>,
 }
 
-/// What Envoy printed: complete lines only.
+/// The lines that Envoy printed: complete ones only.
 pub(crate) fn lines(journal: &Journal) -> Result<Copies> {
     let mut copies = Copies::new();
     let mut lines = BufReader::new(File::open(journal.path())?);
@@ -119,7 +119,7 @@ fn is_the_loads(id: &str) -> bool {
     id.strip_prefix("chaos-").is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// What of `due` is not among `found`.
+/// The part of `due` that is not in `found`.
 pub(crate) fn absent(due: &Copies, found: &Copies) -> Copies {
     let lacking = |(place, copies): (&Place, &u64)| {
         let lacking = copies.saturating_sub(found.get(place).copied().unwrap_or(0));
@@ -128,7 +128,7 @@ pub(crate) fn absent(due: &Copies, found: &Copies) -> Copies {
     due.iter().filter_map(lacking).collect()
 }
 
-/// What of `due` is for records that are in the journal: the rest nobody can bring back.
+/// The part of `due` whose records are in the journal: the rest cannot be recovered.
 pub(crate) fn recoverable(due: Copies, printed: &Copies) -> Copies {
     let of_id = |id: &str| LEVELS.map(|level| Place::new(id, level));
     let printed_of = |place: &Place| match place.collection {

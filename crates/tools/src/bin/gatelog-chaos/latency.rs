@@ -1,19 +1,20 @@
-//! How long requests took with the filter, beside the same requests without it.
+//! Request latency with the filter, compared with the same requests without it.
 //!
-//! Every request is timed twice in a row, once with the filter and once without, so both meet the
-//! same machine, whatever else it does. What is compared is the median and the 99th percentile;
-//! a request that waits for a collector that fails would take hundreds of milliseconds longer.
+//! Every request is timed twice in a row, once with the filter and once without, so both run under
+//! the same conditions, whatever else the machine does. The median and the 99th percentile are
+//! compared; a request that waits for a failing collector would take hundreds of milliseconds
+//! longer.
 
 use std::time::Duration;
 
 use crate::load::Sent;
 
-/// How much longer the median may be: far below what any fault of logging costs, far above what
-/// the filter does (docs/performance.md).
+/// How much longer the median may be: far below the cost of any logging fault, far above the
+/// filter's own cost (docs/performance.md).
 const MEDIAN_TOLERANCE: Duration = Duration::from_millis(1);
 
-/// How much longer the 99th percentile may be, beyond as long again: of a few hundred requests it
-/// is the second or third slowest, and a busy machine makes some wait for its scheduler.
+/// How much longer than twice the unfiltered value the 99th percentile may be: among a few hundred
+/// requests it is the second or third slowest, and a busy machine delays some in its scheduler.
 const TAIL_TOLERANCE: Duration = Duration::from_millis(50);
 
 /// Median and 99th percentile of one side.
@@ -40,7 +41,7 @@ impl Quantiles {
 }
 
 impl Latency {
-    /// Of what was sent.
+    /// The latencies of the sent requests.
     pub(crate) fn of(sent: &[Sent]) -> Self {
         Self {
             filtered: Quantiles::of(sent.iter().map(|sent| sent.took)),
@@ -48,7 +49,7 @@ impl Latency {
         }
     }
 
-    /// Most that the filtered side may show.
+    /// Upper bounds for the filtered side.
     pub(crate) fn bounds(&self) -> Quantiles {
         Quantiles {
             median: self.bare.median + self.bare.median / 2 + MEDIAN_TOLERANCE,
@@ -57,7 +58,7 @@ impl Latency {
     }
 }
 
-/// In milliseconds, to the hundredth.
+/// In milliseconds, to two decimals.
 pub(crate) fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 100_000.0).round() / 100.0
 }

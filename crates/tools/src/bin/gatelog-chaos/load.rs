@@ -1,5 +1,5 @@
 //! Steady load: known ids, all levels, several tenants. Every request goes to the filter and to a
-//! listener of the same Envoy without it; the two answers are compared, and timed.
+//! listener of the same Envoy without it; the two responses are compared and timed.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use gatelog_testkit::{Client, Reply};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-/// Clients at once.
+/// Concurrent clients.
 const CLIENTS: usize = 2;
 
-/// What is asked, in turn: method, path, level of the record, status of the answer.
+/// The requests, in rotation: method, path, level of the record, status of the response.
 const REQUESTS: [(&str, &str, &str, u16); 5] = [
     ("GET", "/api/v1/messages", "info", 200),
     ("GET", "/api/v1/messages/unknown", "warning", 404),
@@ -24,14 +24,14 @@ const REQUESTS: [(&str, &str, &str, u16); 5] = [
     ("GET", "/api/v1/reports/r1", "critical", 503),
 ];
 
-/// Tenants, in turn.
+/// Tenants, in rotation.
 const TENANTS: [&str; 3] = ["org_1", "org_2", "org_3"];
 
-/// Headers that the filter sets, or that differ from one answer to the next.
+/// Headers that the filter sets, or that vary between responses.
 const OWN: [&str; 5] =
     ["x-request-id", "x-correlation-id", "date", "x-envoy-upstream-service-time", "connection"];
 
-/// The load, running.
+/// The running load.
 #[derive(Debug)]
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
@@ -45,24 +45,24 @@ pub(crate) struct Sent {
     pub(crate) id: String,
     /// Its record's level. Each has a second record, of level DEBUG.
     pub(crate) level: &'static str,
-    /// Whether its record belongs into the audit trail too.
+    /// Whether its record also belongs in the audit trail.
     pub(crate) audited: bool,
-    /// What was wrong with its answer, if anything was.
+    /// What was wrong with its response, if anything.
     pub(crate) harm: Option<String>,
     /// How long it took.
     pub(crate) took: Duration,
-    /// How long the same request took without the filter, right before or after it.
+    /// How long the same request took without the filter, immediately before or after it.
     pub(crate) without: Duration,
 }
 
 impl Load {
-    /// Starts, each client with a pause of `interval` between two requests.
+    /// Starts the load; each client pauses for `interval` between two requests.
     pub(crate) async fn start(
         filtered: SocketAddr,
         bare: SocketAddr,
         interval: Duration,
     ) -> Result<Self> {
-        // What follows is measured with warm connections, and against answers that are right.
+        // Measurements then start with warm connections and with responses known to be right.
         for (method, path, _, status) in REQUESTS {
             let reply = send(&Client::default(), bare, (method, path), "reference", "none").await;
             let reply = reply.context("the listener without the filter")?;
@@ -77,7 +77,7 @@ impl Load {
         Ok(Self { stop, clients })
     }
 
-    /// Ends it and gives what was sent.
+    /// Stops the load and returns what was sent.
     pub(crate) async fn stop(self) -> Result<Vec<Sent>> {
         self.stop.store(true, Ordering::Relaxed);
         let mut sent = Vec::new();
@@ -106,7 +106,7 @@ async fn run(
         };
         let id = format!("chaos-{number}");
         let to = |address| timed(send(&client, address, (method, path), &id, tenant));
-        // In turn: the first of the two finds everything asleep.
+        // Alternate: the first of the two runs with cold caches.
         let ((reply, took), (plain, without)) = if number.is_multiple_of(2) {
             (to(filtered).await, to(bare).await)
         } else {
@@ -115,7 +115,7 @@ async fn run(
         };
         let harm = harm(&id, reply, plain);
         sent.push(Sent { id, level, audited: *method == "POST", harm, took, without });
-        // The pace of the load, not a wait for anything.
+        // Paces the load; it does not wait for anything.
         sleep(interval).await;
     }
     sent
@@ -142,7 +142,7 @@ async fn send(
     client.send(address, Method::from_bytes(method.as_bytes())?, path, &headers, "").await
 }
 
-/// What is wrong with an answer, measured against the one without the filter.
+/// What is wrong with a response, compared with the one without the filter.
 fn harm(id: &str, reply: Result<Reply>, plain: Result<Reply>) -> Option<String> {
     let reply = match reply {
         Ok(reply) => reply,

@@ -1,4 +1,4 @@
-//! The machine and the time of a report.
+//! A report's machine and time.
 
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,7 +16,7 @@ pub(crate) fn machine() -> String {
     format!("{cores} x {model}, Linux {}", release.trim())
 }
 
-/// Now, in UTC, to the second: `2026-01-26T02:11:57+00:00`.
+/// The current time in UTC, to the second: `2026-01-26T02:11:57+00:00`.
 pub(crate) fn now() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let micros = since.as_secs().saturating_mul(1_000_000);

@@ -1,8 +1,8 @@
-//! `make chaos`: faults against the running system under steady load, each case a file of
-//! `tests/chaos/`, each ending with the same audit from outside.
+//! `make chaos`: injects faults into the running system under steady load. Each case is a file in
+//! `tests/chaos/`, and each ends with the same external audit.
 //!
-//! Arguments choose cases by name. `CHAOS_PACE` (1): how many times longer every step lasts.
-//! `CHAOS_MINUTES` (0): how long a case that repeats goes on.
+//! Arguments select cases by name. `CHAOS_PACE` (1): factor by which every step lasts longer.
+//! `CHAOS_MINUTES` (0): how long a repeating case runs.
 
 mod accounts;
 mod audit;

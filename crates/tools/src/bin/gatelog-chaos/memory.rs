@@ -5,28 +5,29 @@ use std::time::{Duration, Instant};
 /// One process's resident memory over time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
-    /// Since the case began, and bytes.
+    /// Time since the case began, and bytes.
     samples: Vec<(Duration, u64)>,
 }
 
-/// Both processes'.
+/// The memory of both processes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memories {
     pub(crate) envoy: Memory,
     pub(crate) collector: Memory,
 }
 
-/// Runs shorter than this say nothing of growth: buffers and caches fill first.
+/// Shorter runs say nothing about growth: buffers and caches fill first.
 const SHORTEST: Duration = Duration::from_mins(20);
 
-/// Part of a run, from its begin, in which memory is still being taken into use.
+/// Fraction of a run, from its start, in which memory is still warming up.
 const WARM_UP: f64 = 0.2;
 
-/// Most growth that counts as none, in bytes an hour: a leak of one byte a record would be less, but
-/// one of a record's size (1 KB, at 40 records a second) is a hundred times as much.
+/// Maximum growth that counts as none, in bytes per hour: a leak of one byte per record would be
+/// less, but one of a record's size (1 KB, at 40 records per second) would be a hundred times as
+/// much.
 pub(crate) const GROWTH_BOUND: f64 = 2.0 * 1024.0 * 1024.0;
 
-/// Says when samples are due.
+/// Schedules the samples.
 #[derive(Debug)]
 pub(crate) struct Sampler {
     began: Instant,
@@ -35,7 +36,7 @@ pub(crate) struct Sampler {
 }
 
 impl Sampler {
-    /// For a case that repeats for so long, or for a short one.
+    /// For a repeating case that runs this long, or for a short one.
     pub(crate) fn new(run: Duration) -> Self {
         let interval = Duration::from_secs(if run.is_zero() { 1 } else { 10 });
         Self { began: Instant::now(), interval, next: Duration::ZERO }
@@ -50,7 +51,7 @@ impl Sampler {
         })
     }
 
-    /// How long the case has been going on.
+    /// The time since the case began.
     pub(crate) fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }
@@ -83,8 +84,9 @@ impl Memory {
         self.samples.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0)
     }
 
-    /// Bytes an hour, once warm: the median of the slopes between all pairs of samples (Theil and
-    /// Sen), which a few high samples during a fault do not move. None of a short run.
+    /// Growth in bytes per hour, after warm-up: the median of the slopes between all pairs of
+    /// samples (Theil-Sen), which is robust against a few high samples during a fault. `None` for a
+    /// short run.
     pub(crate) fn growth(&self) -> Option<f64> {
         let (end, _) = self.samples.last().filter(|(end, _)| *end >= SHORTEST)?;
         let warm = end.mul_f64(WARM_UP);

@@ -1,4 +1,4 @@
-//! MongoDB in the system: the server, its data, and what leads to it.
+//! MongoDB in the system: the server, its data, and the network path to it.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,32 +15,32 @@ use crate::step::PATIENCE;
 /// The database that the collector writes to.
 const DATABASE: &str = "chaos";
 
-/// After "not primary" a driver waits for the server to tell its new state, and asks at this interval.
-/// MongoDB tells it at once; a server that only pretends never does.
+/// After "not primary" a driver waits for the server to report its new state, and polls at this
+/// interval. MongoDB reports it at once; a server that only pretends never does.
 const HEARTBEAT: &str = "heartbeatFrequencyMS=500";
 
-/// Who writes there, where users are asked who they are; the password is the name.
+/// The user that writes there, if authentication is on; the password equals the name.
 const WRITER: &str = "writer";
-/// Who may do everything.
+/// The user with all rights.
 const ADMINISTRATOR: &str = "administrator";
 
-/// The server and its data, which outlive each other in turn.
+/// The server and its data; either can outlive the other.
 pub(crate) struct Mongo {
-    /// The network that leads to it.
+    /// The network path to it.
     pub(crate) network: FaultProxy,
     server: DatabaseServer,
     authenticates: bool,
-    /// What stands before it and refuses inserts.
+    /// The proxy in front of it that refuses inserts.
     refusals: Option<InsertRefusals>,
     // After the server, which writes there.
-    /// What its data lies on, if that is a disk of its own.
+    /// The separate disk that holds its data, if any.
     pub(crate) disk: Option<Disk>,
     storage: TempDir,
 }
 
 impl Mongo {
-    /// Starts one, on no data. One that `authenticates` knows an administrator, and a user that may
-    /// read and write.
+    /// Starts a server without data. With `authenticates`, it has an administrator and a user that
+    /// may read and write.
     pub(crate) async fn start(authenticates: bool, disk: Option<Disk>) -> Result<Self> {
         let storage = TempDir::new()?;
         let data = data(&storage, disk.as_ref());
@@ -58,7 +58,7 @@ impl Mongo {
         Ok(Self { network, server, authenticates, refusals: None, disk, storage })
     }
 
-    /// Starts it again on its data, after its end.
+    /// Restarts it on its data, after it has exited.
     pub(crate) async fn restart(&mut self) -> Result<()> {
         let data = data(&self.storage, self.disk.as_ref());
         self.server = launch(&self.storage, &data, self.authenticates).await?;
@@ -70,13 +70,13 @@ impl Mongo {
         self.server.process()
     }
 
-    /// How the collector reaches it: by the network, and no further. A replica set would tell the
-    /// driver its own address.
+    /// The connection string for the collector: through the network proxy, and only that. A replica
+    /// set would tell the driver its own address.
     pub(crate) fn uri(&self) -> String {
         uri(self.network.address(), self.authenticates.then_some(WRITER))
     }
 
-    /// The database, past the network, with all rights.
+    /// The database with all rights, bypassing the network proxy.
     pub(crate) async fn database(&self) -> Result<Database> {
         self.as_administrator(DATABASE).await
     }
@@ -86,26 +86,26 @@ impl Mongo {
         Database::on(&uri(address(&self.server)?, user), database).await
     }
 
-    /// A command of its administrator.
+    /// Runs a command as its administrator.
     pub(crate) async fn admin(&self, command: Document) -> Result<()> {
         self.as_administrator("admin").await?.command(command).await?;
         Ok(())
     }
 
-    /// The collector's user may write, or only read.
+    /// Lets the collector's user write, or only read.
     pub(crate) async fn may_write(&self, may: bool) -> Result<()> {
         let role = |name: &str| vec![doc! { "role": name, "db": "admin" }];
         let (write, read) = (role("readWriteAnyDatabase"), role("readAnyDatabase"));
         let (granted, revoked) = if may { (write, read) } else { (read, write) };
         self.admin(doc! { "grantRolesToUser": WRITER, "roles": granted }).await?;
         self.admin(doc! { "revokeRolesFromUser": WRITER, "roles": revoked }).await?;
-        // The test server looks at rights when a connection begins; MongoDB at every command.
+        // The test server checks rights when a connection opens; MongoDB does so on every command.
         self.network.fault(Fault::None);
         Ok(())
     }
 
-    /// Inserts are refused in each of these ways, one after the other; each is met at least once,
-    /// and then some inserts pass.
+    /// Refuses inserts in each of these ways in turn; waits until each has occurred at least once,
+    /// and then until some inserts have passed.
     pub(crate) async fn refuse_in_turn(&self, refusals: Vec<Refusal>) -> Result<()> {
         let proxy = InsertRefusals::start(address(&self.server)?).await?;
         self.network.lead_to(proxy.address());
@@ -124,7 +124,7 @@ impl Mongo {
 }
 
 impl Mongo {
-    /// From now on inserts are refused so, until [`end_refusals`](Self::end_refusals).
+    /// Refuses inserts this way until [`end_refusals`](Self::end_refusals).
     pub(crate) async fn refuse(&mut self, refusal: Refusal) -> Result<()> {
         let proxy = InsertRefusals::start(address(&self.server)?).await?;
         proxy.refuse(Some(refusal));
@@ -133,7 +133,7 @@ impl Mongo {
         Ok(())
     }
 
-    /// They are refused no more; some were.
+    /// Stops refusing inserts; checks that some were refused.
     pub(crate) fn end_refusals(&mut self) -> Result<()> {
         let proxy = self.refusals.take().context("no inserts are refused")?;
         self.network.lead_to(address(&self.server)?);
@@ -142,7 +142,7 @@ impl Mongo {
     }
 }
 
-/// Waits until a count is beyond `before`.
+/// Waits until a count exceeds `before`.
 async fn grows(what: &str, before: u64, count: impl Fn() -> u64) -> Result<()> {
     eventually(what, PATIENCE, async || {
         ensure!(count() > before, "none has come");
@@ -151,12 +151,12 @@ async fn grows(what: &str, before: u64, count: impl Fn() -> u64) -> Result<()> {
     .await
 }
 
-/// Where the data is.
+/// The directory of the data.
 fn data(storage: &TempDir, disk: Option<&Disk>) -> PathBuf {
     disk.map_or_else(|| storage.path().to_owned(), Disk::path).join("data")
 }
 
-/// Starts a server on the data there may be already; its log, where it says its address, is new.
+/// Starts a server on any existing data; its log, in which it reports its address, is new.
 async fn launch(storage: &TempDir, data: &Path, authenticates: bool) -> Result<DatabaseServer> {
     let log = TempDir::new_in(storage.path())?.keep();
     let options = if authenticates { &["--auth"][..] } else { &[] };

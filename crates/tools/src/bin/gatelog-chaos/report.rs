@@ -1,5 +1,5 @@
-//! The report: `target/chaos/report.json`, and the same as a table. Of a run for hours it is
-//! `target/endurance/report.json`, so that the two do not overwrite one another.
+//! The report: `target/chaos/report.json`, and the same data as a table. An endurance run writes
+//! `target/endurance/report.json`, so that the two do not overwrite each other.
 
 use std::fs;
 use std::time::Instant;
@@ -30,7 +30,7 @@ impl Report {
         Self { began: Instant::now(), date: now(), rows, lines, failed: 0, requests: 0 }
     }
 
-    /// Adds what became of a case, and prints what is wrong with it.
+    /// Adds the outcome of a case, and prints what is wrong with it.
     pub(crate) fn add(&mut self, case: &Case, finding: &Finding) {
         let checks = checks(case, finding);
         for check in checks.iter().filter(|check| !check.pass) {
@@ -61,7 +61,7 @@ impl Report {
         }
     }
 
-    /// Prints the table, writes the file, and gives whether every case passed.
+    /// Prints the table, writes the file, and returns whether every case passed.
     pub(crate) fn finish(self) -> Result<bool> {
         println!("\n{HEADINGS}");
         for line in &self.lines {

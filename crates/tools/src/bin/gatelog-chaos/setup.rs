@@ -1,4 +1,4 @@
-//! How the system of a case is set up.
+//! Sets up the system for a case.
 
 use std::path::PathBuf;
 
@@ -16,11 +16,12 @@ use crate::mongo::Mongo;
 use crate::step::{Part, Step};
 use crate::system::{Clocks, Faults, System};
 
-/// A small disk for the spool: more than the collector's reserve and what it leaves free (36 MiB).
+/// A small disk for the spool: larger than the collector's reserve plus what it leaves free (36
+/// MiB).
 const SPOOL_DISK: u64 = 64 << 20;
 /// A small disk for the database: its logs alone take 10 MiB.
 const DATABASE_DISK: u64 = 64 << 20;
-/// Room for what a case stores, beyond what is kept free.
+/// Room for what a case stores, in addition to the space that is kept free.
 const EXT4_DISK: u64 = 64 << 20;
 
 impl System {
@@ -82,7 +83,7 @@ impl System {
     }
 }
 
-/// A clock for a part, if the case sets it.
+/// A clock for a part, if the case sets one.
 fn clock(case: &Case, part: Part) -> Result<Option<ShiftedClock>> {
     let set = case.takes(|step| matches!(step, Step::SetClock { of, .. } if *of == part));
     set.then(ShiftedClock::new).transpose()
@@ -100,11 +101,11 @@ fn disk(kind: Option<DiskType>, small: u64) -> Result<Option<Disk>> {
     kind.map(Disk::mount).transpose()
 }
 
-/// Envoy as it ships, with a listener without the filter beside the other.
+/// The shipped Envoy, with an additional listener without the filter.
 fn envoy(case: &Case) -> Result<EnvoyOptions> {
     let mut config = EnvoyConfig::shipped()?;
-    // All levels are made. And shorter waits than the default, so that a case ends soon after its
-    // fault.
+    // Produce all levels. And use shorter waits than the default, so that a case ends soon after
+    // its fault.
     config.filter_options(&[("/level", json!("DEBUG")), ("/delivery/retry/max", json!("2s"))])?;
     let options: Vec<_> =
         case.filter.iter().map(|(pointer, value)| (pointer.as_str(), value.clone())).collect();
@@ -113,14 +114,14 @@ fn envoy(case: &Case) -> Result<EnvoyOptions> {
     let mut envoy = EnvoyOptions::new(config);
     envoy.concurrency = case.workers;
     envoy.watch_listeners = true;
-    // As on the shipped command line: what a killed Envoy had not written out is lost.
+    // As on the shipped command line: a killed Envoy loses whatever it has not flushed.
     envoy.flush_milliseconds = 200;
     envoy.arguments =
         ["--drain-time-s", "1", "--drain-strategy", "immediate"].map(str::to_owned).to_vec();
     Ok(envoy)
 }
 
-/// The module that traps when it is asked to, for cases that need it.
+/// The module that traps on request, for cases that need it.
 fn trapping_module() -> PathBuf {
     checkout().join("target/gatelog-trap.wasm")
 }

@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-/// How long a part may take to start or to end.
+/// Timeout for a part to start or to exit.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One thing that is done.
+/// One step.
 #[derive(Debug, Deserialize, PartialEq)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub(crate) enum Step {
-    /// The load goes on for so long, in milliseconds.
+    /// The load continues for this long, in milliseconds.
     Load(u64),
-    /// The load ends: what follows would cut its connections.
+    /// The load stops: the following steps would cut its connections.
     EndLoad,
-    /// Waits until a process tells this value of itself: Envoy in its stats, a collector in its
-    /// metrics (without their common prefix). So a fault is seen to have been one.
+    /// Waits until a process reports this value: Envoy in its stats, a collector in its metrics
+    /// (without their common prefix). This confirms that a fault took effect.
     Shows {
         of: Part,
         value: String,
@@ -25,45 +25,45 @@ pub(crate) enum Step {
         at_most: Option<u64>,
     },
 
-    /// A process gets SIGKILL.
+    /// Sends SIGKILL to a process.
     Kill(Part),
-    /// A process gets SIGSTOP.
+    /// Sends SIGSTOP to a process.
     Freeze(Part),
-    /// A process gets SIGCONT.
+    /// Sends SIGCONT to a process.
     Thaw(Part),
-    /// A process gets SIGTERM, and must end by itself.
+    /// Sends SIGTERM to a process, which must exit by itself.
     Terminate(Part),
-    /// A process that has ended starts again.
+    /// Restarts a process that has exited.
     Start(Part),
-    /// A process's wall clock is off by so many seconds: ahead, or behind when negative.
+    /// Shifts a process's wall clock by this many seconds: ahead, or behind if negative.
     SetClock { of: Part, seconds: i64 },
 
-    /// The network to a part fails so.
+    /// The network to a part fails in this way.
     Network { to: Part, fault: NetworkFault },
-    /// So many percent of the packets to and from a part are lost, 99 at most; 0: none any more.
+    /// This percentage of the packets to and from a part is lost, at most 99; 0: none any more.
     PacketLoss { to: Part, percent: u8 },
-    /// The name server says this of the collector's name.
+    /// The name server responds this way for the collector's name.
     Resolve(Answer),
-    /// In the collector's place stands one that answers this status to everything.
+    /// A server that returns this status for everything takes the collector's place.
     Impostor(u16),
-    /// The collector has its place again.
+    /// The collector takes its place back.
     EndImpostor,
 
-    /// A fail point of the database: these commands fail with this code, or with these fields.
+    /// Sets a fail point of the database: these commands fail with this code, or with these fields.
     FailPoint { commands: Vec<String>, data: serde_json::Value },
-    /// The fail point is off.
+    /// Turns the fail point off.
     EndFailPoint,
-    /// A command to the database.
+    /// Runs a command on the database.
     Database(serde_json::Value),
-    /// Whether the collector's user may write, or only read.
+    /// Lets the collector's user write, or only read.
     MayWrite(bool),
     /// MongoDB refuses inserts with each of these codes in turn.
     RefuseInserts(Vec<i32>),
-    /// MongoDB refuses each document of inserts with each of these codes in turn.
+    /// MongoDB refuses each document of an insert with each of these codes in turn.
     RefuseDocuments(Vec<i32>),
 
-    /// MongoDB refuses inserts into one collection with a code; if a text is given, only those of
-    /// which a document holds it.
+    /// MongoDB refuses inserts into one collection with a code; if a text is given, only inserts
+    /// with a document that contains it.
     RefuseInto {
         /// The collection.
         collection: String,
@@ -72,30 +72,30 @@ pub(crate) enum Step {
         /// The code.
         code: i32,
     },
-    /// It refuses them no more.
+    /// MongoDB stops refusing them.
     EndRefusals,
 
-    /// The filter's configuration is replaced, so many times.
+    /// Replaces the filter's configuration this many times.
     Reconfigure(u64),
-    /// A request that makes the filter's VM trap (a module built for this).
+    /// Sends a request that makes the filter's VM trap (with a module built for this).
     Trap,
-    /// Envoy's drain recipe: no new connections, wait until nothing is queued.
+    /// Follows Envoy's drain recipe: no new connections, wait until nothing is queued.
     Drain,
 
-    /// Bytes in the middle of the spool's file are overwritten while the collector is down.
+    /// Overwrites bytes in the middle of the spool's file while the collector is down.
     CorruptSpool,
-    /// Somebody posts so many batches of 10,000 lines to the collector, none of them a record.
+    /// Posts this many batches of 10,000 lines to the collector, none of them a record.
     PostJunk(u64),
-    /// So many batches, each of a boot of its own, of 5,000 numbered lines with a hole after each:
-    /// as large as an account becomes. None is a record.
+    /// Posts this many batches, each from a different boot, of 5,000 numbered lines with a gap
+    /// after each: the largest possible account. None is a record.
     PostBoots(u64),
-    /// A part's disk is filled, but for so many bytes.
+    /// Fills a part's disk except for this many bytes.
     FillDisk { of: Part, leaving: u64 },
-    /// What filled it is removed.
+    /// Removes what filled it.
     FreeDisk(Part),
-    /// A part's disk turns read-only under it, as one does that fails.
+    /// Turns a part's disk read-only while in use, as a failing disk does.
     FailDisk(Part),
-    /// It is checked and mounted again, while the part is down.
+    /// Checks and remounts it while the part is down.
     MendDisk(Part),
 }
 
@@ -117,24 +117,24 @@ pub(crate) enum NetworkFault {
     None,
     Cut,
     Silent,
-    /// Every piece of bytes takes longer, each way.
+    /// Every chunk is delayed, in each direction.
     DelayMs(u64),
     BytesASecond(usize),
     ClosedAfterBytes(usize),
-    /// What comes back takes longer.
+    /// Responses are delayed.
     LateAnswerMs(u64),
-    /// What comes back comes byte by byte, with a pause after each.
+    /// Responses arrive byte by byte, with a pause after each.
     ByteByByteMs(u64),
-    /// The connection ends where an answer would begin.
+    /// The connection closes where a response would begin.
     NoAnswer,
     Garbage,
-    /// The connection ends in the middle of an answer.
+    /// The connection closes in the middle of a response.
     HalfAnAnswer,
-    /// The connection is reset there.
+    /// The connection is reset in the middle of a response.
     ResetMidAnswer,
 }
 
-/// What a name server says.
+/// A name server's response.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Answer {

@@ -1,4 +1,4 @@
-//! What the steps of a case do to the system.
+//! Carries out the steps of a case.
 
 use std::fmt::Write;
 use std::fs;
@@ -26,7 +26,7 @@ use crate::system::System;
 const METRICS: &str = "gatelog_collector_";
 
 impl System {
-    /// Takes one step of a case.
+    /// Runs one step of a case.
     pub(crate) async fn take(&mut self, step: &Step) -> Result<()> {
         match step {
             Step::Load(milliseconds) => self.watch(paced(*milliseconds)).await?,
@@ -100,7 +100,7 @@ impl System {
         Ok(())
     }
 
-    /// Lets the load go on, and looks at memory meanwhile.
+    /// Lets the load continue, and samples memory meanwhile.
     async fn watch(&mut self, time: Duration) -> Result<()> {
         let end = self.sampler.elapsed() + time;
         while self.sampler.elapsed() < end {
@@ -113,7 +113,7 @@ impl System {
                         Part::Envoy => self.gateway.envoy.process(),
                         _ => self.gateway.collector.process(),
                     };
-                    // One that has ended has none.
+                    // A process that has exited has none.
                     if process.ensure_running().is_ok() {
                         memory.add(at, process.resident_bytes()?);
                     }
@@ -127,7 +127,7 @@ impl System {
     async fn shows(&mut self, of: Part, value: &str, within: RangeInclusive<u64>) -> Result<()> {
         eventually(&format!("{of:?} shows {value}"), PATIENCE, async || {
             let shown = if of == Part::Envoy {
-                // Stats of filters have a prefix of Envoy's own.
+                // Envoy adds its own prefix to the stats of filters.
                 let stats = self.gateway.envoy.stats(value).await?;
                 stats.iter().find(|(name, _)| name.ends_with(value)).map(|(_, shown)| *shown)
             } else {
@@ -143,7 +143,7 @@ impl System {
         .await
     }
 
-    /// Sets a clock, and sees that its process goes by it, if it runs.
+    /// Sets a clock, and checks that the process follows it, if it is running.
     async fn set_clock(&mut self, of: Part, seconds: i64) -> Result<()> {
         self.clock(of)?.set(seconds)?;
         if self.process(of)?.ensure_running().is_err() {
@@ -233,7 +233,7 @@ impl System {
         Ok(())
     }
 
-    /// Posts to the collector itself; a full disk may refuse it.
+    /// Posts directly to the collector; a full disk may make it refuse.
     async fn post(&self, body: String) -> Result<()> {
         let kind = [("content-type", &b"application/x-ndjson"[..])];
         let address = self.gateway.collector.address();
@@ -268,7 +268,7 @@ impl System {
         Ok(())
     }
 
-    /// `envoy/drain.sh`, step by step.
+    /// Runs `envoy/drain.sh`, step by step.
     async fn drain(&mut self) -> Result<()> {
         self.end_load().await?;
         self.gateway.envoy.administer("/drain_listeners?graceful").await?;
@@ -301,7 +301,7 @@ fn network_fault(fault: &NetworkFault) -> Fault {
 
 const HALF_AN_ANSWER: &[u8] = b"HTTP/1.1 202 Accepted\r\ncontent-length: 100\r\n\r\n{\"accep";
 
-/// Overwrites what lies in the middle of the spool's file.
+/// Overwrites bytes in the middle of the spool's file.
 fn corrupt(spool: &Path) -> Result<()> {
     let files: Vec<PathBuf> =
         fs::read_dir(spool)?.filter_map(|entry| Some(entry.ok()?.path())).collect();

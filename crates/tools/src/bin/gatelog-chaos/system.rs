@@ -1,4 +1,4 @@
-//! The system under load: its parts, and how they are reached.
+//! The system under load: its parts, and access to them.
 
 use anyhow::{Context, Result, bail, ensure};
 use gatelog_testkit::{
@@ -11,14 +11,14 @@ use crate::memory::{Memories, Sampler};
 use crate::mongo::Mongo;
 use crate::step::Part;
 
-/// Everything, running.
+/// The complete running system.
 pub(crate) struct System {
     pub(crate) gateway: Gateway,
-    /// Further collectors behind Envoy's balancing.
+    /// Additional collectors behind Envoy's load balancing.
     pub(crate) others: Vec<Collector>,
     pub(crate) database: Database,
     pub(crate) mongo: Mongo,
-    // After the processes: what they stand on is removed when they have ended.
+    // Declared after the processes: what they depend on is removed once they have exited.
     pub(crate) faults: Faults,
     pub(crate) sampler: Sampler,
     pub(crate) memory: Memories,
@@ -26,29 +26,29 @@ pub(crate) struct System {
     pub(crate) sent: Vec<Sent>,
 }
 
-/// What makes parts fail.
+/// The parts that inject faults.
 pub(crate) struct Faults {
-    /// Answers in the collector's place, when it is told to.
+    /// Responds in the collector's place when activated.
     pub(crate) impostor: Sink,
     pub(crate) clocks: Clocks,
-    /// Where Envoy asks for the collector's address, if it knows it by a name.
+    /// The name server that Envoy resolves the collector with, if it knows it by a name.
     pub(crate) names: Option<NameServer>,
-    /// Packets that are being lost.
+    /// The active packet loss.
     pub(crate) packets: Option<PacketLoss>,
-    /// What the spool lies on, if that is a disk of its own.
+    /// The separate disk that holds the spool, if any.
     pub(crate) disk: Option<Disk>,
-    /// How often the filter's configuration was replaced.
+    /// The number of times that the filter's configuration was replaced.
     pub(crate) configurations: u64,
 }
 
-/// Clocks of parts that are set in a case.
+/// The clocks of the parts whose time a case sets.
 pub(crate) struct Clocks {
     pub(crate) envoy: Option<ShiftedClock>,
     pub(crate) collector: Option<ShiftedClock>,
 }
 
 impl System {
-    /// Ends the load, once, and gives all that was sent.
+    /// Stops the load, once, and returns everything that was sent.
     pub(crate) async fn end_load(&mut self) -> Result<&[Sent]> {
         if let Some(load) = self.load.take() {
             self.sent = load.stop().await?;
@@ -56,12 +56,12 @@ impl System {
         Ok(&self.sent)
     }
 
-    /// Whether Envoy runs.
+    /// Whether Envoy is running.
     pub(crate) fn has_envoy(&mut self) -> bool {
         self.gateway.envoy.process().ensure_running().is_ok()
     }
 
-    /// A collector, the first or one of the others.
+    /// A collector: the first or one of the others.
     pub(crate) fn collector(&mut self, part: Part) -> Result<&mut Collector> {
         let other = match part {
             Part::Collector => return Ok(&mut self.gateway.collector),
@@ -81,7 +81,7 @@ impl System {
         })
     }
 
-    /// What leads to a part.
+    /// The network path to a part.
     pub(crate) fn network(&self, to: Part) -> Result<&FaultProxy> {
         match to {
             Part::Collector => self.gateway.collector_via.as_ref().context("no proxy"),
@@ -90,7 +90,7 @@ impl System {
         }
     }
 
-    /// Starts a part again that has ended.
+    /// Restarts a part that has exited.
     pub(crate) async fn start_part(&mut self, part: Part) -> Result<()> {
         match part {
             Part::Envoy => bail!("a new Envoy would be another system"),
@@ -103,14 +103,14 @@ impl System {
         }
     }
 
-    /// Replays the journal, as an operator would.
+    /// Replays the journal as an operator would.
     pub(crate) fn replay(&self) -> Result<()> {
         let journal = self.gateway.envoy.journal().path().display().to_string();
         let url = format!("http://{}", self.gateway.collector.address());
         self.command(&["replay", "--url", &url, &journal])
     }
 
-    /// Puts the dead letters back into the spool, as an operator would.
+    /// Puts the dead letters back into the spool as an operator would.
     pub(crate) fn retry_dead_letters(&self) -> Result<()> {
         self.command(&["dead-letters", "retry"])
     }

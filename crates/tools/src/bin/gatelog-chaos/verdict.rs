@@ -1,4 +1,4 @@
-//! What a case's finding must be to pass: one row of the report each.
+//! The conditions that a case's finding must meet to pass: one row of the report each.
 
 use serde_json::{Value, json};
 
@@ -8,16 +8,16 @@ use crate::evidence::Place;
 use crate::latency::milliseconds;
 use crate::memory::{GROWTH_BOUND, Memory};
 
-/// One value of the report.
+/// One value in the report.
 #[derive(Debug)]
 pub(crate) struct Check {
     pub(crate) name: String,
     pub(crate) value: Value,
     pub(crate) unit: &'static str,
-    /// What it must be; null where it is only told.
+    /// What it must be; null if it is informational.
     pub(crate) target: Value,
     pub(crate) pass: bool,
-    /// What is wrong, where the value does not say it.
+    /// What is wrong, if the value does not say.
     pub(crate) detail: Option<String>,
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn checks(case: &Case, finding: &Finding) -> Vec<Check> {
     checks
 }
 
-/// Whether every step could be taken, and the audit made.
+/// Whether every step and the audit completed.
 fn done(finding: &Finding) -> Check {
     let pass = finding.error.is_none();
     let done = Check::told("done", pass, "");
@@ -158,7 +158,7 @@ fn memory(of: &str, memory: &Memory) -> Vec<Check> {
     checks
 }
 
-/// Boots whose accounts do not add up.
+/// Boots whose counts do not reconcile.
 fn unsound(name: &str, boots: &[String]) -> Check {
     let count = u64::try_from(boots.len()).unwrap_or(u64::MAX);
     Check::at_most(name, count, 0, "boots").because(boots.first())

@@ -1,4 +1,4 @@
-//! What must hold after the traffic, each as a named check.
+//! The conditions that must hold after the traffic, each as a named check.
 
 use std::collections::BTreeSet;
 use std::process::Output;
@@ -15,18 +15,18 @@ use crate::traffic::{ORGANIZATION, Sent, Traffic};
 /// How long a record may take from the response to the database.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Records are kept by level; flows and the audit trail have collections of their own.
+/// The collection of a level; flows and the audit trail have separate collections.
 pub(crate) fn collection(level: Level) -> String {
     format!("{}_logs", level.as_str().to_lowercase())
 }
 
-/// A check and how it went.
+/// A check and its result.
 pub(crate) struct Outcome {
     pub(crate) name: &'static str,
     pub(crate) result: Result<()>,
 }
 
-/// Runs every check, whatever the others say.
+/// Runs every check, regardless of the others' results.
 pub(crate) async fn run(gateway: &Gateway, traffic: &Traffic) -> Vec<Outcome> {
     let mut outcomes = vec![
         Outcome { name: "every response has the expected status", result: statuses(traffic) },
@@ -128,7 +128,7 @@ async fn flow(gateway: &Gateway, traffic: &Traffic) -> Result<()> {
     Ok(())
 }
 
-/// What `gatelog-collector trace` prints of the flow.
+/// What `gatelog-collector trace` prints for the flow.
 pub(crate) fn trace(gateway: &Gateway, traffic: &Traffic) -> Result<String> {
     let Output { status, stdout, stderr } =
         gateway.collector.command(&["trace", &traffic.correlation_id])?.output()?;

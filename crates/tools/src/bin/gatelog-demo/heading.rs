@@ -1,4 +1,4 @@
-//! Headings between the parts of what the demo prints.
+//! Headings for the sections of the demo's output.
 
 pub(crate) fn heading(text: &str) {
     println!("\n==> {text}");

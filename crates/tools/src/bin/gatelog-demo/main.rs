@@ -1,9 +1,9 @@
-//! `make demo`: the whole of gatelog on one machine. Starts everything, sends mixed traffic, shows
-//! what became of it, and checks that it is as it should be.
+//! `make demo`: all of gatelog on one machine. Starts everything, sends mixed traffic, shows the
+//! results, and checks them.
 //!
-//! With `--once` it ends by itself: 0 when every check holds, else 1. Without, it stays up until
-//! Ctrl-C. `MONGODB_URI`: that server instead of one of its own; `GATELOG_DATABASE` (default
-//! `pytake_logs`); `GATEWAY_PORT` (default 8080).
+//! With `--once` it exits by itself: with 0 if every check passes, otherwise 1. Without it, it
+//! stays up until Ctrl-C. `MONGODB_URI`: use that server instead of starting one;
+//! `GATELOG_DATABASE` (default `pytake_logs`); `GATEWAY_PORT` (default 8080).
 
 mod checks;
 mod heading;
@@ -25,10 +25,10 @@ use crate::traffic::Traffic;
 const DATABASE: &str = "pytake_logs";
 const GATEWAY_PORT: u16 = 8080;
 
-/// How long Envoy may take to end.
+/// Timeout for Envoy to exit.
 const STOPPING: Duration = Duration::from_secs(10);
 
-/// What the demo runs on. The server, if it is the demo's own, ends after the gateway.
+/// What the demo runs on. If the demo started the server, it stops after the gateway.
 struct Demo {
     gateway: Gateway,
     _server: Option<(DatabaseServer, TempDir)>,
@@ -47,7 +47,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Whether everything was as it should be.
+/// Returns whether every check passed.
 async fn run(once: bool) -> Result<bool> {
     let address = gateway_address()?;
     let mut demo = start(address).await?;
@@ -61,7 +61,7 @@ async fn run(once: bool) -> Result<bool> {
         println!();
     }
     heading("stopping");
-    // The sender first, so that the collector gets its last batch.
+    // Stop the sender first, so that the collector receives its last batch.
     demo.gateway.envoy.process().terminate(STOPPING)?;
     demo.gateway.collector.stop()?;
     Ok(good)
@@ -75,7 +75,7 @@ fn gateway_address() -> Result<SocketAddr> {
         Err(_) => GATEWAY_PORT,
     };
     let address = SocketAddr::from(([127, 0, 0, 1], port));
-    // Envoy would share the port with another Envoy, silently.
+    // Envoy would silently share the port with another Envoy.
     match TcpListener::bind(address) {
         Ok(_) => Ok(address),
         Err(error) => {
@@ -97,7 +97,7 @@ async fn start(address: SocketAddr) -> Result<Demo> {
         let server = DatabaseServer::start_in(directory.path(), &storage).await?;
         (server.uri(), Some((server, directory)))
     };
-    // A connection string from outside may hold a password: it is named only.
+    // A connection string from outside may contain a password: print only the variable's name.
     let shown = if server.is_some() { uri.as_str() } else { "$MONGODB_URI, database " };
     println!("  database    {shown}{name}");
     let database = Database::on(&uri, &name).await?;

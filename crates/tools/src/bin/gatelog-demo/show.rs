@@ -55,7 +55,7 @@ async fn counts(gateway: &Gateway, traffic: &Traffic) -> Result<()> {
     Ok(())
 }
 
-/// Whether all checks hold.
+/// Prints the checks; returns whether all of them passed.
 pub(crate) fn checks(outcomes: &[Outcome]) -> bool {
     heading("checks");
     for Outcome { name, result } in outcomes {
@@ -82,7 +82,8 @@ pub(crate) fn hints(gateway: &Gateway) {
     println!("  curl -s http://{}/stats/prometheus | grep gatelog", gateway.envoy.admin());
 }
 
-/// What to give to mongosh. A string that came from outside may hold a password: it is named only.
+/// The argument for mongosh. A connection string from outside may contain a password: print only
+/// the variable's name.
 fn shell_uri(gateway: &Gateway) -> String {
     match std::env::var_os("MONGODB_URI") {
         Some(_) => format!("\"$MONGODB_URI\" (database {})", gateway.database.name()),

@@ -1,4 +1,4 @@
-//! The demo's requests, each with what it must become.
+//! The demo's requests, each with its expected outcome.
 
 use anyhow::Result;
 use axum::http::Method;
@@ -8,18 +8,19 @@ use uuid::Uuid;
 
 use crate::heading::heading;
 
-/// The tenant of the requests that name one.
+/// The tenant of the requests that specify one.
 pub(crate) const ORGANIZATION: &str = "org_123";
 
-/// One request, and what must come of it.
+/// One request and its expected outcome.
 pub(crate) struct Step {
-    /// What it shows.
+    /// What it demonstrates.
     pub(crate) about: &'static str,
     pub(crate) method: Method,
     pub(crate) path: &'static str,
-    /// The status that the client must see.
+    /// The status that the client must receive.
     pub(crate) status: u16,
-    /// The levels of its records, its services' own calls included. Empty: it must leave none.
+    /// The levels of its records, including those of its services' own calls. Empty: it must not
+    /// produce any.
     pub(crate) records: &'static [Level],
     /// Whether it is part of the flow with the chosen correlation id.
     pub(crate) in_flow: bool,
@@ -31,12 +32,12 @@ pub(crate) struct Sent {
     pub(crate) reply: Reply,
 }
 
-/// What was sent, and when and how it can be found again.
+/// What was sent, when, and how to find it again.
 pub(crate) struct Traffic {
     pub(crate) sent: Vec<Sent>,
     /// The correlation id that the client chose for one flow.
     pub(crate) correlation_id: String,
-    /// Records of this run are not older; as text, like the records' own timestamps.
+    /// Records of this run are not older than this; as text, like the records' own timestamps.
     pub(crate) since: String,
 }
 
@@ -98,7 +99,7 @@ fn steps() -> Vec<Step> {
 }
 
 impl Traffic {
-    /// Sends every step, one after the other.
+    /// Sends every step in order.
     pub(crate) async fn send(gateway: &Gateway) -> Result<Self> {
         heading("traffic");
         let micros =
@@ -120,13 +121,13 @@ impl Traffic {
         Ok(Self { sent, correlation_id, since })
     }
 
-    /// How many records of this level there must be.
+    /// The number of records expected at this level.
     pub(crate) fn expected(&self, level: Level) -> u64 {
         let levels = self.sent.iter().flat_map(|sent| sent.step.records);
         levels.filter(|is| **is == level).map(|_| 1).sum()
     }
 
-    /// How many records there must be in all.
+    /// The total number of records expected.
     pub(crate) fn expected_in_all(&self) -> u64 {
         Level::ALL.iter().map(|level| self.expected(*level)).sum()
     }

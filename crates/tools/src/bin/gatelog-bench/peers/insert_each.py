@@ -38,7 +38,7 @@ def store(database, record: dict, all_documents: bool) -> None:
         database["trace_logs"].insert_one(flow(document))
         if record.get("audit"):
             database["audit_logs"].insert_one(document)
-    # Last: it is what is waited for.
+    # Last: the benchmark waits for this one.
     database[f"{record['level'].lower()}_logs"].insert_one(document)
 
 

@@ -1,4 +1,4 @@
-//! The programs that take a JSON record a line over TCP and store each.
+//! The programs that receive JSON records over TCP, one per line, and store each one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,32 +13,32 @@ use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-/// How long one may take to listen.
+/// Timeout for a program to start listening.
 const START: Duration = Duration::from_secs(20);
 
-/// What stores records instead of the collector.
+/// A program that stores records in place of the collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Program {
     /// Python, `insert_one` for each record.
     InsertEach,
-    /// Python, `insert_one` for each document that the collector makes of a record.
+    /// Python, `insert_one` for each document that the collector makes from a record.
     InsertEachDocument,
-    /// Its MongoDB destination, with its own defaults.
+    /// Its MongoDB destination, with the default settings.
     SyslogNg,
-    /// `ommongodb`, with its own defaults but for a longer queue.
+    /// `ommongodb`, with the default settings except for a longer queue.
     Rsyslog,
 }
 
-/// One that runs, and the connection that it is fed by.
+/// A running program, and the connection that feeds it.
 pub(super) struct Running {
     pub(super) process: Process,
     connection: TcpStream,
-    // After the process: removed when it has ended.
+    // Declared after the process: removed once it has exited.
     _directory: TempDir,
 }
 
 impl Program {
-    /// The package that it comes from, with its version, as `scripts/peers.sh` found it.
+    /// The package that it comes from, with its version, as found by `scripts/peers.sh`.
     pub(super) fn package(self) -> Option<String> {
         let name = self.unpacked_as()?;
         let packages = fs::read_to_string(peers().join(format!("{name}.stamp"))).ok()?;
@@ -55,11 +55,11 @@ impl Program {
         }
     }
 
-    /// Starts it, to store into `database`.
+    /// Starts it so that it stores into `database`.
     pub(super) async fn start(self, database: &Database) -> Result<Running> {
         let directory = TempDir::new()?;
         let mut command = self.command(directory.path())?;
-        // The port is taken, and given back for the program.
+        // The port is reserved, and then released for the program.
         let (address, taken) = unreachable_address()?;
         drop(taken);
         let uri = match self {
@@ -111,7 +111,7 @@ impl Program {
 }
 
 impl Running {
-    /// Feeds lines to it; it may not have stored them yet.
+    /// Sends lines to it; it may not have stored them when this returns.
     pub(super) async fn feed(&mut self, lines: &[u8]) -> Result<()> {
         self.connection.write_all(lines).await.context("feeding it records")
     }
@@ -121,7 +121,7 @@ fn peers() -> PathBuf {
     checkout().join(".tools/peers")
 }
 
-/// The command that runs a program of unpacked packages, with their libraries.
+/// The command that runs a program from unpacked packages, with their libraries.
 fn unpacked(prefix: &Path, program: &str) -> Result<Command> {
     let mut command = bound_command(&prefix.join(program));
     let mut found = Vec::new();
@@ -135,7 +135,7 @@ fn unpacked(prefix: &Path, program: &str) -> Result<Command> {
     Ok(command)
 }
 
-/// The directory under `prefix` that holds a module.
+/// The directory under `prefix` that contains a module.
 fn library(prefix: &Path, module: &str) -> Result<PathBuf> {
     let whole = prefix.with_extension("stamp").exists();
     ensure!(whole, "not unpacked: run 'scripts/peers.sh' where there is apt-get");
@@ -145,7 +145,7 @@ fn library(prefix: &Path, module: &str) -> Result<PathBuf> {
     holds.with_context(|| format!("{module} is not in {}", prefix.display()))
 }
 
-/// All directories under `from`, itself too.
+/// All directories under `from`, including itself.
 fn library_directories(from: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     found.push(from.to_owned());
     for entry in fs::read_dir(from)? {
@@ -157,7 +157,7 @@ fn library_directories(from: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// A connection string that names the database, as syslog-ng wants it.
+/// A connection string that names the database, as syslog-ng requires.
 fn with_database(uri: &str, name: &str) -> String {
     let (address, options) = uri.split_once('?').unwrap_or((uri, ""));
     format!("{}/{name}?{options}", address.trim_end_matches('/'))
