@@ -56,8 +56,9 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
-    /// Records that nobody has, or is about to store, when all is settled: those that the accounting
-    /// names, those that waited in an Envoy that has ended, and those that no batch told of.
+    /// Records that are not stored, nor about to be, once everything has settled: those that the
+    /// accounting lists, those that were queued in an Envoy that has exited, and those that no
+    /// batch reported.
     pub(crate) fn missing_before(&self) -> u64 {
         let untold = (self.sent * RECORDS_EACH).saturating_sub(self.before.assigned);
         self.before.missing + self.before.queued + untold

@@ -40,7 +40,7 @@ pub(crate) enum Step {
 
     /// The network to a part fails in this way.
     Network { to: Part, fault: NetworkFault },
-    /// This percentage of the packets to and from a part is lost, at most 99; 0: none any more.
+    /// This percentage of the packets to and from a part is lost, at most 99; 0 ends the loss.
     PacketLoss { to: Part, percent: u8 },
     /// The name server responds this way for the collector's name.
     Resolve(Answer),
