@@ -25,7 +25,7 @@ use gatelog_testkit::{Collector, CollectorOptions, Database, eventually};
 use tokio::task::JoinSet;
 
 /// docs/collector.md: resident memory, whatever is posted.
-const RESIDENT_BYTES: u64 = 128 << 20;
+const RESIDENT_BYTES: u64 = 192 << 20;
 const SPOOL_BYTES: u64 = 32 << 20;
 const LETTER_BYTES: u64 = 8 << 20;
 /// docs/operations.md: the disk that a spool needs.
