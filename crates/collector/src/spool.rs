@@ -207,9 +207,9 @@ impl Spool {
         self.submit(|done| Job::Append(append, done)).await
     }
 
-    /// Deletes finished rows and writes what became of their records: dead letters,
-    /// accounts, and rests, which keep waiting. For a row that no longer exists, or is from a file
-    /// that was moved aside, only what the database has is written.
+    /// Deletes finished rows and records the fate of their records: dead letters, accounts, and
+    /// rests, which keep waiting. For a row that no longer exists, or is from a file that was moved
+    /// aside, only what the database has is recorded.
     ///
     /// # Errors
     ///
@@ -230,21 +230,21 @@ impl Spool {
         self.submit(|done| Job::Account(Box::new(edit), done)).await
     }
 
-    /// Reads whole batches after a number, in order, until they have `bytes` or are `count`.
+    /// Reads whole batches after a number, in order, up to `bytes` bytes or `count` batches.
     ///
     /// # Errors
     ///
-    /// The disk refuses. A damaged file is being replaced when this returns.
+    /// The disk refuses. By the time this returns, a damaged file is already being replaced.
     pub async fn read(&self, after: i64, bytes: usize, count: usize) -> Result<Rows, SpoolError> {
         self.read_rows(None, after, bytes, count).await
     }
 
-    /// Reads what is parked for a collection, of batches after a number, in order, until it has
-    /// `bytes` or is `count` rows.
+    /// Reads what is parked for a collection, of batches after a number, in order, up to `bytes`
+    /// bytes or `count` rows.
     ///
     /// # Errors
     ///
-    /// The disk refuses. A damaged file is being replaced when this returns.
+    /// The disk refuses. By the time this returns, a damaged file is already being replaced.
     pub async fn read_parked(
         &self,
         collection: &str,
@@ -283,7 +283,7 @@ impl Spool {
         self.inner.shared.committed.notified().await;
     }
 
-    /// Identifies the file: it changes when a corrupt one was moved aside, and then reading
+    /// Identifies the file: it changes when a corrupt file is moved aside, and then reading
     /// restarts.
     pub fn generation(&self) -> u64 {
         self.inner.shared.generation()
@@ -294,7 +294,7 @@ impl Spool {
         self.inner.shared.health()
     }
 
-    /// What is parked, by the collection that it waits for. Part of [`waiting`](Self::waiting).
+    /// What is parked, by the collection it waits for. Part of [`waiting`](Self::waiting).
     pub fn parked(&self) -> Parked {
         self.inner.shared.parked()
     }
@@ -314,13 +314,13 @@ impl Spool {
         self.inner.shared.letters()
     }
 
-    /// The accounts as committed. Hold it briefly: commits wait.
+    /// The committed accounts. Hold the guard only briefly: commits wait for it.
     pub fn ledger(&self) -> RwLockReadGuard<'_, Ledger> {
         self.inner.shared.ledger()
     }
 
-    /// Whether a row's records may have been sent to the database before it was read now: by a
-    /// process before this one, or in part.
+    /// Whether a row's records may have been sent to the database before this read: by an earlier
+    /// process, or in part.
     pub fn may_have_been_sent(&self, row: &Row) -> bool {
         row.parked.is_some() || row.id <= self.inner.shared.found()
     }
@@ -402,11 +402,11 @@ impl Inner {
     }
 }
 
-/// Who reads, and what of the file could not be read.
+/// Who reads, and which parts of the file could not be read.
 struct Reader {
     generation: u64,
     rows: RowReader,
-    /// What was told to be unreadable: collection, first and last number.
+    /// What was reported as unreadable: collection, first and last number.
     told: BTreeSet<(Option<String>, i64, i64)>,
 }
 
@@ -426,7 +426,7 @@ impl Reader {
     }
 }
 
-/// Creates the directory, and makes sure that it survives a power loss.
+/// Creates the directory, and ensures that it survives a power loss.
 fn make_dir(dir: &Path) -> Result<(), SpoolError> {
     if !dir.is_dir() {
         fs::create_dir_all(dir)?;

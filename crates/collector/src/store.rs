@@ -1,12 +1,12 @@
-//! The MongoDB side: documents by level, their indexes and retention, and inserts that never
-//! stores twice.
+//! The MongoDB side: documents by level, their indexes and retention, and inserts that never store
+//! anything twice.
 //!
-//! A record becomes one document in its level's collection, one in `audit_logs` when it is
-//! audited, and a compact one in `trace_logs` when it has a correlation id, all under the
-//! record's own id. So writing a record again changes nothing, however far the first attempt
-//! came; and a record counts as stored only when all its documents are.
+//! A record becomes one document in its level's collection, one in `audit_logs` when it is audited,
+//! and a compact one in `trace_logs` when it has a correlation id, all under the record's own id.
+//! So writing a record again changes nothing, however far the first attempt got, and a record
+//! counts as stored only when all its documents are.
 //!
-//! Nothing here retries or logs: what happened is data for the caller.
+//! Nothing here retries or logs: the outcome is returned to the caller as data.
 
 mod classify;
 mod collections;
@@ -51,10 +51,10 @@ struct Inner {
     database: Database,
     retention: Retention,
     operation_timeout: Duration,
-    /// One for every connection of the pool. A call that outlasts its timeout keeps its permit
-    /// until it ends, so abandoned calls cannot pile up without bound.
+    /// One permit for every connection in the pool. A call that exceeds its timeout keeps its
+    /// permit until it ends, so abandoned calls cannot pile up without bound.
     permits: Arc<Semaphore>,
-    /// A model that answers in place of a server.
+    /// A test double that responds in place of a server.
     #[cfg(test)]
     model: Option<Arc<write::model::ModelServer>>,
 }
@@ -102,13 +102,15 @@ impl Store {
     }
 
     fn collection(&self, collection: LogCollection) -> mongodb::Collection<RawDocumentBuf> {
-        // Journaled too: on a standalone server, a majority alone may still be in memory only.
+        // Journaled too: on a standalone server, a majority-acknowledged write may still be in
+        // memory only.
         let durable = WriteConcern::builder()
             .w(Acknowledgment::Majority)
             .journal(true)
             .w_timeout(self.inner.operation_timeout)
             .build();
-        // Whatever the connection string prefers: a duplicate is looked up where it was met.
+        // Overrides the connection string's preferences: a duplicate is looked up where it was
+        // found.
         let options = CollectionOptions::builder()
             .write_concern(durable)
             .read_concern(ReadConcern::local())
@@ -117,9 +119,9 @@ impl Store {
         self.inner.database.collection_with_options(collection.as_str(), options)
     }
 
-    /// Runs one call of the driver. Dropping a call's future midway is unsafe for the driver's
-    /// connections, and the driver has no socket timeout: so the call runs in a task of its own,
-    /// and what is given up is only the wait for it.
+    /// Runs one driver call. Dropping a call's future midway is unsafe for the driver's
+    /// connections, and the driver has no socket timeout. So the call runs in a separate task, and
+    /// on a timeout only the wait is abandoned.
     async fn call<F>(&self, call: F) -> Result<F::Output, StoreError>
     where
         F: Future + Send + 'static,

@@ -1,10 +1,11 @@
 //! From the spool to the database: in order, with several concurrent inserts, retrying forever.
 //!
-//! Rows are taken in the order in which they were accepted. A job takes some rows, decodes them
-//! a chunk at a time, inserts the chunk until every record of it is stored, a duplicate, refused
-//! for good, or parked, and then settles the rows: deleted, refusals to the dead letters, what is
-//! parked to rows of its own, accounts changed, in one transaction. A process that dies before
-//! that inserts the rows again when it is back, and their records are duplicates.
+//! Rows are taken in the order in which they were accepted. A job takes some rows, decodes them a
+//! chunk at a time, inserts the chunk until every record of it is stored, a duplicate, refused for
+//! good, or parked, and then settles the rows in one transaction: it deletes them, moves refused
+//! records to the dead letters and parked records to separate rows, and updates the accounts. If
+//! the process dies before that, it inserts the rows again after a restart, and their records are
+//! duplicates.
 //!
 //! No failure blocks other records for good:
 //!
@@ -41,21 +42,21 @@ use chunk::Pace;
 use job::Job;
 use lanes::{Advice, Lanes};
 
-/// Rows are read until they have so many bytes: about one insert's worth.
+/// Rows are read until they reach this many bytes: about one insert.
 const READ_BYTES: usize = 1 << 20;
-/// And no more than so many rows.
+/// Maximum number of rows per read.
 const READ_ROWS: usize = 256;
 
-/// How the database is written to.
+/// How to write to the database.
 #[derive(Clone, Copy, Debug)]
 pub struct WriterOptions {
-    /// Inserts under way at once.
+    /// Maximum concurrent inserts.
     pub jobs: usize,
-    /// Most records of one insert.
+    /// Maximum records per insert.
     pub records: usize,
     /// The bounds of a line in the spool.
     pub record: DecodeLimits,
-    /// How long jobs under way may take to settle their rows once the writer stops.
+    /// How long running jobs may take to settle their rows once the writer stops.
     pub stop_time: Duration,
 }
 
@@ -68,12 +69,12 @@ pub(crate) struct Context {
     lanes: Lanes,
     outage: Outage,
     record: DecodeLimits,
-    /// Told when something was parked.
+    /// Notified when something is parked.
     parks: Notify,
 }
 
 impl Context {
-    /// One insert, counted, and the pace set by how it went.
+    /// Performs one insert, counts it, and adjusts the pace to its result.
     async fn insert(
         &self,
         records: &[Decoded],
@@ -97,7 +98,7 @@ impl Context {
         (report, receptions)
     }
 
-    /// Takes up how each collection received its part of an insert.
+    /// Records how each collection responded to its part of an insert.
     async fn heed(&self, receptions: &[Reception], writer: &mut outage::Writer) {
         let advice = self.count(receptions);
         let of_server = receptions.iter().find_map(|reception| match &reception.condition {
@@ -114,7 +115,7 @@ impl Context {
         }
     }
 
-    /// The same, of what is tried now and then: that is no outage of its own.
+    /// The same, for occasional attempts, which do not count as an outage.
     fn count(&self, receptions: &[Reception]) -> Vec<Advice> {
         let heed = |reception: &Reception| {
             if let Some(Condition::Collection(error) | Condition::Server(error)) =
@@ -128,8 +129,8 @@ impl Context {
     }
 }
 
-/// Writes what is in the spool to the database until `stop` becomes true; then takes no more
-/// rows, and gives the jobs under way [`stop_time`](WriterOptions::stop_time) to settle theirs.
+/// Writes the spool's contents to the database until `stop` becomes true; then takes no more rows,
+/// and allows the running jobs [`stop_time`](WriterOptions::stop_time) to settle theirs.
 pub async fn run(
     spool: Spool,
     store: Store,
@@ -183,8 +184,8 @@ pub async fn run(
     }
 }
 
-/// Makes a task's fault the writer's own, which `/healthz` shows: its rows would wait for a restart
-/// that nobody makes.
+/// Propagates a task's panic to the writer, so that `/healthz` shows it: otherwise its rows would
+/// wait for a restart that never comes.
 fn pass_on_fault(ended: Result<(), JoinError>) {
     if let Some(fault) = ended.err().and_then(|error| error.try_into_panic().ok()) {
         std::panic::resume_unwind(fault);
@@ -207,7 +208,7 @@ impl Reading {
             self.after = 0;
         }
         match context.spool.read(self.after, READ_BYTES, READ_ROWS).await {
-            // The file was replaced just now: this one is read from its beginning.
+            // The file was just replaced: read the new one from the beginning.
             Ok(read) if read.generation != self.generation => {
                 self.pause = Some(Duration::ZERO);
                 None

@@ -1,4 +1,4 @@
-//! What is known of one boot of one gateway, and the statement that it makes.
+//! What the collector knows about one boot of one gateway, and the resulting statement.
 //!
 //! The identity, for every boot at any time:
 //!
@@ -6,11 +6,11 @@
 //! assigned = stored + spooled + quarantined + dropped + queued + unknown + missing
 //! ```
 //!
-//! `stored`, `spooled` and `quarantined` are counted record by record. What is left of `assigned`
-//! is first explained by the sender's own totals, `dropped` and then `queued`, and then by an
-//! account that was evicted (`unknown`); what they do not explain is `missing`. A replay of the
-//! journal may bring records that the sender had counted as dropped: then the totals explain more
-//! than is left, and the overlap is told as `recovered` instead of making `missing` negative.
+//! `stored`, `spooled` and `quarantined` are counted record by record. The rest of `assigned` is
+//! first explained by the sender's own totals, `dropped` and then `queued`, and then by an evicted
+//! account (`unknown`); whatever they do not explain is `missing`. A replay of the journal may
+//! bring records that the sender had counted as dropped: then the totals explain more than is left,
+//! and the overlap is reported as `recovered` instead of making `missing` negative.
 
 use std::collections::BTreeMap;
 
@@ -19,42 +19,42 @@ use gatelog_record::{BatchHeader, Uuid};
 use super::numbers::{MAX_NUMBER, MAX_RUNS, Numbers, Place};
 use super::varint::{self, Reader};
 
-/// Most missing ranges that one statement lists; their number is always told.
+/// Maximum missing ranges listed in one statement; their number is always reported.
 pub const GAPS_LISTED: usize = 100;
 
-/// Whatever is absent may have been in an account that was evicted.
+/// Anything absent may have been in an evicted account.
 pub(super) const ALL_EVICTED: u64 = u64::MAX;
 
-/// The version of the packed form.
+/// Version of the packed form.
 const PACKED: u8 = 1;
 
-/// One life of one gateway's filter.
+/// One boot of one gateway's filter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BootKey {
     /// The gateway's node id, else its host name.
     pub gateway: String,
-    /// A UUID drawn when the filter was configured.
+    /// A UUID generated when the filter was configured.
     pub boot: Uuid,
 }
 
 /// The sender's own totals, from the newest batch header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Records made so far.
+    /// Records assigned a number so far.
     pub assigned: u64,
-    /// Records waiting in the sender.
+    /// Records queued in the sender.
     pub queued: u64,
-    /// Requests that sampling left out. An older filter gives them a number and counts them in
+    /// Requests left out by sampling. Older filters assign them a number and count them in
     /// `dropped`.
     pub sampled: u64,
-    /// Records that the sender dropped, by reason.
+    /// Records dropped by the sender, by reason.
     pub dropped: BTreeMap<String, u64>,
     /// When the header arrived, in milliseconds since the epoch.
     pub at: i64,
 }
 
 impl Totals {
-    /// The totals of a header that arrived at `at`.
+    /// The totals from a header that arrived at `at`.
     pub fn of(header: &BatchHeader, at: i64) -> Self {
         let dropped = header.dropped.iter();
         Self {
@@ -66,8 +66,8 @@ impl Totals {
         }
     }
 
-    /// Takes over newer totals: those that have assigned or left out more, else those that came
-    /// later.
+    /// Replaces these totals with newer ones: those that have assigned or sampled out more, or else
+    /// those that arrived later.
     pub fn advance(&mut self, other: &Self) {
         let order = |totals: &Self| (totals.assigned, totals.sampled, totals.at);
         if order(other) >= order(self) {
@@ -76,55 +76,55 @@ impl Totals {
     }
 }
 
-/// An open gap: since when, and whether it was told in the audit trail.
+/// An open gap: when it began, and whether it was reported in the audit trail.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gap {
-    /// Since when records are missing, in milliseconds since the epoch; none when none are.
+    /// When records went missing, in milliseconds since the epoch; `None` if none are missing.
     pub since: Option<i64>,
     /// The `id` of the audit entry that opened it.
     pub entry: Option<Uuid>,
-    /// How many gaps of this boot were told and have closed.
+    /// How many reported gaps of this boot have closed.
     pub closed: u64,
 }
 
-/// What is known of one boot.
+/// What the collector knows about one boot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Account {
     /// The sender's own totals.
     pub totals: Totals,
-    /// Where its records are.
+    /// Where each of its records is.
     pub numbers: Numbers,
-    /// So many records may have been in an account that was evicted: those that were absent when the
-    /// first header arrived after it. `ALL_EVICTED` until then.
+    /// Maximum number of records that may have been in an evicted account: those absent when the
+    /// first header arrived after the eviction. `ALL_EVICTED` until then.
     pub evicted: u64,
-    /// Whether several collectors' accounts are united in this one.
+    /// Whether this merges the accounts of several collectors.
     pub shared: bool,
     /// When it last changed, in milliseconds since the epoch.
     pub touched: i64,
-    /// The gap that is open, when one is.
+    /// The gap that is currently open, if any.
     pub gap: Gap,
 }
 
-/// The identity's terms for one boot.
+/// The terms of the identity for one boot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Statement {
-    /// Records made; at least the largest sequence number seen.
+    /// Records assigned; at least the largest sequence number seen.
     pub assigned: u64,
     /// Records in MongoDB.
     pub stored: u64,
-    /// Records on the collector's disk, on their way.
+    /// Records on the collector's disk, not yet in MongoDB.
     pub spooled: u64,
     /// Records in the dead letters.
     pub quarantined: u64,
-    /// Records that the sender dropped and that did not arrive otherwise.
+    /// Records that the sender dropped and that did not arrive any other way.
     pub dropped: u64,
-    /// Records counted as dropped that arrived after all, by a replay.
+    /// Records counted as dropped that a replay delivered after all.
     pub recovered: u64,
-    /// Records waiting in the sender.
+    /// Records queued in the sender.
     pub queued: u64,
-    /// Records that an account had that was evicted: whether they arrived is not known any more.
+    /// Records from an evicted account: it is no longer known whether they arrived.
     pub unknown: u64,
-    /// Records that nobody accounts for.
+    /// Records that are not accounted for.
     pub missing: u64,
 }
 
@@ -163,9 +163,9 @@ impl Statement {
 }
 
 impl Account {
-    /// Takes in what another collector knows of the same boot.
+    /// Merges what another collector knows about the same boot.
     pub fn unite(&mut self, other: &Self) {
-        // Then what is elsewhere for the one is counted by the other.
+        // What is elsewhere for one collector is counted by the other.
         let (own, theirs) = (&self.numbers, &other.numbers);
         self.shared |= other.shared
             || own.has_stored() && (theirs.has_stored() || theirs.has_elsewhere())
@@ -176,20 +176,20 @@ impl Account {
         self.touched = self.touched.max(other.touched);
     }
 
-    /// Keeps the bound of one account.
+    /// Enforces the bound of one account.
     pub fn bound(&mut self) {
         self.numbers.bound(MAX_RUNS);
     }
 
-    /// Records made; at least the largest sequence number seen.
+    /// Records assigned; at least the largest sequence number seen.
     pub fn assigned(&self) -> u64 {
         self.totals.assigned.max(self.numbers.max())
     }
 
     /// The terms of the identity; their sum is always `assigned`.
     ///
-    /// A sender that was last heard of before `silent_before` (milliseconds since the epoch) is
-    /// taken to be gone, and what it had queued to be missing: only its journal has it still.
+    /// A sender last heard from before `silent_before` (milliseconds since the epoch) is considered
+    /// gone, and the records it had queued are considered missing: only its journal still has them.
     pub fn statement(&self, silent_before: i64) -> Statement {
         let assigned = self.assigned();
         let counts = self.numbers.counts(self.shared);
@@ -214,7 +214,7 @@ impl Account {
             spooled,
             quarantined,
             dropped,
-            // What arrived after all, and no more: a header may claim to have dropped anything.
+            // Only what did arrive: a header may claim any number of drops.
             recovered: told.saturating_sub(dropped).min(arrived),
             queued,
             unknown,
@@ -222,24 +222,25 @@ impl Account {
         }
     }
 
-    /// How many records are not known to have come to an end: neither stored nor refused. What is
-    /// on its way is among them, as the database may have had it before.
+    /// How many records have no known final state: neither stored nor refused. This includes
+    /// records in transit, because the database may already have them.
     pub fn absent_count(&self) -> u64 {
         let counts = self.numbers.counts(self.shared);
         let terms = [counts.stored, counts.elsewhere, counts.quarantined];
         self.assigned().saturating_sub(terms.into_iter().fold(0, u64::saturating_add))
     }
 
-    /// The ranges of sequence numbers above the floor that have not arrived, up to `assigned`: the
-    /// missing ones and those that the sender dropped or still has. The first [`GAPS_LISTED`].
+    /// The ranges of sequence numbers above the floor, up to `assigned`, that have not arrived: the
+    /// missing ones and those that the sender dropped or still holds. At most the first
+    /// [`GAPS_LISTED`].
     pub fn absent(&self) -> Vec<(u64, u64)> {
         self.numbers.absent(self.assigned()).take(GAPS_LISTED).collect()
     }
 
-    /// The records that need not be sent again, as ranges, lowest first.
+    /// The records that need not be sent again, as ranges in ascending order.
     pub fn known(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         let floor = self.numbers.floor();
-        // Nothing is absent up to the floor: all of it is known.
+        // Nothing is absent up to the floor: everything there is known.
         let counts = self.numbers.counts_up_to_floor(self.shared);
         let whole = counts >= floor && floor > 0;
         let mut known = whole.then_some((1, floor)).into_iter().chain(
@@ -262,7 +263,7 @@ impl Account {
         })
     }
 
-    /// The packed form, read back by [`unpack`](Self::unpack).
+    /// The packed form, which [`unpack`](Self::unpack) reads.
     pub fn pack(&self) -> Vec<u8> {
         let mut out = vec![PACKED];
         let Totals { assigned, queued, sampled, dropped, at } = &self.totals;
@@ -283,7 +284,7 @@ impl Account {
         out
     }
 
-    /// Reads what [`pack`](Self::pack) wrote; of anything else, nothing.
+    /// Reads what [`pack`](Self::pack) wrote; returns `None` for anything else.
     pub fn unpack(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(bytes);
         if reader.array()? != [PACKED] {

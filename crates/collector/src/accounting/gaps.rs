@@ -1,5 +1,5 @@
-//! Gaps: records that stay missing. Reported in the audit trail when they have been missing for a
-//! while, and again when nothing is missing any more.
+//! Gaps: records that stay missing. A gap is reported in the audit trail once its records have been
+//! missing for a while, and again when none is missing any more.
 
 use std::time::Duration;
 
@@ -21,9 +21,9 @@ const TOLD_AT_ONCE: usize = 500;
 /// What to report about one boot.
 #[derive(Clone, Debug, PartialEq)]
 enum News {
-    /// Records are missing since now.
+    /// Records went missing just now.
     Began,
-    /// They have been for long enough: the audit trail's entry.
+    /// They have been missing long enough: the audit trail's entry.
     Opened(Uuid, Value),
     /// None is missing any more; the entry, if the gap was reported.
     Closed(Option<Value>),
@@ -33,7 +33,7 @@ enum News {
 ///
 /// # Errors
 ///
-/// The spool fails; the call may be retried: an entry's id is derived from its content.
+/// The spool fails. The call may be retried: an entry's id is derived from its content.
 pub async fn look(spool: &Spool, peers: &Peers, after: Duration) -> Result<(), SpoolError> {
     let now = clock::now_millis();
     let after = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
@@ -72,7 +72,8 @@ fn find(spool: &Spool, peers: &Peers, now: i64, after: i64) -> Vec<(BootKey, New
     let mut found = Vec::new();
     let ledger = |key: Option<&BootKey>, count| spool.ledger().after(key, count);
     peers.for_each(ledger, |key, account| {
-        // Of a boot that only others know, they tell; the gap of one that is known here is in it.
+        // A boot known only to other collectors is reported by them; the gap of a boot known here
+        // is in our own account.
         if found.len() < TOLD_AT_ONCE && spool.ledger().contains(key) {
             found.extend(news(key, account, now, after).map(|news| (key.clone(), news)));
         }
@@ -82,7 +83,8 @@ fn find(spool: &Spool, peers: &Peers, now: i64, after: i64) -> Vec<(BootKey, New
 
 fn apply(news: &[(BootKey, News)], now: i64, edit: &mut Edit, ledger: &Ledger) {
     for (key, news) in news {
-        // Eviction still goes by when the sender was last heard of. One that is gone stays gone.
+        // Eviction still depends on when the sender was last heard from. A sender that is gone
+        // stays gone.
         let Some(touched) = edit.get(ledger, key).map(|account| account.touched) else { continue };
         edit.change(ledger, key, touched, |account| {
             let gap = &mut account.gap;
@@ -112,9 +114,9 @@ fn news(key: &BootKey, account: &Account, now: i64, after: i64) -> Option<News> 
     }
 }
 
-/// The id follows from the boot, its first absent record and how many gaps it had before: several
-/// collectors that see the same gap write the same entry, and the next gap is an entry of its own
-/// though the first absent record, which the sender may have dropped, stays the same.
+/// The id is derived from the boot, its first absent record and the number of earlier gaps. So
+/// several collectors that see the same gap write the same entry, and the next gap gets a separate
+/// entry even if the first absent record, which the sender may have dropped, stays the same.
 fn opened(key: &BootKey, account: &Account, statement: &Statement, since: i64) -> (Uuid, Value) {
     let mut ranges = account.absent();
     let first = ranges.first().map_or(0, |(first, _)| *first);
@@ -202,7 +204,7 @@ mod tests {
 
     #[test]
     fn the_second_gap_of_a_boot_has_an_entry_of_its_own() {
-        // The record that the sender dropped stays the first that is absent.
+        // The record that the sender dropped remains the first absent one.
         let of = |closed| {
             let mut account = account(8, Gap { closed, ..Gap::default() });
             account.numbers = crate::accounting::Numbers::default();

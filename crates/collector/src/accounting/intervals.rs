@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-/// A set of sequence numbers from 1, as disjoint intervals that do not touch. Inserting and
-/// union are idempotent and commute, so records delivered twice or out of order change nothing.
+/// A set of sequence numbers from 1, as disjoint, non-adjacent intervals. Inserting and union are
+/// idempotent and commute, so records delivered twice or out of order change nothing.
 ///
-/// It is not bounded itself: its users keep only the numbers of records that they hold in
+/// The set itself is unbounded: its users keep only the numbers of records that they hold in
 /// memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Intervals {
@@ -15,7 +15,7 @@ pub struct Intervals {
 }
 
 impl Intervals {
-    /// The set of these numbers.
+    /// The set of all numbers in the range.
     pub fn of(range: RangeInclusive<u64>) -> Self {
         let mut set = Self::default();
         set.insert(range);
@@ -28,7 +28,7 @@ impl Intervals {
         if start > end {
             return;
         }
-        // Grown by one on each side, to take up neighbours that touch.
+        // Extended by one on each side, to merge adjacent intervals.
         let (from, to) = (start.saturating_sub(1), end.saturating_add(1));
         let touching: Vec<(u64, u64)> = self
             .spans
@@ -70,7 +70,7 @@ impl Intervals {
         *self = left;
     }
 
-    /// The intervals that have a member in the range, lowest first.
+    /// The intervals that overlap the range, in ascending order.
     fn touching(&self, range: RangeInclusive<u64>) -> impl Iterator<Item = (u64, u64)> + '_ {
         let before = self.spans.range(..*range.start()).next_back();
         let first = before.filter(|(_, end)| *end >= range.start());
@@ -90,7 +90,7 @@ impl Intervals {
         self.spans.is_empty()
     }
 
-    /// The intervals, lowest first.
+    /// The intervals, in ascending order.
     pub fn spans(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         self.spans.iter().map(|(start, end)| (*start, *end))
     }

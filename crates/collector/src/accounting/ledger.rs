@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use super::account::{ALL_EVICTED, Account, BootKey};
 
-/// Maximum memory for all accounts of this collector, in bytes: some 80,000 boots whose
-/// records all arrived in order, or 10,000 with a thousand scattered ranges each. On disk they take
-/// about as much again.
+/// Maximum memory for all accounts of this collector, in bytes: enough for about 80,000 boots whose
+/// records all arrived in order, or 10,000 with a thousand scattered ranges each. They take about
+/// as much again on disk.
 ///
-/// At the bound nothing is reported missing that is not. First ranges are folded into counts,
-/// those of boots that are silent, and of those the ones whose records are all accounted for,
-/// before others. Only if that is not enough are whole boots forgotten, in the same order, and
-/// counted.
+/// Reaching the bound never makes a record appear missing. First, ranges are folded into counts:
+/// those of silent boots before others, and among them those whose records are all accounted for
+/// first. Only if that is not enough are whole boots forgotten, in the same order, and counted.
 pub const OWN_BYTES: usize = 12 << 20;
 
 /// Maximum memory for the accounts of other collectors, in bytes.
@@ -21,16 +20,16 @@ pub const FOREIGN_BYTES: usize = 12 << 20;
 /// A boot without news for this long counts as silent, in milliseconds.
 pub(super) const SILENT_MILLIS: i64 = 10 * 60 * 1_000;
 
-/// What an account takes beside its packed form and its gateway's name, in bytes, about.
+/// Approximate size of an account in addition to its packed form and its gateway's name, in bytes.
 const ENTRY_BYTES: usize = 128;
 
-/// Runs that are left of an account that was folded to keep the bound.
+/// Runs left in an account that was folded to enforce the bound.
 const FOLDED_RUNS: usize = 8;
 
 /// An account in its packed form. Cheap to clone.
 pub type Packed = Arc<[u8]>;
 
-/// What a packed account takes in memory, in bytes, about.
+/// Approximate size of a packed account in memory, in bytes.
 pub(super) fn size(key: &BootKey, packed: &[u8]) -> usize {
     ENTRY_BYTES.saturating_add(key.gateway.len()).saturating_add(packed.len())
 }
@@ -40,7 +39,7 @@ pub(super) fn size(key: &BootKey, packed: &[u8]) -> usize {
 pub struct LedgerBounds {
     /// Maximum bytes of all accounts.
     pub bytes: usize,
-    /// Runs that are left of an account that is folded.
+    /// Runs left in a folded account.
     pub folded_runs: usize,
 }
 
@@ -50,18 +49,18 @@ impl Default for LedgerBounds {
     }
 }
 
-/// The accounts as committed.
+/// The committed accounts.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     accounts: BTreeMap<Arc<BootKey>, Packed>,
     bytes: usize,
-    /// Whether an account was ever forgotten: then one that is new may have been known before.
+    /// Whether an account was ever forgotten: if so, a new one may have been known before.
     forgot: bool,
-    /// Whether an account counts what is on its way without knowing which records these are.
+    /// Whether any account counts records in transit without knowing which ones they are.
     counting: bool,
 }
 
-/// Changes to a ledger that are not committed yet.
+/// Changes to a ledger that are not yet committed.
 #[derive(Debug, Default)]
 pub struct Edit {
     changed: BTreeMap<BootKey, Packed>,
@@ -71,7 +70,7 @@ pub struct Edit {
 }
 
 impl Ledger {
-    /// A ledger of these accounts. `forgot`: whether one was ever forgotten.
+    /// Builds a ledger from these accounts. `forgot`: whether one was ever forgotten.
     pub fn new(accounts: impl IntoIterator<Item = (BootKey, Account)>, forgot: bool) -> Self {
         let mut ledger = Self { forgot, ..Self::default() };
         for (key, account) in accounts {
@@ -91,7 +90,7 @@ impl Ledger {
         self.accounts.contains_key(key)
     }
 
-    /// Up to `count` boots after one, in order, with their packed accounts.
+    /// Up to `count` boots after the given one, in order, with their packed accounts.
     pub fn after(&self, key: Option<&BootKey>, count: usize) -> Vec<(Arc<BootKey>, Packed)> {
         let from = key.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
         let found = self.accounts.range::<BootKey, _>((from, std::ops::Bound::Unbounded));
@@ -108,7 +107,7 @@ impl Ledger {
         self.accounts.is_empty()
     }
 
-    /// What the accounts take in memory, in bytes, about.
+    /// Approximate size of the accounts in memory, in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -149,7 +148,7 @@ impl Ledger {
 }
 
 impl Edit {
-    /// The account as it is, with what was changed already.
+    /// The current account, including uncommitted changes.
     pub fn get(&self, ledger: &Ledger, key: &BootKey) -> Option<Account> {
         match self.changed.get(key) {
             Some(packed) => Account::unpack(packed),
@@ -157,7 +156,7 @@ impl Edit {
         }
     }
 
-    /// Changes an account; a new one where there was none.
+    /// Changes an account, creating it if it does not exist.
     pub fn change(
         &mut self,
         ledger: &Ledger,
@@ -166,7 +165,7 @@ impl Edit {
         change: impl FnOnce(&mut Account),
     ) {
         let known = self.get(ledger, key);
-        // One that is new may be one that was forgotten: what came before is not known any more.
+        // A new account may be one that was forgotten: what came before is no longer known.
         let evicted = if ledger.forgot { ALL_EVICTED } else { 0 };
         let mut account = known.unwrap_or_else(|| Account { evicted, ..Account::default() });
         account.touched = now;
@@ -183,8 +182,8 @@ impl Edit {
         self.changed.insert(key.clone(), account.pack().into());
     }
 
-    /// The spool has no row left: nothing is on its way. Where that was only counted, a record that
-    /// stood in two rows may have left a count.
+    /// The spool has no rows left, so nothing is in transit. Where records in transit were only
+    /// counted, a record that was in two rows may have left a count behind.
     pub fn emptied(&mut self, ledger: &Ledger) {
         if !self.counting && !ledger.counting {
             return;
@@ -207,7 +206,7 @@ impl Edit {
         if bytes <= bounds.bytes {
             return 0;
         }
-        // An eighth more than needed, so that it is not done again with every batch.
+        // Frees an eighth more than needed, so that this does not run again with every batch.
         let target = bounds.bytes.saturating_sub(bounds.bytes / 8);
         let ranked = self.ranked(ledger, now);
         for (_, key) in &ranked {
@@ -243,7 +242,7 @@ impl Edit {
     }
 
     /// All boots, in the order in which they are folded and forgotten: silent ones first, then
-    /// those with nothing on its way or missing, then those untouched for the longest.
+    /// those with nothing in transit or missing, then the least recently changed.
     fn ranked(&self, ledger: &Ledger, now: i64) -> Vec<((bool, bool, i64), Arc<BootKey>)> {
         let silent = now.saturating_sub(SILENT_MILLIS);
         let new = self.changed.keys().filter(|key| !ledger.contains(key));

@@ -1,5 +1,5 @@
-//! Accounts as they were kept before all places had one floor: three sets, each with a floor of its
-//! own, in the spool's schema version 1 and in other collectors' documents.
+//! Accounts in the format used before all places shared one floor: three sets, each with its own
+//! floor, in the spool's schema version 1 and in other collectors' documents.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::account::{Account, Totals};
 use super::numbers::{Numbers, Told};
 use super::varint::Reader;
 
-/// A set as it was kept: of the numbers up to the floor only their count, the others as ranges.
+/// A set in the old format: only a count of the numbers up to the floor, and the others as ranges.
 #[derive(Debug, Default)]
 struct Set {
     floor: u64,
@@ -29,8 +29,8 @@ impl Set {
     }
 }
 
-/// An account of three sets; none when they are not what was written. Where a set was folded, what
-/// is up to its floor was not exact, and is unknown.
+/// Converts an account of three sets; `None` if they are malformed. Where a set was folded, what is
+/// up to its floor was not exact, and is unknown.
 pub fn account(totals: &str, [accepted, stored, quarantined]: [&[u8]; 3]) -> Option<Account> {
     type Parts = (u64, u64, i64, BTreeMap<String, u64>);
     let (assigned, queued, at, dropped): Parts = serde_json::from_str(totals).unwrap_or_default();

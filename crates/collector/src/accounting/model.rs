@@ -1,11 +1,11 @@
-//! The accounting against a model that keeps every number.
+//! Tests the accounting against a model that keeps every number.
 //!
-//! A history: gateways make records (sampled by older filters too, which leaves holes in their
-//! numbers), drop some and lose some, and send batches to several collectors, some of them twice
-//! since the answer was lost. The collectors store their rows in any order, find some damaged, are
-//! killed between an insert and its settling, fold their accounts at any moment and forget some.
-//! Journals are replayed. In the end all is settled, and what the united account says is what the
-//! model says; and after a replay of all there is, nothing is missing.
+//! In each history, gateways make records (older filters also sample, which leaves holes in their
+//! numbers), drop some, lose some, and send batches to several collectors, some of them twice
+//! because the response was lost. The collectors store their rows in any order, find some damaged,
+//! are killed between an insert and its settling, fold their accounts at any moment and forget
+//! some. Journals are replayed. At the end everything is settled and the merged account agrees with
+//! the model; after a full replay nothing is missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,18 +18,18 @@ use super::numbers::{Place, Told};
 
 const BOOTS: usize = 2;
 const COLLECTORS: usize = 3;
-/// Every so many-th record is one that the database refuses.
+/// The database refuses every `POISON`-th record.
 const POISON: u64 = 13;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// A gateway makes records; of an older filter's, every `sampled`-th is left out.
+    /// A gateway makes records; an older filter leaves out every `sampled`-th one.
     Make { boot: usize, count: u64, sampled: u64 },
-    /// Its oldest records are shed, and counted.
+    /// It drops its oldest records, and counts them.
     Shed { boot: usize, count: usize },
-    /// Its oldest records are lost, and not counted.
+    /// It loses its oldest records, without counting them.
     Lose { boot: usize, count: usize },
-    /// It sends a batch. `lost`: the answer does not arrive.
+    /// It sends a batch. `lost`: the response does not arrive.
     Send { boot: usize, collector: usize, count: usize, lost: bool },
     /// A collector stores one of its rows.
     Settle { collector: usize, row: usize },
@@ -39,7 +39,7 @@ enum Step {
     Damage { collector: usize, row: usize },
     /// It folds an account.
     Fold { collector: usize, boot: usize, runs: usize },
-    /// It forgets accounts, down to so many bytes.
+    /// It forgets accounts until they fit into this many bytes.
     Evict { collector: usize, bytes: usize },
     /// Part of a journal is replayed.
     Replay { boot: usize, collector: usize, from: u64, count: u64 },
@@ -70,14 +70,14 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What a history is about.
+/// The parameters of a history.
 #[derive(Clone, Copy, Debug)]
 struct Kind {
     collectors: usize,
-    /// Whether boots are of older filters.
+    /// Whether each boot runs an older filter.
     older: [bool; BOOTS],
-    /// Whether folding reaches what is on its way. Then no record is refused: of one that two
-    /// collectors have refused, nobody could say who counts it.
+    /// Whether folding reaches records in transit. If so, no record is refused: for one that two
+    /// collectors have refused, nothing could tell which of them counts it.
     deep: bool,
     evict: bool,
 }
@@ -93,7 +93,7 @@ struct Gateway {
     totals: Totals,
     queue: Vec<u64>,
     journal: BTreeSet<u64>,
-    /// How many rows a record ever stood in.
+    /// How many rows each record was ever in.
     rows: BTreeMap<u64, usize>,
     stored: BTreeSet<u64>,
     letters: BTreeSet<u64>,
@@ -111,7 +111,7 @@ struct Row {
 struct Collector {
     ledger: Ledger,
     rows: Vec<Row>,
-    /// What it shared of boots that it has forgotten since.
+    /// What it shared about boots that it has since forgotten.
     shared: BTreeMap<BootKey, Account>,
 }
 
@@ -221,8 +221,8 @@ impl World {
         self.append(boot, collector, batch, Some(&totals));
     }
 
-    /// What may have been sent before a collector was killed does not come to another one too: of
-    /// such a record nobody could say who counts it once both have folded it.
+    /// A record that may have been sent before a collector was killed does not go to another
+    /// collector as well: once both have folded it, nothing could tell which of them counts it.
     fn append(
         &mut self,
         boot: usize,
@@ -292,8 +292,8 @@ impl World {
         }
     }
 
-    /// Whether every record of the collector's rows stands in no other row, and is known to have
-    /// been new: then nothing is left to guess about.
+    /// Whether every record in the collector's rows is in no other row and is known to have been
+    /// new: then there is nothing left to guess.
     fn certain(&self, collector: &Collector) -> bool {
         collector.rows.iter().all(|row| {
             row.numbers.iter().all(|number| {
@@ -317,8 +317,8 @@ impl World {
     fn damage(&mut self, collector: usize, row: usize) {
         let (now, index) = (self.now, collector % self.kind.collectors);
         let collector = &self.collectors[index];
-        // Of a damaged row that was sent before, or whose gateway sends it again, what it had is in
-        // the database all the same, and counted twice.
+        // If a damaged row was sent before, or its gateway sends it again, its records are in the
+        // database anyway, and counted twice.
         let unsent = |row: &usize| {
             collector.rows.get(*row).is_some_and(|row| {
                 let queue = &self.gateways[row.boot].queue;
@@ -347,14 +347,14 @@ impl World {
         collector.change(boot, now, |account| {
             let places = account.numbers.runs().iter().map(|run| run.place);
             let waiting = places.clone().filter(|place| *place < Place::Elsewhere).count();
-            // What is in the dead letters is folded only where there are thousands of them.
+            // Numbers in the dead letters are folded only when there are thousands of them.
             let refused = places.filter(|place| *place == Place::Quarantined).count();
             let least = if deep && refused == 0 { 0 } else { waiting };
             account.numbers.fold(runs.max(least));
         });
     }
 
-    /// A replay sends what the collector does not know to have.
+    /// Replays what the collector does not know it has.
     fn replay(&mut self, boot: usize, collector: usize, numbers: Vec<u64>) {
         let account = self.collectors[collector % self.kind.collectors].ledger.get(&key(boot));
         let account = account.unwrap_or_default();
@@ -391,7 +391,7 @@ impl World {
         united.unwrap_or_default()
     }
 
-    /// What a statement would be of one who saw everything.
+    /// The statement that an omniscient observer would make.
     fn truth(&self, boot: usize) -> Statement {
         let gateway = &self.gateways[boot];
         let mut totals = Totals::default();
@@ -446,8 +446,8 @@ impl World {
         Ok(())
     }
 
-    /// What one who saw everything would call missing, without what accounts that were forgotten
-    /// knew of the sender's totals.
+    /// What an omniscient observer would call missing, ignoring what forgotten accounts knew about
+    /// the sender's totals.
     fn most_missing(&self, boot: usize) -> u64 {
         let gateway = &self.gateways[boot];
         let arrived = gateway.stored.union(&gateway.letters).count() as u64;
@@ -455,7 +455,7 @@ impl World {
     }
 }
 
-/// `GATELOG_HISTORIES=10000 cargo test -p gatelog-collector model` for more.
+/// Run `GATELOG_HISTORIES=10000 cargo test -p gatelog-collector model` for more.
 fn histories() -> u32 {
     std::env::var("GATELOG_HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(256)
 }
@@ -475,7 +475,7 @@ proptest! {
         }
         world.settle_all();
         world.check(true)?;
-        // A replay of all there is.
+        // A full replay.
         for boot in 0..BOOTS {
             let all: Vec<u64> = world.gateways[boot].journal.iter().copied().collect();
             world.replay(boot, boot, all);

@@ -1,33 +1,33 @@
-//! The numbers of one boot's records, and where each of them is.
+//! The sequence numbers of one boot's records, and where each record is.
 //!
-//! Above the [`floor`](Numbers::floor) every number is known by itself. Up to it only counts are
-//! kept, and the numbers that still change: those on their way and those in the dead letters. The
-//! floor may pass numbers that never arrived, and there is one for all states, so what is stored,
-//! on its way and refused is always counted over the same numbers.
+//! Above the [`floor`](Numbers::floor) every number is tracked individually. Up to it only counts
+//! are kept, plus the numbers that can still change: those in transit and those in the dead
+//! letters. The floor may pass numbers that never arrived. All states share one floor, so stored,
+//! in-transit and refused records are always counted over the same numbers.
 //!
 //! **Bound**: [`MAX_RUNS`] runs. Above it the lowest final runs are folded into counts, which loses
-//! nothing but the list of what is absent there; where that is not enough, the lowest runs of
-//! what is on its way are folded too.
+//! only the list of what is absent there; if that is not enough, the lowest runs in transit are
+//! folded too.
 //!
-//! For a late number up to the floor, this module cannot know whether it was counted before.
-//! The database can: only what it had not stored before counts.
+//! For a late number up to the floor, this module cannot know whether it was counted before. The
+//! database can: only what it had not stored before counts.
 
 use std::cmp::Ordering;
 use std::ops::RangeInclusive;
 
 use super::varint::{self, Reader};
 
-/// Most runs of numbers of one boot: about 16 KiB packed. A filter's records make one run; with
-/// several collectors each batch makes one until all of them are stored.
+/// Maximum runs of numbers of one boot: about 16 KiB packed. A filter's records form one run; with
+/// several collectors each batch forms one until all of them are stored.
 pub const MAX_RUNS: usize = 4_096;
 
-/// The largest number that is taken for one.
+/// The largest valid sequence number.
 pub const MAX_NUMBER: u64 = gatelog_record::limits::SEQ_MAX;
 
 /// Where a record is. If two are reported for one number, the later in this order applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
-    /// In transit, up to the floor, and perhaps counted before.
+    /// In transit, up to the floor, and possibly counted before.
     Late,
     /// In transit to the database.
     Spooled,
@@ -43,7 +43,7 @@ impl Place {
     const ALL: [Place; 5] =
         [Place::Late, Place::Spooled, Place::Quarantined, Place::Elsewhere, Place::Stored];
 
-    /// Whether it may still change: such numbers stay known by themselves.
+    /// Whether it may still change: such numbers are tracked individually.
     fn changes(self) -> bool {
         self < Place::Elsewhere
     }
@@ -54,9 +54,9 @@ impl Place {
 pub enum Told {
     /// It was new.
     New,
-    /// It was there, and this collector may have sent it before.
+    /// It was already there, and this collector may have sent it before.
     Again,
-    /// It was there, and this collector had not sent it before.
+    /// It was already there, and this collector had not sent it before.
     Elsewhere,
     /// It was refused permanently.
     Refused,
@@ -72,7 +72,7 @@ impl Told {
     }
 }
 
-/// Some numbers in one place, both ends included.
+/// A range of numbers in one place, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {
     /// The first.
@@ -98,9 +98,9 @@ pub struct Counts {
     pub elsewhere: u64,
     /// In the dead letters.
     pub quarantined: u64,
-    /// On their way.
+    /// In transit.
     pub spooled: u64,
-    /// On their way, and perhaps counted before.
+    /// In transit, and possibly counted before.
     pub late: u64,
 }
 
@@ -133,9 +133,9 @@ impl Counts {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Numbers {
     floor: u64,
-    /// Of numbers up to the floor that are in no run.
+    /// Counts of the numbers up to the floor that are in no run.
     below: Counts,
-    /// Ascending and disjoint; neighbours in one place are one run.
+    /// Ascending and disjoint; adjacent numbers in one place form one run.
     runs: Vec<Run>,
 }
 
@@ -145,17 +145,17 @@ impl Numbers {
         self.floor
     }
 
-    /// What is counted up to the floor, without what is in a run.
+    /// The counts up to the floor, excluding what is in a run.
     pub fn below(&self) -> &Counts {
         &self.below
     }
 
-    /// What is known by itself, lowest first.
+    /// The individually tracked numbers, in ascending order.
     pub fn runs(&self) -> &[Run] {
         &self.runs
     }
 
-    /// The largest number seen, 0 when there is none.
+    /// The largest number seen, 0 if none.
     pub fn max(&self) -> u64 {
         self.runs.last().map_or(0, |run| run.end).max(self.floor)
     }
@@ -165,23 +165,23 @@ impl Numbers {
         self.runs.is_empty() && self.floor == 0
     }
 
-    /// Whether some are on their way of which only the count is known.
+    /// Whether some records in transit are known only as a count.
     pub fn is_counting(&self) -> bool {
         self.below.spooled > 0 || self.below.late > 0
     }
 
-    /// Whether some are on their way.
+    /// Whether any records are in transit.
     pub fn has_spooled(&self) -> bool {
         self.is_counting() || self.runs.iter().any(|run| run.place <= Place::Spooled)
     }
 
-    /// Whether the number is on its way, in the database, or in the dead letters, as far as it is
-    /// known by itself.
+    /// Whether the number is known to be in transit, in the database, or in the dead letters, as
+    /// far as it is tracked individually.
     pub fn contains(&self, number: u64) -> bool {
         self.at(number).is_some_and(|run| run.place > Place::Late)
     }
 
-    /// Records were made durable here.
+    /// Records that were made durable here.
     pub fn accept(&mut self, range: RangeInclusive<u64>) {
         for (range, above) in self.split(range) {
             let place = if above { Place::Spooled } else { Place::Late };
@@ -200,8 +200,8 @@ impl Numbers {
         }
     }
 
-    /// Lines with these numbers were refused on arrival. Up to the floor they may have been
-    /// counted before, and are not.
+    /// Lines with these numbers were refused on arrival. Up to the floor they may have been counted
+    /// before, so they are not counted.
     pub fn refuse(&mut self, range: RangeInclusive<u64>) {
         for (range, above) in self.split(range) {
             if above {
@@ -210,7 +210,7 @@ impl Numbers {
         }
     }
 
-    /// The parts of a range up to the floor and above it.
+    /// Splits a range into the parts up to the floor and above it.
     fn split(
         &self,
         range: RangeInclusive<u64>,
@@ -228,7 +228,7 @@ impl Numbers {
             self.settle_unknown(run.start.saturating_sub(next), told);
             next = run.end.saturating_add(1);
             match run.place {
-                // What was refused before stays known by itself: this is the first refusal.
+                // What was refused before is tracked individually, so this is the first refusal.
                 Place::Late if told == Told::Refused => {
                     self.raise(run.start..=run.end, Place::Quarantined);
                 }
@@ -243,13 +243,13 @@ impl Numbers {
         self.settle_unknown(range.end().saturating_add(1).saturating_sub(next), told);
     }
 
-    /// Of numbers up to the floor that are not known by themselves: on their way, settled before,
-    /// or never seen.
+    /// Settles numbers up to the floor that are not tracked individually: in transit, settled
+    /// before, or never seen.
     fn settle_unknown(&mut self, count: u64, told: Told) {
         let waited = count.min(self.below.spooled);
         match told {
             Told::New => {
-                // Some of what is told again may wait for its count still.
+                // Some of what is reported again may still await its count.
                 let late = count.min(self.below.late);
                 self.below.late = self.below.late.saturating_sub(late);
                 let others = count.saturating_sub(late);
@@ -260,12 +260,12 @@ impl Numbers {
                 self.below.spooled = self.below.spooled.saturating_sub(waited);
                 self.below.add(told.place(), waited);
             }
-            // Which one of them it was is not known; what is left over goes when the spool is empty.
+            // Which one of them it was is unknown; leftovers are removed when the spool is empty.
             Told::Elsewhere => {}
         }
     }
 
-    /// Of what is on its way, keeps these numbers only: the others are lost.
+    /// Keeps only these numbers of what is in transit: the others are lost.
     pub fn keep_spooled(&mut self, kept: impl Iterator<Item = (u64, u64)>) {
         let (mut still, mut unknown) = (Vec::<Run>::new(), 0_u64);
         for (start, end) in kept {
@@ -285,8 +285,8 @@ impl Numbers {
         self.below.late = self.below.late.min(unknown);
     }
 
-    /// These are not on their way any more, and nowhere else that is known: they are missing again.
-    /// What was reported about them since then stays.
+    /// These numbers are no longer in transit, nor known to be anywhere else: they are missing
+    /// again. Anything reported about them since then stays.
     pub fn lose(&mut self, range: RangeInclusive<u64>) {
         for (range, above) in self.split(range) {
             let (mut known, start) = (0_u64, *range.start());
@@ -304,12 +304,12 @@ impl Numbers {
         }
     }
 
-    /// Forgets what is on its way: its collector is gone.
+    /// Forgets what is in transit: its collector is gone.
     pub fn drop_spooled(&mut self) {
         self.keep_spooled(std::iter::empty());
     }
 
-    /// Folds until at most `runs` are left; returns whether it folded any.
+    /// Folds until at most `runs` runs are left; returns whether it folded any.
     pub fn fold(&mut self, runs: usize) -> bool {
         let excess = self.runs.len().saturating_sub(runs);
         if excess == 0 {
@@ -335,14 +335,14 @@ impl Numbers {
         true
     }
 
-    /// Keeps the bound, leaving room for what comes next.
+    /// Enforces the bound, leaving room for what comes next.
     pub fn bound(&mut self, runs: usize) {
         if self.runs.len() > runs {
             self.fold(runs / 2);
         }
     }
 
-    /// Takes over counts of numbers up to a floor, beside what is known by itself.
+    /// Adopts counts of numbers up to a floor, in addition to what is tracked individually.
     pub fn assume(&mut self, floor: u64, stored: u64, quarantined: u64) {
         self.floor = self.floor.max(floor);
         self.below.add(Place::Stored, stored);
@@ -357,8 +357,8 @@ impl Numbers {
         });
     }
 
-    /// Adds what another collector has of the same boot. Each of them counts only what it sent
-    /// itself, so counts add up.
+    /// Adds another collector's numbers of the same boot. Each collector counts only what it sent
+    /// itself, so the counts add up.
     pub fn unite(&mut self, other: &Self) {
         self.floor = self.floor.max(other.floor);
         self.below.add_all(&other.below);
@@ -367,8 +367,8 @@ impl Numbers {
         }
     }
 
-    /// How many numbers are where. `shared`: whether another collector is in it too, which then
-    /// counts what is elsewhere.
+    /// How many numbers are in each place. `shared`: whether another collector's account is
+    /// included, which then counts what is elsewhere.
     pub fn counts(&self, shared: bool) -> Counts {
         let mut counts = self.below;
         if shared {
@@ -386,7 +386,7 @@ impl Numbers {
         counts
     }
 
-    /// How many numbers up to the floor are somewhere.
+    /// How many numbers up to the floor have a known place.
     pub fn counts_up_to_floor(&self, shared: bool) -> u64 {
         let Counts { stored, elsewhere, quarantined, spooled, late: _ } = self.below;
         let counted = [stored, if shared { 0 } else { elsewhere }, quarantined, spooled];
@@ -400,17 +400,17 @@ impl Numbers {
         known.fold(0, u64::saturating_add)
     }
 
-    /// Whether this collector was the first to store one of them.
+    /// Whether this collector was the first to store any of them.
     pub fn has_stored(&self) -> bool {
         self.below.stored > 0 || self.runs.iter().any(|run| run.place == Place::Stored)
     }
 
-    /// Whether the database had one of them before this collector sent it.
+    /// Whether the database had any of them before this collector sent it.
     pub fn has_elsewhere(&self) -> bool {
         self.below.elsewhere > 0 || self.runs.iter().any(|run| run.place == Place::Elsewhere)
     }
 
-    /// The numbers above the floor and up to `last` that are in no run, lowest first.
+    /// The numbers above the floor and up to `last` that are in no run, in ascending order.
     pub fn absent(&self, last: u64) -> impl Iterator<Item = (u64, u64)> + '_ {
         let mut next = self.floor.saturating_add(1);
         let ends = self.runs.iter().map(|run| (run.start, run.end));
@@ -447,7 +447,7 @@ impl Numbers {
         taken
     }
 
-    /// Moves the numbers of the range to a place, those that are not further on already.
+    /// Moves the numbers of the range to a place, except those that are already further along.
     fn raise(&mut self, range: RangeInclusive<u64>, place: Place) {
         let mut new: Vec<Run> = Vec::new();
         let mut next = *range.start();
@@ -464,10 +464,10 @@ impl Numbers {
         self.replace(&range, &new);
     }
 
-    /// Puts `new`, which lies within the range, in place of all that does.
+    /// Replaces everything within the range with `new`, which lies within it.
     fn replace(&mut self, range: &RangeInclusive<u64>, new: &[Run]) {
         let (start, end) = (*range.start(), *range.end());
-        // Grown by one on each side, to take up neighbours that touch.
+        // Extended by one on each side, to merge adjacent runs.
         let from = self.index(start.saturating_sub(1));
         let to = self.runs.partition_point(|run| run.start <= end.saturating_add(1)).max(from);
         let old = self.runs.get(from..to).unwrap_or_default();
@@ -484,7 +484,7 @@ impl Numbers {
         self.runs.splice(from..to, merged);
     }
 
-    /// Appends the packed form, read back by `decode`.
+    /// Appends the packed form, which `decode` reads.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let Counts { stored, elsewhere, quarantined, spooled, late } = self.below;
         for value in [self.floor, stored, elsewhere, quarantined, spooled, late] {
@@ -500,7 +500,7 @@ impl Numbers {
         }
     }
 
-    /// Reads the packed form, to the end; none when it is not that.
+    /// Reads the packed form to its end; `None` if it is malformed.
     pub(super) fn decode(reader: &mut Reader<'_>) -> Option<Self> {
         let mut numbers = Self { floor: reader.number()?, ..Self::default() };
         for place in Place::ALL.into_iter().rev() {
@@ -522,7 +522,7 @@ impl Numbers {
     }
 }
 
-/// Appends a run; one that goes on where the last one ends becomes part of it.
+/// Appends a run, merging it with the last one if they are contiguous.
 fn push(runs: &mut Vec<Run>, run: Run) {
     match runs.last_mut() {
         Some(last)

@@ -1,4 +1,4 @@
-//! What other collectors, which share the database, know of the same boots.
+//! What the other collectors that share the database know about the same boots.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -8,17 +8,17 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use super::account::{Account, BootKey, Statement};
 use super::ledger::{self, FOREIGN_BYTES, Ledger, Packed};
 
-/// Boots that are united at once: what is held while others may change accounts is a copy of so
-/// many references.
+/// Boots merged at once: while others may change accounts, only a copy of this many references is
+/// held.
 const AT_ONCE: usize = 256;
 
-/// Runs that are left of an account that was folded to keep the bound.
+/// Runs left in an account that was folded to enforce the bound.
 const FOLDED_RUNS: usize = 8;
 
-/// Most boots that are remembered to have been evicted; past it every boot may have been.
+/// Maximum evicted boots remembered; beyond it, any boot may have been evicted.
 const MAX_BLIND: usize = 65_536;
 
-/// A number for a boot that takes less memory than its name.
+/// A number that identifies a boot in less memory than its name.
 pub(super) fn fingerprint(key: &BootKey) -> u64 {
     BuildHasherDefault::<DefaultHasher>::default().hash_one(key)
 }
@@ -28,7 +28,7 @@ pub(super) fn fingerprint(key: &BootKey) -> u64 {
 struct Foreign {
     collector: Arc<str>,
     packed: Packed,
-    /// When it was read: what was renewed least recently goes first.
+    /// When it was read: the least recently renewed goes first.
     read: u64,
 }
 
@@ -37,26 +37,26 @@ struct Inner {
     accounts: BTreeMap<Arc<BootKey>, Vec<Foreign>>,
     bytes: usize,
     reads: u64,
-    /// Collectors that have been silent for long.
+    /// Collectors that have been silent for a long time.
     gone: HashSet<Arc<str>>,
     names: BTreeSet<Arc<str>>,
-    /// Boots of which an account was evicted.
+    /// Boots whose account was evicted.
     blind: HashSet<u64>,
     all_blind: bool,
 }
 
 /// The other collectors' accounts. Cheap to clone.
 ///
-/// **Bound**: [`FOREIGN_BYTES`]. At it ranges are folded into counts, those that were renewed least
-/// recently first, and then accounts go: of boots that this collector does not know before others.
-/// What an evicted account had is unknown, not missing.
+/// **Bound**: [`FOREIGN_BYTES`]. When it is reached, ranges are folded into counts, the least
+/// recently renewed first; then accounts are evicted, those of boots that this collector does not
+/// know first. What an evicted account had is unknown, not missing.
 #[derive(Clone, Debug, Default)]
 pub struct Peers {
     inner: Arc<RwLock<Inner>>,
 }
 
 impl Peers {
-    /// Adds a collector's account of a boot; returns how many accounts were evicted to keep the
+    /// Adds a collector's account of a boot; returns how many accounts were evicted to enforce the
     /// bound.
     pub fn put(&self, collector: &str, key: &BootKey, account: &Account, own: &Ledger) -> usize {
         self.put_within(collector, key, account, own, FOREIGN_BYTES)
@@ -75,20 +75,20 @@ impl Peers {
         if inner.bytes <= limit { 0 } else { inner.keep(own, limit.saturating_sub(limit / 8)) }
     }
 
-    /// Sets the collectors that have been silent for long: what they only accepted no longer
+    /// Sets the collectors that have been silent for a long time: what they only accepted no longer
     /// counts.
     pub fn set_gone(&self, gone: impl Fn(&str) -> bool) {
         let mut inner = self.write();
         inner.gone = inner.names.iter().filter(|name| gone(name)).cloned().collect();
     }
 
-    /// What they take in memory, in bytes, about.
+    /// Their approximate size in memory, in bytes.
     pub fn bytes(&self) -> usize {
         self.inner.read().unwrap_or_else(PoisonError::into_inner).bytes
     }
 
-    /// Up to `count` boots after one that this collector or another knows of, in order, each with
-    /// the account that unites what they know.
+    /// Up to `count` boots after the given one that this collector or another knows about, in
+    /// order, each with the merged account.
     pub fn after(
         &self,
         ledger: impl FnOnce(Option<&BootKey>, usize) -> Vec<(Arc<BootKey>, Packed)>,
@@ -119,8 +119,8 @@ impl Peers {
         united.into_iter().take(count).collect()
     }
 
-    /// Calls `each` for every boot that this collector or another knows of, with the account
-    /// that unites what they know. Nothing is locked while it does.
+    /// Calls `each` for every boot that this collector or another knows about, with the merged
+    /// account. No lock is held during the calls.
     pub fn for_each(
         &self,
         ledger: impl Fn(Option<&BootKey>, usize) -> Vec<(Arc<BootKey>, Packed)>,
@@ -313,7 +313,7 @@ mod tests {
         let some = peers.after(|key, count| ledger.after(key, count), None, 1);
         let statement = some[0].1.statement(0);
         assert_eq!((statement.stored, statement.spooled, statement.missing), (5, 5, 0));
-        // The own boot's account went at last: what it had is not missing.
+        // In the end our own boot's account was evicted: what it had is not missing.
         for boot in 2..=2_000 {
             evicted += peers.put_within("b", &key(boot), &other(1, 1), &ledger, limit / 4);
         }

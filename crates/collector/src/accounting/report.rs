@@ -21,7 +21,7 @@ const KNOWN_LISTED: usize = 10_000;
 /// Boots added to the response at a time.
 const AT_ONCE: usize = 16;
 
-/// Which boots are requested.
+/// Which boots were requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
     gateway: Option<String>,
@@ -37,12 +37,12 @@ impl Default for Filter {
 }
 
 impl Filter {
-    /// Reads a query: `gateway=edge-7&boot=<uuid>&limit=1000&after=<next of the last answer>`, all
+    /// Parses a query: `gateway=edge-7&boot=<uuid>&limit=1000&after=<next of the last answer>`, all
     /// optional, percent-encoded.
     ///
     /// # Errors
     ///
-    /// The query is invalid; says why.
+    /// The query is invalid; the error says why.
     pub fn parse(query: &str) -> Result<Self, String> {
         let mut filter = Self::default();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -97,13 +97,13 @@ enum State {
 }
 
 impl Report {
-    /// Begins the answer of this collector.
+    /// Starts the response of this collector.
     pub fn new(collector: Uuid, silent_before: i64, filter: Filter) -> Self {
         let last = filter.after.clone();
         Self { filter, silent_before, last, listed: 0, state: State::Head(collector) }
     }
 
-    /// The next part; none after the last one. Blocks for some milliseconds.
+    /// The next part; `None` after the last one. Blocks for some milliseconds.
     pub fn next_part(
         &mut self,
         peers: &Peers,
@@ -118,7 +118,7 @@ impl Report {
             }
             State::Boots => {}
         }
-        // Boots that are not asked for are passed over, some at a time.
+        // Boots that were not requested are skipped, some at a time.
         loop {
             let some = peers.after(&ledger, self.last.as_ref(), AT_ONCE);
             for (key, account) in &some {

@@ -1,4 +1,4 @@
-//! Sequence numbers of several boots: what one batch brought, or what became of it.
+//! Sequence numbers of several boots: what one batch contained, or what became of it.
 
 use std::collections::HashMap;
 
@@ -20,14 +20,14 @@ impl Seqs {
         self.boots.entry(key).or_default().insert(seq..=seq);
     }
 
-    /// Adds all of the other's.
+    /// Adds all numbers of the other.
     pub fn merge(&mut self, other: &Self) {
         for (key, seqs) in &other.boots {
             self.boots.entry(key.clone()).or_default().union(seqs);
         }
     }
 
-    /// Removes all of the other's.
+    /// Removes all numbers of the other.
     pub fn subtract(&mut self, other: &Self) {
         for (key, seqs) in &mut self.boots {
             if let Some(others) = other.boots.get(key) {
@@ -37,22 +37,22 @@ impl Seqs {
         self.boots.retain(|_, seqs| !seqs.is_empty());
     }
 
-    /// One boot's.
+    /// The numbers of one boot.
     pub fn get(&self, key: &BootKey) -> Option<&Intervals> {
         self.boots.get(key)
     }
 
-    /// Every boot's.
+    /// The numbers of every boot.
     pub fn iter(&self) -> impl Iterator<Item = (&BootKey, &Intervals)> {
         self.boots.iter()
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.boots.is_empty()
     }
 
-    /// As text: `[["edge","<uuid>",[[1,100]]]]`. Read back by [`decode`](Self::decode).
+    /// Encodes them as text: `[["edge","<uuid>",[[1,100]]]]`. [`decode`](Self::decode) reads it.
     pub fn encode(&self) -> String {
         let boots: Vec<_> = self
             .boots
@@ -64,7 +64,7 @@ impl Seqs {
         serde_json::to_string(&boots).unwrap_or_default()
     }
 
-    /// Reads what [`encode`](Self::encode) wrote; of anything else, nothing.
+    /// Reads what [`encode`](Self::encode) wrote; returns an empty value for anything else.
     pub fn decode(text: &str) -> Self {
         type Boots = Vec<(String, String, Vec<(u64, u64)>)>;
         let read: Boots = serde_json::from_str(text).unwrap_or_default();

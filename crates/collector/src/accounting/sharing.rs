@@ -7,15 +7,14 @@
 //! {_id: "alive:<collector>", pushed: Date}
 //! ```
 //!
-//! Each collector writes only its own documents, of what it did itself, and reads the others'.
-//! What another one has *stored* or quarantined is final. What it has only *accepted*
-//! counts while that collector is alive; if the collector is lost with its disk, it
-//! becomes missing.
+//! Each collector writes only its own documents, about its own work, and reads the others'. What
+//! another collector has *stored* or quarantined is final. What it has only *accepted* counts while
+//! that collector is alive; if the collector is lost with its disk, it becomes missing.
 //!
-//! Both dates are the database's clock, so the collectors' own do not matter.
+//! Both dates come from the database's clock, so the collectors' clocks do not matter.
 //!
-//! An account that cannot be shared, or an index that cannot be created, is logged once and keeps
-//! nothing else from being shared.
+//! An account that cannot be shared, or an index that cannot be created, is logged once and does
+//! not prevent the others from being shared.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -38,31 +37,31 @@ use crate::store::{Store, StoreError};
 pub const COLLECTION: &str = "gatelog_accounting";
 /// A collector silent for this long is gone; what it only accepted no longer counts.
 pub const GONE_AFTER: Duration = Duration::from_mins(10);
-/// What the ids of signs of life begin with; the others begin with a hexadecimal digit.
+/// Prefix of the ids of heartbeat documents; all other ids begin with a hexadecimal digit.
 const ALIVE: &str = "alive:";
 /// Documents that are not renewed expire after this time.
 const KEPT: Duration = Duration::from_hours(24 * 90);
-/// Each round begins to read this long before the last one: documents may become visible late.
+/// Each round starts reading this long before the last one: documents may become visible late.
 const OVERLAP_MILLIS: i64 = 30_000;
-/// Most documents in memory at once: of 16 KiB each, at most 2 MiB.
+/// Maximum documents in memory at once: at 16 KiB each, at most 2 MiB.
 const PAGE: usize = 128;
-/// Most pages of one round; the rest comes with the next one.
+/// Maximum pages per round; the next round reads the rest.
 const PAGES: usize = 128;
-/// Accounts that are looked at, at once.
+/// Accounts examined at once.
 const PUSH_AT_ONCE: usize = 256;
-/// How long one round pushes, at most, before it reads what others pushed: a database that takes a
-/// hundred accounts a second would otherwise keep a collector with ten thousand from reading for
-/// minutes. The rest comes with the next rounds.
+/// How long one round pushes, at most, before it reads what others pushed: otherwise a database
+/// that takes a hundred accounts a second would keep a collector with ten thousand from reading for
+/// minutes. The next rounds push the rest.
 const PUSH_TIME: Duration = Duration::from_secs(2);
-/// Maximum refused accounts remembered: above it they are retried with each change.
+/// Maximum refused accounts remembered: above it they are retried at each change.
 const MAX_REFUSED: usize = 1_000;
 
-/// Why accounts were not shared.
+/// Why accounts could not be shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ShareError {
     /// The database.
     Store(StoreError),
-    /// The own spool.
+    /// This collector's spool.
     Spool(SpoolError),
 }
 
@@ -89,12 +88,12 @@ impl From<SpoolError> for ShareError {
     }
 }
 
-/// A pass over all accounts, of one round or several.
+/// A pass over all accounts, in one round or several.
 #[derive(Default)]
 struct Pass {
-    /// The last account that was looked at.
+    /// The last account examined.
     last: Option<BootKey>,
-    /// Those that need no push until they change, as [`Sharing::pushed`].
+    /// Accounts that need no push until they change, as in [`Sharing::pushed`].
     known: HashMap<u64, u64>,
 }
 
@@ -104,21 +103,21 @@ pub struct Sharing {
     store: Store,
     peers: Peers,
     metrics: Metrics,
-    /// What was pushed last, by boot: a number for the account's content.
+    /// What was pushed last, by boot: a hash of the account's content.
     pushed: HashMap<u64, u64>,
-    /// How far a pass over all accounts has come.
+    /// The progress of the current pass over all accounts.
     pass: Pass,
     /// Boots whose account was refused.
     refused: HashSet<u64>,
-    /// The newest document that was read.
+    /// The newest document read.
     newest: Option<DateTime>,
-    /// Where the last round left off, when there was more than it reads.
+    /// Where the last round stopped, if there was more than one round reads.
     resume: Option<Position>,
     indexed: bool,
     index_refused: bool,
 }
 
-/// Where reading goes on: behind this document.
+/// Where reading continues: after this document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Position {
     pushed: DateTime,
@@ -126,7 +125,7 @@ struct Position {
 }
 
 impl Sharing {
-    /// Begins with nothing pushed and nothing read.
+    /// Starts with nothing pushed and nothing read.
     pub fn new(spool: Spool, store: Store, peers: Peers, metrics: Metrics) -> Self {
         Self {
             spool,
@@ -147,7 +146,7 @@ impl Sharing {
     ///
     /// # Errors
     ///
-    /// The database or the spool refuses. The same may be tried again.
+    /// The database or the spool refuses. The call may be retried.
     pub async fn round(&mut self) -> Result<(), ShareError> {
         self.index().await?;
         self.push().await?;
@@ -165,8 +164,8 @@ impl Sharing {
         self.spool.collector().hyphenated().to_string()
     }
 
-    /// Makes the index that reading goes by and that removes what nobody renews. Without it both
-    /// cost more; nothing is wrong.
+    /// Creates the index used for reading and for removing documents that are no longer renewed.
+    /// Without it both cost more, but the results are the same.
     async fn index(&mut self) -> Result<(), ShareError> {
         if self.indexed || self.index_refused {
             return Ok(());
@@ -210,17 +209,17 @@ impl Sharing {
                 Some((key, _)) => self.pass.last = Some((**key).clone()),
                 None => break,
             }
-            // The next round goes on from here.
+            // The next round continues from here.
             if began.elapsed() > PUSH_TIME {
                 return Ok(());
             }
         }
-        // Boots that were forgotten here are forgotten in it too.
+        // Boots forgotten here are forgotten there too.
         self.pushed = std::mem::take(&mut self.pass).known;
         Ok(())
     }
 
-    /// Says whether the account needs no further try until it changes.
+    /// Returns whether the account needs no further attempt until it changes.
     async fn push_one(&mut self, key: &BootKey, packed: &Packed) -> Result<bool, ShareError> {
         let (collection, own) = (self.collection(), self.own());
         let id = format!("{own}:{}:{}", key.boot.hyphenated(), key.gateway);
@@ -250,14 +249,15 @@ impl Sharing {
         }
     }
 
-    /// Gives one, and reads all: by collector, when it gave its last one.
+    /// Writes this collector's heartbeat and reads all heartbeats: the time of the last one, by
+    /// collector.
     async fn signs_of_life(&self) -> Result<HashMap<String, DateTime>, ShareError> {
         let (collection, own) = (self.collection(), self.own());
         self.call(async move {
             let update = doc! {"$currentDate": {"pushed": true}};
             let id = format!("{ALIVE}{own}");
             collection.update_one(doc! {"_id": id}, update).upsert(true).await?;
-            // Of the index on `_id`, the range of these.
+            // Selects this range of the `_id` index.
             let signs = doc! {"_id": {"$gte": ALIVE, "$lt": "alive;"}};
             let mut found = collection.find(signs).await?;
             let mut seen = HashMap::new();
@@ -274,7 +274,7 @@ impl Sharing {
     }
 
     /// Reads what was pushed since the last round, a page at a time. However many documents were
-    /// pushed in one millisecond, a page begins behind the last one's last document.
+    /// pushed in one millisecond, a page starts after the last document of the previous one.
     async fn read(&mut self) -> Result<(), ShareError> {
         let from = self.newest.map_or(0, DateTime::timestamp_millis).saturating_sub(OVERLAP_MILLIS);
         let pushed = DateTime::from_millis(from.max(0));
@@ -348,7 +348,7 @@ impl Position {
     }
 }
 
-/// Whether the same may go well later without anybody's doing.
+/// Whether a retry may succeed later without intervention.
 fn passes(error: &StoreError) -> bool {
     matches!(
         error,
@@ -360,8 +360,8 @@ fn passes(error: &StoreError) -> bool {
     )
 }
 
-/// Whether a refused update is about this one document: too large, or not as the collection's
-/// validator or an index of an administrator's wants it.
+/// Whether a refused update is due to this one document: it is too large, or violates the
+/// collection's validator or an administrator's index.
 fn about_document(error: &StoreError) -> bool {
     const CODES: [i32; 8] = [2, 9, 116, 121, 10_334, 11_000, 17_280, 17_419];
     match error {
@@ -371,7 +371,7 @@ fn about_document(error: &StoreError) -> bool {
     }
 }
 
-/// A number for an account's content.
+/// A hash of an account's content.
 fn content(packed: &[u8]) -> u64 {
     use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
     BuildHasherDefault::<DefaultHasher>::default().hash_one(packed)
@@ -386,7 +386,7 @@ fn encode(collector: &str, key: &BootKey, packed: &Packed) -> Document {
     }
 }
 
-/// Nothing, when it is not what [`encode`] or an older collector wrote.
+/// `None` if it is not what [`encode`] or an older collector wrote.
 fn decode(document: &Document) -> Option<(String, BootKey, Account)> {
     let binary = |name| document.get_binary_generic(name).ok().map(Vec::as_slice);
     let key = BootKey {
@@ -429,7 +429,7 @@ mod tests {
 
     #[test]
     fn an_older_collectors_document_is_understood() {
-        // Sets of 1–6, 1–4 and 5, as they were written: floor, folded, then each range.
+        // Sets of 1–6, 1–4 and 5, as older versions wrote them: floor, folded, then each range.
         let binary =
             |bytes: &[u8]| Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() };
         let document = doc! {
@@ -445,7 +445,7 @@ mod tests {
 
     #[test]
     fn what_an_older_collector_had_folded_is_unknown_and_not_missing() {
-        // Accepted: 900 of 1,000; stored: 700 of 800; each folded at a floor of its own.
+        // Accepted: 900 of 1,000; stored: 700 of 800; each folded at its own floor.
         let totals = "[1000,0,5,{}]";
         let sets = [&[232, 7, 132, 7][..], &[160, 6, 188, 5], &[0, 0]];
         let statement = legacy::account(totals, sets).unwrap().statement(0);

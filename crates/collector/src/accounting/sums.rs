@@ -1,4 +1,4 @@
-//! The sum of all statements, for the metrics, which anyone may ask for as often as they like.
+//! The sum of all statements, for the metrics, which any client may request as often as it likes.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,14 +7,14 @@ use super::account::{BootKey, Statement};
 use super::ledger::Packed;
 use super::peers::Peers;
 
-/// How long a sum is given out again before it is made anew.
+/// How long a sum is reused before it is recomputed.
 const FRESH: Duration = Duration::from_millis(500);
 
-/// A sum takes no more of a processor's time than one part of so many.
+/// Computing the sum takes at most one part in this many of a processor's time.
 const SHARE: u32 = 20;
 
-/// How many boots are known, and the sum of their statements; made anew no more often than its
-/// bound allows, by one at a time. Cheap to clone.
+/// The number of known boots and the sum of their statements; recomputed no more often than its
+/// bound allows, by one caller at a time. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Sums {
     last: Arc<Mutex<Option<Sum>>>,
@@ -24,13 +24,13 @@ pub struct Sums {
 struct Sum {
     boots: usize,
     statement: Statement,
-    /// When it has to be made anew.
+    /// When it must be recomputed.
     until: Instant,
 }
 
 impl Sums {
-    /// The sum, at most half a second old or twenty times as old as it takes to make it. Blocks
-    /// while another one makes it.
+    /// The sum, at most half a second old or twenty times as old as it takes to compute. Blocks
+    /// while another caller computes it.
     pub fn get(
         &self,
         peers: &Peers,

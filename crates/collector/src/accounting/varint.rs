@@ -1,5 +1,5 @@
-//! Numbers in as few bytes as they need (LEB128): seven bits a byte, lowest first, the top bit set
-//! on all but the last.
+//! Variable-length integers (LEB128): seven bits per byte, lowest first, with the top bit set on
+//! all but the last.
 
 /// Appends a number.
 pub(super) fn write(mut value: u64, out: &mut Vec<u8>) {
@@ -14,7 +14,7 @@ pub(super) fn write(mut value: u64, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends bytes, with their length before them.
+/// Appends bytes, prefixed with their length.
 pub(super) fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     write(u64::try_from(bytes.len()).unwrap_or(0), out);
     out.extend_from_slice(bytes);
@@ -27,17 +27,17 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads from the beginning.
+    /// Starts reading at the beginning.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self { left: bytes }
     }
 
-    /// Whether all is read.
+    /// Whether everything has been read.
     pub(super) fn is_empty(&self) -> bool {
         self.left.is_empty()
     }
 
-    /// The next number; none when there is not one.
+    /// The next number; `None` if there is none.
     pub(super) fn number(&mut self) -> Option<u64> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// The next bytes with their length before them.
+    /// The next length-prefixed bytes.
     pub(super) fn bytes(&mut self) -> Option<&'a [u8]> {
         let length = usize::try_from(self.number()?).ok()?;
         let (bytes, rest) = self.left.split_at_checked(length)?;

@@ -1,4 +1,4 @@
-//! The accounts in the spool's file: one row a boot, in its packed form.
+//! The accounts in the spool's file: one row per boot, in packed form.
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -6,7 +6,7 @@ use super::error::SpoolError;
 use crate::accounting::{Account, BootKey, Gap, Ledger, Packed, legacy};
 use gatelog_record::Uuid;
 
-/// Marks in `meta` that an account was forgotten once.
+/// The key in `meta` that records that an account was once forgotten.
 const FORGOT: &str = "forgot";
 
 /// All accounts.
@@ -17,8 +17,8 @@ pub(super) fn ledger(db: &Connection) -> Result<Ledger, SpoolError> {
     Ok(Ledger::new(accounts, forgot))
 }
 
-/// Every account that is understood. Of a file of schema version 1, which is read without being
-/// brought up to date when it is rescued, too.
+/// Every account that can be decoded, including those in a file of schema version 1, which is
+/// rescued without being migrated.
 pub(super) fn accounts(db: &Connection) -> Result<Vec<(BootKey, Account)>, SpoolError> {
     let Ok(mut statement) = db.prepare("SELECT gateway, boot, packed FROM account") else {
         return of_version_1(db, "account");
@@ -43,7 +43,7 @@ fn of_version_1(db: &Connection, table: &str) -> Result<Vec<(BootKey, Account)>,
         let key = BootKey { gateway: row.get(0)?, boot: Uuid::from_bytes(row.get(1)?) };
         let totals: String = row.get(2)?;
         let [accepted, stored, quarantined]: [Vec<u8>; 3] = [row.get(3)?, row.get(4)?, row.get(5)?];
-        // A set that is not understood was taken to be empty.
+        // A set that could not be decoded was treated as empty.
         let set = |bytes: Vec<u8>| if bytes.is_empty() { vec![0, 0] } else { bytes };
         let sets = [set(accepted), set(stored), set(quarantined)];
         let touched = row.get(6)?;
@@ -60,7 +60,7 @@ fn of_version_1(db: &Connection, table: &str) -> Result<Vec<(BootKey, Account)>,
     Ok(accounts)
 }
 
-/// Brings the accounts of schema version 1, left in `account_1`, into version 2's table.
+/// Migrates the accounts of schema version 1, left in `account_1`, into version 2's table.
 pub(super) fn bring_over(tx: &Transaction<'_>) -> Result<(), SpoolError> {
     for (key, account) in of_version_1(tx, "account_1")? {
         write(tx, &key, &account.pack())?;
@@ -75,7 +75,7 @@ pub(super) fn write(tx: &Transaction<'_>, key: &BootKey, packed: &[u8]) -> Resul
     Ok(())
 }
 
-/// Deletes accounts, and remembers that some were.
+/// Deletes accounts, and records that some were forgotten.
 pub(super) fn forget(tx: &Transaction<'_>, keys: &[BootKey]) -> Result<(), SpoolError> {
     let mut delete = tx.prepare_cached("DELETE FROM account WHERE gateway = ? AND boot = ?")?;
     for key in keys {
@@ -87,7 +87,7 @@ pub(super) fn forget(tx: &Transaction<'_>, keys: &[BootKey]) -> Result<(), Spool
     Ok(())
 }
 
-/// Writes what a transaction changed.
+/// Writes the accounts changed by a transaction.
 pub(super) fn write_all<'a>(
     tx: &Transaction<'_>,
     changed: impl Iterator<Item = (&'a BootKey, &'a Packed)>,

@@ -6,13 +6,13 @@ use crate::accounting::{BootKey, Seqs, Totals};
 /// An accepted batch as stored in the spool, or the rest of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// The batch's number: rows are read in this order, and a number is never used twice.
+    /// The batch's number: rows are read in this order, and a number is never reused.
     pub id: i64,
-    /// The collection that these records wait for, when the batch's other records are settled.
+    /// The collection that these records wait for, if the batch's other records are settled.
     pub parked: Option<String>,
     /// When it was accepted, in milliseconds since the epoch.
     pub received: i64,
-    /// How many lines its body has.
+    /// The number of lines in its body.
     pub records: u64,
     /// The boots and sequence numbers of the numbered records.
     pub seqs: Seqs,
@@ -27,13 +27,13 @@ pub struct Row {
 pub struct Append {
     /// Records that can be decoded and have an id, one per line.
     pub body: Vec<u8>,
-    /// How many lines the body has.
+    /// The number of lines in the body.
     pub records: u64,
     /// Their sequence numbers.
     pub seqs: Seqs,
     /// Lines that are not valid records.
     pub letters: Vec<DeadLetter>,
-    /// Sequence numbers of those, as far as they could be read.
+    /// Sequence numbers of those lines, as far as they could be read.
     pub quarantined: Seqs,
     /// The sender's own totals.
     pub totals: Option<(BootKey, Totals)>,
@@ -46,26 +46,28 @@ pub struct SettledRow {
     pub id: i64,
     /// The collection that the row was parked for; none for a whole batch.
     pub parked: Option<String>,
-    /// Whether its body was not what had been written. Then its numbers are missing from now on,
-    /// whatever else is said of it: its letter is to be looked at, and a replay brings its records.
+    /// Whether its body differs from what was written. If so, its numbers are missing from now on,
+    /// whatever else is reported about it: its letter is there for inspection, and a replay
+    /// recovers its records.
     pub damaged: bool,
     /// Records that the database refused permanently.
     pub letters: Vec<DeadLetter>,
-    /// Their sequence numbers. What is neither here, nor stored, nor in a rest is missing from now on.
+    /// Their sequence numbers. A number that is neither here, nor stored, nor in a rest is missing
+    /// from now on.
     pub quarantined: Seqs,
     /// Records that keep waiting, at most one rest per collection. When the row is deleted, each
-    /// becomes a separate row that is [read](super::Spool::read_parked) by its collection.
+    /// becomes a separate row that its collection [reads](super::Spool::read_parked).
     pub rests: Vec<Rest>,
 }
 
 impl SettledRow {
-    /// The row, with nothing refused and nothing left.
+    /// The row, with nothing refused and nothing left over.
     pub fn of(row: &Row) -> Self {
         Self { id: row.id, parked: row.parked.clone(), damaged: !row.intact, ..Self::default() }
     }
 }
 
-/// The rest of a row: records whose collection does not accept them for now.
+/// The rest of a row: records whose collection is not accepting them at the moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rest {
     /// The collection's name.
@@ -78,25 +80,25 @@ pub struct Rest {
     pub body: Vec<u8>,
 }
 
-/// What became of some rows.
+/// The outcome of some rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settled {
-    /// The file that they were read from.
+    /// The file from which they were read.
     pub generation: u64,
-    /// The rows: every record of theirs is in the database, among its letters or in its rests.
+    /// The rows: each of their records is in the database, among the row's letters or in its rests.
     pub rows: Vec<SettledRow>,
     /// Sequence numbers of records that the database has stored.
     pub stored: Seqs,
-    /// Of what it had already, and this collector may have sent before.
+    /// Of records that it already had and that this collector may have sent before.
     pub again: Seqs,
-    /// Of what it had already, from another collector.
+    /// Of records that it already had from another collector.
     pub elsewhere: Seqs,
 }
 
-/// Rows as read, and the file that they are from.
+/// Rows as read, and the file they are from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rows {
-    /// To be given back when they are settled.
+    /// To be passed back when they are settled.
     pub generation: u64,
     /// The rows, in order.
     pub rows: Vec<Row>,

@@ -1,4 +1,4 @@
-//! What the jobs of one transaction do to the file, and to what is kept in memory of it.
+//! How the jobs of one transaction change the file, and the in-memory state that mirrors it.
 
 use rusqlite::Transaction;
 
@@ -11,10 +11,10 @@ use super::rows::{self, Source};
 use super::waiting::{Parked, Waiting};
 use crate::accounting::{Account, Edit, Ledger, Seqs, Told, Totals};
 
-/// One transaction's effect on what is kept in memory; thrown away when it fails.
+/// One transaction's effect on the in-memory state; discarded if it fails.
 pub(super) struct Change<'a> {
     pub(super) edit: Edit,
-    /// Batches that wait whole.
+    /// Waiting whole batches.
     pub(super) waiting: Waiting,
     pub(super) parked: Parked,
     pub(super) letters: LetterCount,
@@ -37,8 +37,8 @@ impl Change<'_> {
             let totals = Totals { at: self.now, ..totals.clone() };
             self.edit.change(self.ledger, key, self.now, |account| account.totals.advance(&totals));
         }
-        // A line that is not a record may have any number: one that no header has told of and no
-        // record has reached is none.
+        // A line that is not a record may carry any number: one that no header has reported and no
+        // record has reached does not count.
         self.each(&append.quarantined, |account, (start, end)| {
             account.numbers.refuse(start..=end.min(account.assigned()));
         });
@@ -59,7 +59,7 @@ impl Change<'_> {
         for (seqs, told) in told {
             self.tell(seqs, told);
         }
-        // Rows of a file that was moved aside: the new file's are read and settled anew.
+        // Rows of a file that was moved aside: those in the new file are read and settled again.
         if settled.generation == generation {
             for row in &settled.rows {
                 self.settle_row(tx, row, settled)?;
@@ -68,8 +68,8 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// What becomes of a row's records is written only with the row's deletion: never twice, and
-    /// never for a row that is still there.
+    /// The fate of a row's records is written only together with the row's deletion: never twice,
+    /// and never for a row that still exists.
     fn settle_row(
         &mut self,
         tx: &Transaction<'_>,
@@ -80,8 +80,8 @@ impl Change<'_> {
         for rest in row.rests.iter().filter(|rest| rest.records > 0) {
             self.park(tx, row.id, taken.received, rest)?;
         }
-        // Of a damaged row nothing is known but that it held these numbers: they are missing, so
-        // that a replay brings them. The same of a number that nothing was told of.
+        // All that is known about a damaged row is that it held these numbers: they are missing, so
+        // that a replay recovers them. The same goes for numbers without a reported outcome.
         let mut lost = taken.seqs;
         if !row.damaged {
             self.tell(&row.quarantined, Told::Refused);
@@ -90,15 +90,15 @@ impl Change<'_> {
             told.into_iter().chain(rests).for_each(|seqs| lost.subtract(seqs));
         }
         self.each(&lost, |account, (start, end)| {
-            // That they were made is known, whatever becomes of them.
+            // It is known that they were made, whatever becomes of them.
             account.totals.assigned = account.assigned();
             account.numbers.lose(start..=end);
         });
         self.bury(tx, &row.letters)
     }
 
-    /// Parks a rest, together with what is parked of the same batch for the same collection: from
-    /// another row of it, or in a file that was damaged.
+    /// Parks a rest, merged with what is already parked of the same batch for the same collection:
+    /// from another of its rows, or in a file that was damaged.
     fn park(
         &mut self,
         tx: &Transaction<'_>,
@@ -125,7 +125,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Deletes a row; none when it is not there.
+    /// Deletes a row; `None` if it does not exist.
     fn take(
         &mut self,
         tx: &Transaction<'_>,
@@ -144,7 +144,7 @@ impl Change<'_> {
         Ok(taken)
     }
 
-    /// Finds what has waited for the longest, now that all is changed.
+    /// Finds the oldest waiting row, once all changes are made.
     pub(super) fn find_oldest(&mut self, tx: &Transaction<'_>) -> Result<(), SpoolError> {
         self.waiting.oldest = database::oldest(tx)?;
         self.parked.retain(|_, waiting| waiting.rows > 0);

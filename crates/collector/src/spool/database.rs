@@ -1,4 +1,4 @@
-//! The spool's SQLite file: statements, and nothing that decides.
+//! The spool's SQLite file: statements only, no decisions.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,19 +20,20 @@ use crate::accounting::Seqs;
 /// How long to wait for another process that holds the write lock (a `dead-letters` command).
 const BUSY: Duration = Duration::from_secs(5);
 
-/// The log is copied into the file when it has this much: it is no longer than this, and one
-/// transaction more.
+/// The log is copied into the file once it reaches this size: it never exceeds this plus one
+/// transaction.
 pub(super) const LOG_BYTES: u64 = 8 << 20;
 
-/// What a row costs beside its body, counted against the bound: keys, header, page overhead.
+/// Overhead of a row in addition to its body, counted against the bound: keys, header, page
+/// overhead.
 pub(super) const ROW_BYTES: u64 = 64;
 
-/// What a row with this body and these numbers counts against the bound.
+/// How much a row with this body and these numbers counts against the bound.
 pub(super) fn row_bytes(body: &[u8], seqs: &Seqs) -> u64 {
     count(0, &seqs.encode(), body).bytes
 }
 
-/// Opens the file, or makes it.
+/// Opens the file, creating it if needed.
 pub(super) fn open(path: &Path) -> Result<Connection, SpoolError> {
     let mut db = Connection::open(path)?;
     configure(&db).map_err(SpoolError::at_opening)?;
@@ -40,7 +41,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, SpoolError> {
     Ok(db)
 }
 
-/// Opens an existing file for reading and writing, as it is.
+/// Opens an existing file for reading and writing, without changing it.
 pub(super) fn open_existing(path: &Path) -> Result<Connection, SpoolError> {
     std::fs::metadata(path)?;
     let db = Connection::open(path)?;
@@ -48,17 +49,17 @@ pub(super) fn open_existing(path: &Path) -> Result<Connection, SpoolError> {
     Ok(db)
 }
 
-/// Sets what writing needs.
+/// Sets the options needed for writing.
 fn configure(db: &Connection) -> rusqlite::Result<()> {
     prepare(db)?;
-    // Incremental: a spool that was large once gives its disk back.
+    // Incremental: a spool that was once large returns its space to the disk.
     db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "FULL")?;
-    // Checkpoints are made by hand, so that a failed one is seen: the automatic one's result
-    // is thrown away, and a second try after a failed fsync would appear to work.
+    // Checkpoints are run explicitly, so that failures are noticed: SQLite discards the result of
+    // an automatic one, and a second attempt after a failed fsync would appear to work.
     db.pragma_update(None, "wal_autocheckpoint", 0)?;
-    // A log that was long once is cut when it begins anew.
+    // A log that was once long is truncated when it restarts.
     db.pragma_update(None, "journal_size_limit", signed(LOG_BYTES))
 }
 
@@ -74,26 +75,26 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, SpoolError> {
 
 fn prepare(db: &Connection) -> rusqlite::Result<()> {
     db.busy_timeout(BUSY)?;
-    // Closing writes nothing: after a failed fsync that would be the second try.
+    // Closing writes nothing: after a failed fsync that would be the second attempt.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    // Bounded memory: 2 MiB of pages, a negative number is in KiB.
+    // Bounded memory: 2 MiB of pages; a negative number is in KiB.
     db.pragma_update(None, "cache_size", -2_048)?;
     Ok(())
 }
 
-/// Who this collector is in the accounting that several share.
+/// This collector's id in the shared accounting.
 pub(super) fn collector(db: &Connection) -> Result<Uuid, SpoolError> {
     let id: [u8; 16] =
         db.query_row("SELECT value FROM meta WHERE key = 'collector'", [], |row| row.get(0))?;
     Ok(Uuid::from_bytes(id))
 }
 
-/// Changes whenever another process has written.
+/// Changes whenever another process has written to the file.
 pub(super) fn data_version(db: &Connection) -> Result<i64, SpoolError> {
     Ok(db.pragma_query_value(None, "data_version", |row| row.get(0))?)
 }
 
-/// The batches that wait, whole.
+/// The waiting whole batches.
 pub(super) fn waiting(db: &Connection) -> Result<Waiting, SpoolError> {
     let sql = "SELECT count(*), ifnull(sum(records), 0),
                       ifnull(sum(octet_length(seqs) + length(body)), 0), min(received)
@@ -101,7 +102,7 @@ pub(super) fn waiting(db: &Connection) -> Result<Waiting, SpoolError> {
     Ok(db.query_row(sql, [], |row| read_waiting(row, 0))?)
 }
 
-/// What is parked, by the collection that it waits for.
+/// What is parked, by the collection it waits for.
 pub(super) fn parked(db: &Connection) -> Result<Parked, SpoolError> {
     let sql = "SELECT collection, count(*), sum(records),
                       sum(octet_length(seqs) + length(body)), min(received)
@@ -123,13 +124,13 @@ fn read_waiting(row: &rusqlite::Row<'_>, from: usize) -> rusqlite::Result<Waitin
     })
 }
 
-/// When the first batch that waits whole was accepted.
+/// When the oldest waiting whole batch was accepted.
 pub(super) fn oldest(db: &Connection) -> Result<Option<i64>, SpoolError> {
     let sql = "SELECT received FROM batch ORDER BY id LIMIT 1";
     Ok(db.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?)
 }
 
-/// When the first of what waits for this collection was accepted.
+/// When the oldest batch parked for this collection was accepted.
 pub(super) fn oldest_parked(db: &Connection, collection: &str) -> Result<Option<i64>, SpoolError> {
     let sql = "SELECT received FROM parked WHERE collection = ? ORDER BY batch LIMIT 1";
     Ok(db.prepare_cached(sql)?.query_row([collection], |row| row.get(0)).optional()?)
@@ -152,7 +153,7 @@ pub(super) fn insert_row(
     Ok(counted)
 }
 
-/// Parks what is left of a batch; what is not `intact` will be found damaged.
+/// Parks what is left of a batch; if it is not `intact`, it will be found damaged.
 pub(super) fn insert_parked(
     tx: &Transaction<'_>,
     batch: i64,
@@ -184,7 +185,7 @@ fn count(records: u64, seqs: &str, body: &[u8]) -> Counted {
     Counted { records, bytes: bytes.saturating_add(ROW_BYTES) }
 }
 
-/// What a body is known by.
+/// The checksum of a body.
 pub(super) fn checksum(body: &[u8]) -> i64 {
     i64::from(crc32fast::hash(body))
 }
@@ -201,7 +202,7 @@ pub(super) struct Taken {
     pub(super) counted: Counted,
 }
 
-/// Deletes a batch, or what is parked of it for this collection; none when it is not there.
+/// Deletes a batch, or what is parked of it for this collection; `None` if it does not exist.
 pub(super) fn take_row(
     tx: &Transaction<'_>,
     batch: i64,
@@ -228,19 +229,19 @@ pub(super) fn take_row(
     Ok(taken)
 }
 
-/// Writes something small that means nothing, to see whether the disk takes it.
+/// Writes a small dummy value, to see whether the disk accepts it.
 pub(super) fn probe(db: &Connection, now: i64) -> Result<(), SpoolError> {
     db.execute("INSERT OR REPLACE INTO meta VALUES ('probe', ?)", [now.to_le_bytes()])?;
     Ok(())
 }
 
-/// The last number that a row had, 0 when there was none yet.
+/// The last number assigned to a row, 0 if there was none yet.
 pub(super) fn last_row(db: &Connection) -> Result<i64, SpoolError> {
     let sql = "SELECT seq FROM sqlite_sequence WHERE name = 'batch'";
     Ok(db.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
-/// Tells `pages` after every commit of this connection how many pages the log has.
+/// Stores the number of pages in the log into `pages` after every commit of this connection.
 pub(super) fn watch_log(db: &mut Connection, pages: &Arc<AtomicU64>) -> Result<(), SpoolError> {
     let pages = Arc::clone(pages);
     db.wal_hook(Some(move |_: &mut Wal, count: std::ffi::c_int| {
@@ -250,17 +251,17 @@ pub(super) fn watch_log(db: &mut Connection, pages: &Arc<AtomicU64>) -> Result<(
     Ok(())
 }
 
-/// Copies what the log holds into the file. An error here is an error of the disk.
+/// Copies the log's contents into the file. An error here is a disk error.
 pub(super) fn checkpoint(db: &Connection, mode: &str) -> Result<(), SpoolError> {
     db.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))?;
     Ok(())
 }
 
-/// Free pages that a file keeps for what comes next: 16 MiB.
+/// Free pages that a file keeps for future batches: 16 MiB.
 const SPARE_PAGES: i64 = 4_096;
 
-/// Gives free pages back to the disk, when there are many; says whether it did. The file is shorter
-/// after the next checkpoint.
+/// Returns free pages to the disk if there are many; returns whether it did. The file gets shorter
+/// at the next checkpoint.
 pub(super) fn shrink(db: &Connection) -> Result<bool, SpoolError> {
     let free: i64 = db.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
     let many = free > SPARE_PAGES;
@@ -270,16 +271,16 @@ pub(super) fn shrink(db: &Connection) -> Result<bool, SpoolError> {
     Ok(many)
 }
 
-/// Whether the file has pages that nothing is in.
+/// Whether the file has unused pages.
 pub(super) fn has_free_pages(db: &Connection) -> Result<bool, SpoolError> {
     Ok(db.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0))? > 0)
 }
 
-/// Gives free pages back to the disk; a bounded number at once.
+/// Returns free pages to the disk, a bounded number at a time.
 pub(super) fn vacuum(db: &Connection) -> Result<(), SpoolError> {
     let mut statement = db.prepare_cached("PRAGMA incremental_vacuum(1024)")?;
     let mut freed = statement.query([])?;
-    // One page is given back for every row that is asked for.
+    // One page is released for every row fetched.
     while freed.next()?.is_some() {}
     Ok(())
 }

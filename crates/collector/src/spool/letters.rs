@@ -6,15 +6,15 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::error::SpoolError;
 
-/// The kind of a letter that holds a whole batch whose checksum is wrong.
+/// The kind of a letter that holds a whole batch with a wrong checksum.
 pub const DAMAGED: &str = "spool_damaged";
 
 /// Maximum bytes of a line that a dead letter keeps. A longer line is truncated and cannot be
 /// retried.
 pub const LETTER_LINE_BYTES: usize = 1 << 20;
 
-/// What a letter takes in the file beside its texts, at most: header, numbers, its place in the
-/// page.
+/// Maximum size of a letter in the file in addition to its texts: header, numbers, and its slot in
+/// the page.
 const LETTER_BYTES: u64 = 48;
 
 /// Maximum characters of a reason.
@@ -25,7 +25,7 @@ const REASON_CHARS: usize = 256;
 pub struct DeadLetter {
     /// The kind of fault, one of a short documented list.
     pub kind: String,
-    /// What is wrong, in words.
+    /// A description of the fault.
     pub reason: String,
     /// The line as received.
     pub line: Vec<u8>,
@@ -58,14 +58,14 @@ pub struct LetterFilter {
 /// Dead letters in the spool, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LetterCount {
-    /// How many.
+    /// How many there are.
     pub letters: u64,
-    /// Bytes that they take in the file.
+    /// Their size in the file, in bytes.
     pub bytes: u64,
 }
 
 impl DeadLetter {
-    /// Bytes that it takes in the file.
+    /// Its size in the file, in bytes.
     pub(super) fn stored_bytes(&self) -> u64 {
         let texts = [self.kind.len(), cut_reason(&self.reason).len(), cut_line(&self.line).len()];
         texts.iter().fold(LETTER_BYTES, |sum, text| {
@@ -82,7 +82,7 @@ fn cut_reason(reason: &str) -> &str {
     reason.char_indices().nth(REASON_CHARS).map_or(reason, |(end, _)| reason.split_at(end).0)
 }
 
-/// What [`DeadLetter::stored_bytes`] says of a letter that is stored, in SQL, but for
+/// The SQL equivalent of [`DeadLetter::stored_bytes`] for a stored letter, without
 /// [`LETTER_BYTES`].
 const TEXTS: &str = "octet_length(kind) + octet_length(reason) + length(line)";
 
@@ -105,7 +105,7 @@ impl LetterCount {
     }
 }
 
-/// Puts a letter there.
+/// Inserts a letter.
 pub(super) fn insert(tx: &Transaction<'_>, at: i64, letter: &DeadLetter) -> Result<(), SpoolError> {
     let (line, reason) = (cut_line(&letter.line), cut_reason(&letter.reason));
     tx.prepare_cached(
@@ -151,7 +151,7 @@ pub(super) fn ids(db: &Connection, filter: &LetterFilter) -> Result<Vec<i64>, Sp
     })
 }
 
-/// The numbers of all letters of a damaged file, as far as they can be found from either end.
+/// The numbers of all letters in a damaged file, as far as they can be found from either end.
 pub(super) fn readable_ids(db: &Connection) -> BTreeSet<i64> {
     let mut ids = BTreeSet::new();
     for order in ["ASC", "DESC"] {

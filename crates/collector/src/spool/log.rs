@@ -1,8 +1,8 @@
-//! A look at the write-ahead log before SQLite opens it.
+//! Inspects the write-ahead log before SQLite opens it.
 //!
-//! SQLite reads a log up to its first frame that does not check, and silently forgets the rest: that is
-//! right for a transaction that was cut off, and wrong for a log that was damaged, where committed
-//! transactions follow. Those cannot be put back, but they can be noticed and kept.
+//! SQLite reads a log up to the first frame with a wrong checksum, and silently ignores the rest.
+//! That is right for an interrupted transaction, but wrong for a damaged log in which committed
+//! transactions follow. Those cannot be restored, but they can be noticed and kept.
 //!
 //! Source: SQLite, "Database File Format", section 4, "The Write-Ahead Log".
 
@@ -12,15 +12,15 @@ use std::path::Path;
 
 use super::error::SpoolError;
 
-/// Bytes of the log's header, and of a frame's.
+/// Size of the log's header and of a frame's header, in bytes.
 const HEADER: usize = 32;
 const FRAME: usize = 24;
-/// The largest page that SQLite has; a header that names another size does not check.
+/// SQLite's maximum page size; a header with any other size is invalid.
 const PAGE_MAX: usize = 64 << 10;
-/// A log's first four bytes: the last bit says whether checksums are big-endian.
+/// A log's first four bytes: the last bit indicates whether checksums are big-endian.
 const MAGIC: u32 = 0x377f_0682;
 
-/// What is wrong with the log; none where SQLite reads all that was committed to it.
+/// What is wrong with the log; `None` if SQLite reads everything committed to it.
 pub(super) fn damage(log: &Path, db: &Path) -> Result<Option<String>, SpoolError> {
     let Ok(file) = File::open(log) else { return Ok(None) };
     let length = file.metadata()?.len();
@@ -46,7 +46,7 @@ pub(super) fn damage(log: &Path, db: &Path) -> Result<Option<String>, SpoolError
         if !sound && broken.is_none() {
             broken = Some(number);
         }
-        // A commit of this log behind a frame that does not check: it had been complete once.
+        // A commit of this log after an invalid frame: the log had once been complete.
         if let Some(first) = broken.filter(|_| chain.commits(&frame)) {
             return Ok(Some(format!(
                 "frame {first} of the log does not check, and a commit follows it at frame {number}"
@@ -56,7 +56,7 @@ pub(super) fn damage(log: &Path, db: &Path) -> Result<Option<String>, SpoolError
     Ok(None)
 }
 
-/// The checksums of a log, each over all before it.
+/// The running checksums of a log, each covering everything before it.
 struct Chain {
     big_endian: bool,
     page: usize,
@@ -79,7 +79,7 @@ impl Chain {
         sound.then_some(chain)
     }
 
-    /// Whether a frame is the next one.
+    /// Whether a frame is the next valid one.
     fn follows(&mut self, frame: &[u8]) -> bool {
         let (Some(head), Some(page)) = (frame.get(..8), frame.get(FRAME..)) else { return false };
         self.add(head);
@@ -112,7 +112,7 @@ impl Chain {
     }
 }
 
-/// The big-endian number at a place.
+/// The big-endian number at an offset.
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
     let word = bytes.get(at..at.saturating_add(4))?;
     Some(u32::from_be_bytes(word.try_into().ok()?))
@@ -127,7 +127,7 @@ mod tests {
 
     use super::*;
 
-    /// A file and its log, as a process that was killed leaves them.
+    /// A file and its log, as a killed process leaves them.
     fn killed(dir: &Path) -> (std::path::PathBuf, std::path::PathBuf) {
         let db = Connection::open(dir.join("live.db")).unwrap();
         db.pragma_update(None, "journal_mode", "WAL").unwrap();

@@ -1,4 +1,4 @@
-//! Opening the spool whatever its file looks like.
+//! Opens the spool, whatever state its file is in.
 
 use std::fs;
 use std::os::unix::fs::FileExt;
@@ -19,16 +19,16 @@ use crate::clock::now_millis;
 /// The file's name in the spool's directory.
 pub const FILE: &str = "spool.db";
 
-/// A rescued file that is complete: followed by a time, in milliseconds.
+/// A complete rescued file: followed by a time, in milliseconds.
 const RESCUED: &str = "spool.db.rescued-";
 /// A corrupt file that was moved aside: followed by the same time.
 const ASIDE: &str = "spool.db.corrupt-";
 /// The copy of a damaged log.
 const DAMAGED_LOG: &str = "spool.db-wal.damaged";
-/// What SQLite has beside the file.
+/// Suffixes of the files that SQLite keeps next to the database.
 const LOG: [&str; 2] = ["-wal", "-shm"];
 
-/// The spool as opened.
+/// An opened spool.
 pub(super) struct Opened {
     pub(super) db: Connection,
     pub(super) moved: Option<Moved>,
@@ -36,14 +36,14 @@ pub(super) struct Opened {
     pub(super) log: Option<(PathBuf, String)>,
 }
 
-/// A file that was no sound database, and what was saved from it.
+/// A corrupt file, and what was saved from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moved {
-    /// Where it lies now.
+    /// Its current path.
     pub aside: PathBuf,
     /// What was wrong with it.
     pub reason: String,
-    /// Batches that could still be read, and are in the new file.
+    /// Batches that were still readable, and are in the new file.
     pub batches: u64,
     /// Records in them.
     pub records: u64,
@@ -62,14 +62,14 @@ impl Moved {
     }
 }
 
-/// Opens the file in `dir`; a corrupt one is moved aside and a new one takes its place.
+/// Opens the file in `dir`; a corrupt file is moved aside and replaced by a new one.
 pub(super) fn open(dir: &Path) -> Result<Opened, SpoolError> {
     let path = dir.join(FILE);
     let fresh = fresh_path(dir);
     match rescued(dir)? {
         Some(time) => finish(dir, &time)?,
         None if path.exists() => remove(&fresh)?,
-        // An earlier version's rescue that was cut short between its two renames: the new file is
+        // An earlier version's rescue that was interrupted between its two renames: the new file is
         // complete.
         None if fresh.exists() => fs::rename(&fresh, &path)?,
         None => {}
@@ -88,20 +88,20 @@ pub(super) fn open(dir: &Path) -> Result<Opened, SpoolError> {
     Ok(Opened { log, ..opened })
 }
 
-/// Keeps a copy of a log that SQLite would silently read in part only.
+/// Keeps a copy of a log that SQLite would silently read only in part.
 fn keep_damaged_log(dir: &Path) -> Result<Option<(PathBuf, String)>, SpoolError> {
     let path = dir.join(FILE);
     let live = with_suffix(&path, "-wal");
     let Some(reason) = log::damage(&live, &path)? else { return Ok(None) };
-    // One at most, the newest: the directory has a bound.
+    // At most one, the newest: the directory is bounded.
     let copy = dir.join(DAMAGED_LOG);
     fs::copy(&live, &copy)?;
     sync(dir)?;
     Ok(Some((copy, reason)))
 }
 
-/// Brings a file that was cut off to the length that its header names, with zeros: SQLite reads
-/// nothing of a shorter one, though most of its pages are sound.
+/// Extends a truncated file with zeros to the length given in its header: SQLite reads nothing from
+/// a shorter one, even though most of its pages are intact.
 ///
 /// Source: `SQLite`, "Database File Format", section 1.3.
 fn lengthen(path: &Path) -> Result<(), SpoolError> {
@@ -116,7 +116,7 @@ fn lengthen(path: &Path) -> Result<(), SpoolError> {
         size => u64::from(size),
     };
     let named = page.saturating_mul(u64::from(u32::from_be_bytes([p0, p1, p2, p3])));
-    // Nothing that a header claims makes the file larger than twice what it was.
+    // Whatever a header claims, the file never grows beyond twice its size.
     let length = file.metadata()?.len();
     if length < named && named / 2 <= length {
         file.set_len(named)?;
@@ -124,11 +124,13 @@ fn lengthen(path: &Path) -> Result<(), SpoolError> {
     Ok(())
 }
 
-/// Moves the corrupt file aside and puts a new one with what could be read in its place.
+/// Moves the corrupt file aside and replaces it with a new one that contains everything still
+/// readable.
 ///
-/// The new file is built under a name of its own, `spool.db.new`. Complete and on disk it is renamed
-/// to `spool.db.rescued-…`: from then on it is what counts, and all that follows is done again after
-/// a crash ([`finish`]). Before, nothing of the old file was touched, and the rescue begins anew.
+/// The new file is built under a temporary name, `spool.db.new`. Once it is complete and on disk,
+/// it is renamed to `spool.db.rescued-…`: from then on it is authoritative, and all remaining steps
+/// are repeated after a crash ([`finish`]). Until then the old file is untouched, and the rescue
+/// starts over.
 pub(super) fn replace(dir: &Path, reason: &str) -> Result<Opened, SpoolError> {
     let (path, fresh) = (dir.join(FILE), fresh_path(dir));
     let time = now_millis().to_string();
@@ -158,7 +160,8 @@ pub(super) fn replace(dir: &Path, reason: &str) -> Result<Opened, SpoolError> {
     Ok(Opened { db, moved: Some(moved), log: None })
 }
 
-/// Puts a complete rescued file in the corrupt one's place, whatever of this was done before.
+/// Replaces the corrupt file with a complete rescued one, whichever of these steps were already
+/// done.
 fn finish(dir: &Path, time: &str) -> Result<(), SpoolError> {
     let (path, aside) = (dir.join(FILE), dir.join(format!("{ASIDE}{time}")));
     for suffix in LOG.into_iter().chain([""]) {
@@ -168,7 +171,7 @@ fn finish(dir: &Path, time: &str) -> Result<(), SpoolError> {
         }
         step()?;
     }
-    // The old log must be gone before the new file has its name.
+    // The old log must be gone before the new file gets its name.
     sync(dir)?;
     fs::rename(dir.join(format!("{RESCUED}{time}")), &path)?;
     sync(dir)?;
@@ -176,14 +179,14 @@ fn finish(dir: &Path, time: &str) -> Result<(), SpoolError> {
     keep_newest(dir)
 }
 
-/// The time in the name of a file whose rescue is complete and that is not in its place yet.
+/// The time in the name of a file whose rescue is complete but which is not yet in place.
 fn rescued(dir: &Path) -> Result<Option<String>, SpoolError> {
     let mut found = names(dir)?;
     found.retain(|name| name.starts_with(RESCUED));
     Ok(found.pop().and_then(|name| name.strip_prefix(RESCUED).map(str::to_owned)))
 }
 
-/// Removes corrupt files that were moved aside, but for the newest: the directory has a bound.
+/// Removes corrupt files that were moved aside, except the newest: the directory is bounded.
 fn keep_newest(dir: &Path) -> Result<(), SpoolError> {
     let time = |name: &String| -> Option<u64> {
         let digits = name.strip_prefix(ASIDE)?;
@@ -209,12 +212,12 @@ fn names(dir: &Path) -> Result<Vec<String>, SpoolError> {
     Ok(names)
 }
 
-/// Makes what was renamed and removed in the directory durable.
+/// Makes renames and removals in the directory durable.
 fn sync(dir: &Path) -> Result<(), SpoolError> {
     Ok(fs::File::open(dir)?.sync_all()?)
 }
 
-/// A place at which a test lets the process die.
+/// A point at which a test can make the process die.
 #[cfg(not(test))]
 #[expect(clippy::unnecessary_wraps, reason = "it fails in tests")]
 fn step() -> Result<(), SpoolError> {
@@ -224,8 +227,8 @@ fn step() -> Result<(), SpoolError> {
 #[cfg(test)]
 use tests::step;
 
-/// Walks the tables that must be sound to go on, all that are read at the start; damage shows as an
-/// error.
+/// Scans the tables that must be intact to continue, all of which are read at startup; damage shows
+/// up as an error.
 fn read_through(db: &Connection) -> Result<(), SpoolError> {
     database::last_row(db)?;
     database::waiting(db)?;
@@ -236,8 +239,8 @@ fn read_through(db: &Connection) -> Result<(), SpoolError> {
     Ok(())
 }
 
-/// Copies the batches whose checksum is right, the dead letters and the accounts, as far as they
-/// can be read.
+/// Copies the batches with a correct checksum, the dead letters and the accounts, as far as they
+/// are readable.
 fn rescue(from: &Path, into: &mut Connection) -> Result<(u64, u64), SpoolError> {
     let Ok(reader) = RowReader::of_damaged(from) else {
         return Ok((0, 0));
@@ -246,7 +249,7 @@ fn rescue(from: &Path, into: &mut Connection) -> Result<(u64, u64), SpoolError> 
     let tx = into.transaction()?;
     let (mut batches, mut records) = (0_u64, 0_u64);
     let mut waiting = Seqs::default();
-    // An earlier version's file has none that are parked.
+    // A file of an earlier version has no parked rows.
     for source in [Source::Whole, Source::EveryParked] {
         let mut wanted = Wanted { source, after: 0, bytes: 1, rows: 1 };
         while let Ok(found) = reader.read(wanted) {
@@ -266,7 +269,7 @@ fn rescue(from: &Path, into: &mut Connection) -> Result<(u64, u64), SpoolError> 
         }
     }
     for (key, mut account) in accounts::accounts(old).unwrap_or_default() {
-        // What was accepted and is neither settled nor saved is lost here: it becomes missing.
+        // Whatever was accepted but neither settled nor saved is lost here: it becomes missing.
         let kept = waiting.get(&key).into_iter().flat_map(Intervals::spans);
         account.numbers.keep_spooled(kept);
         accounts::write(&tx, &key, &account.pack())?;
@@ -275,7 +278,7 @@ fn rescue(from: &Path, into: &mut Connection) -> Result<(u64, u64), SpoolError> 
     Ok((batches, records))
 }
 
-/// Puts a row into the new file, under its old number.
+/// Inserts a row into the new file, under its old number.
 fn save(tx: &Transaction<'_>, row: Row) -> Result<(), SpoolError> {
     let Row { id, parked, received, records, seqs, body, .. } = row;
     match parked {
@@ -326,7 +329,7 @@ mod tests {
     use crate::accounting::{Account, BootKey};
 
     thread_local! {
-        /// How many more steps are taken before the process dies.
+        /// How many more steps to take before the process dies.
         static STEPS: Cell<u32> = const { Cell::new(u32::MAX) };
     }
 
@@ -356,7 +359,7 @@ mod tests {
         tx.commit().unwrap();
     }
 
-    /// A file with a damaged page, and a log with more that is in no file yet.
+    /// A file with a damaged page, and a log whose contents are not yet in any file.
     fn damaged(dir: &Path) {
         let path = dir.join(FILE);
         let mut db = database::open(&path).unwrap();
@@ -379,12 +382,12 @@ mod tests {
         let at = bytes.windows(9).position(|window| window == b"{\"n\":12,\"").unwrap();
         let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
         file.write_all_at(&[0xff; 4_096], at as u64 / 4_096 * 4_096).unwrap();
-        // An earlier one that was moved aside.
+        // An earlier corrupt file that was moved aside.
         fs::write(dir.join("spool.db.corrupt-1"), b"x").unwrap();
         fs::write(dir.join("spool.db.corrupt-1-wal"), b"x").unwrap();
     }
 
-    /// Everything that a spool has: numbers of rows, letters, numbers that are accounted for.
+    /// Everything in a spool: numbers of rows, letters, and numbers that are accounted for.
     fn contents(dir: &Path) -> (Vec<i64>, Vec<i64>, u64, Vec<Vec<u64>>) {
         let reader = RowReader::open(&dir.join(FILE)).unwrap();
         let read = |source| {
@@ -416,8 +419,8 @@ mod tests {
         opened
     }
 
-    /// Where it died between moving the log and the file, the finished rescue was thrown away and
-    /// the old file was opened without its log.
+    /// Regression: if it died between moving the log and moving the file, the finished rescue was
+    /// thrown away and the old file was opened without its log.
     #[test]
     fn a_process_killed_at_any_step_of_a_recovery_and_of_the_next_one_loses_nothing() {
         let dir = TempDir::new().unwrap();

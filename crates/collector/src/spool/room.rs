@@ -1,10 +1,10 @@
 //! Disk space that batches may not take, so that waiting rows can always be settled.
 //!
-//! To delete a row, SQLite writes pages to the log, and before the log can be reset it is copied
-//! into the file, which grows. On a full disk neither would succeed, and waiting rows would
-//! wait forever, even with MongoDB back. So a file of zeros, `spool.reserve`, reserves the space for
-//! both. If settling finds the disk full, whatever has filled it, it uses the reserve;
-//! batches are accepted again once the reserve has been recreated.
+//! To delete a row, SQLite writes pages to the log, and the log must be copied into the file before
+//! it can be reset, which makes the file grow. On a full disk neither would succeed, and waiting
+//! rows would wait forever, even with MongoDB back. So a file of zeros, `spool.reserve`, reserves
+//! the space for both. If settling finds the disk full, whatever has filled it, it uses the
+//! reserve; batches are accepted again once the reserve has been recreated.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -24,12 +24,12 @@ pub const RESERVE: &str = "spool.reserve";
 /// it, and the pages of accounts.
 pub const RESERVE_BYTES: u64 = 16 << 20;
 
-/// Beside the reserve, batches leave this part of its size free: for what is written before a
-/// batch is refused, and for the commands.
+/// In addition to the reserve, batches leave this fraction of its size free: for what is written
+/// before a batch is refused, and for the commands.
 const MARGIN: u64 = 8;
 
-/// Dead letters take at most this part of a disk, whatever their bound is: on a small disk
-/// they would leave no room for batches.
+/// Dead letters take at most this fraction of a disk, whatever their bound is: on a small disk they
+/// would leave no room for batches.
 const LETTERS: u64 = 8;
 
 /// The reserve of one spool.
@@ -40,7 +40,7 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// The reserve in this directory, of this many bytes; none with 0.
+    /// The reserve in this directory, with this many bytes; 0 means no reserve.
     pub(super) fn new(dir: &Path, bytes: u64) -> Self {
         Self { dir: dir.to_owned(), bytes }
     }
@@ -71,7 +71,7 @@ impl Room {
 
     /// Releases the reserve for what must be written.
     pub(super) fn give_up(&self) {
-        // On a disk that refuses this as well, nothing is to be had.
+        // If the disk refuses even this, no space can be freed.
         let _ = fs::remove_file(self.path());
     }
 

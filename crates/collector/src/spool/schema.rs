@@ -1,7 +1,7 @@
 //! The tables of the spool's file, version by version.
 //!
-//! A new file goes through every version as an old one does, so both end with the same tables. All
-//! of it happens in one transaction: a process that dies in its middle leaves the file as it was.
+//! A new file goes through every version just as an old one does, so both end with the same tables.
+//! The whole migration is one transaction: a process that dies halfway leaves the file unchanged.
 
 use gatelog_record::Uuid;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -12,7 +12,7 @@ use super::error::SpoolError;
 /// The schema version that this program writes.
 pub(super) const VERSION: i64 = 2;
 
-/// What makes version 1 of an empty file.
+/// Creates version 1 in an empty file.
 const VERSION_1: &[&str] = &[
     "CREATE TABLE batch (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -45,11 +45,11 @@ const VERSION_1: &[&str] = &[
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID",
 ];
 
-/// What makes version 2 of version 1.
+/// Migrates version 1 to version 2.
 const VERSION_2: &[&str] = &[
-    // What is left of a row once its other records are settled, by the collection that it waits
-    // for. `batch` is the number of the row that it is a rest of; it outlives the row. A table of
-    // its own, so that reading new rows never walks over parked ones.
+    // What is left of a row once its other records are settled, by the collection it waits for.
+    // `batch` is the number of the original row, and outlives that row. A separate table, so that
+    // reading new rows never scans parked ones.
     "CREATE TABLE parked (
         id INTEGER PRIMARY KEY,
         collection TEXT NOT NULL,
@@ -61,7 +61,8 @@ const VERSION_2: &[&str] = &[
         body BLOB NOT NULL
     ) STRICT",
     "CREATE UNIQUE INDEX parked_by_collection ON parked (collection, batch)",
-    // What is known of one boot, in the accounting's packed form. Version 1's are brought over.
+    // What is known about one boot, in the accounting's packed form. Version 1's accounts are
+    // migrated.
     "ALTER TABLE account RENAME TO account_1",
     "CREATE TABLE account (
         gateway TEXT NOT NULL,
@@ -69,10 +70,10 @@ const VERSION_2: &[&str] = &[
         packed BLOB NOT NULL,
         PRIMARY KEY (gateway, boot)
     ) STRICT, WITHOUT ROWID",
-    // Counts of what was stored: one value for each period (`2026-11-26T01:03` a minute,
-    // `2026-11-26T01` an hour, `untimed`), family (`route`, `tenant`, …), dimension (the family's
-    // keys, encoded) and part (0, then one more each time that a period is written to again after
-    // its value was put away).
+    // Counts of what was stored: one value per period (`2026-11-26T01:03` a minute, `2026-11-26T01`
+    // an hour, `untimed`), family (`route`, `tenant`, …), dimension (the family's keys, encoded)
+    // and part (0, then incremented each time a period is written to again after its value was put
+    // away).
     "CREATE TABLE rollup (
         period TEXT NOT NULL,
         family TEXT NOT NULL,
@@ -83,10 +84,10 @@ const VERSION_2: &[&str] = &[
     ) STRICT, WITHOUT ROWID",
 ];
 
-/// From each version to the next one.
+/// The migration from each version to the next.
 const STEPS: [&[&str]; 2] = [VERSION_1, VERSION_2];
 
-/// Brings a file of this or an earlier version to this one.
+/// Migrates a file of this or an earlier version to this one.
 ///
 /// # Errors
 ///
@@ -96,7 +97,7 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), SpoolError> {
         return Ok(());
     }
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Another process may have been first.
+    // Another process may have migrated it already.
     let found = version(&tx)?;
     for statement in statements(found)? {
         tx.execute_batch(statement).map_err(SpoolError::at_opening)?;
@@ -118,9 +119,9 @@ fn statements(found: i64) -> Result<impl Iterator<Item = &'static str>, SpoolErr
     Ok(steps.iter().flat_map(|step| step.iter().copied()))
 }
 
-/// Draws the names that the file goes by, where it has none yet: `collector`, who this collector
-/// is in the accounting that several share, and `file`, by which stored documents and rollups name
-/// the file whose row they are from.
+/// Generates the ids of the file if it has none yet: `collector`, this collector's id in the shared
+/// accounting, and `file`, by which stored documents and rollups name the file that their row is
+/// from.
 fn identify(tx: &Transaction<'_>) -> Result<(), SpoolError> {
     for key in ["collector", "file"] {
         let sql = "INSERT OR IGNORE INTO meta VALUES (?, ?)";
@@ -159,7 +160,7 @@ mod tests {
         }
         db.execute("INSERT INTO dead_letter VALUES (9, 4, 1, 'not_json', 'because', x'6162')", [])
             .unwrap();
-        // Its floor, what is folded, and the range of 1 to 5.
+        // Its floor, its folded count, and the range 1 to 5.
         let set = [0_u8, 0, 1, 4];
         db.execute(
             "INSERT INTO account VALUES ('edge', ?, '[9,4,1,{}]', ?, x'', x'', 5, NULL, NULL)",
@@ -213,7 +214,7 @@ mod tests {
         assert_eq!(tables(&old), tables(&new), "an old file has the tables of a new one");
     }
 
-    /// Every step of the way is copied as it lies on disk: what a killed process leaves.
+    /// Every step of the migration is copied as it is on disk: what a killed process leaves behind.
     #[tokio::test]
     async fn a_process_killed_at_any_step_of_the_migration_loses_nothing() {
         let steps = statements(1).unwrap().count();
@@ -221,7 +222,7 @@ mod tests {
             let (dir, copy) = (TempDir::new().unwrap(), TempDir::new().unwrap());
             version_1(dir.path());
             let mut db = Connection::open(dir.path().join(FILE)).unwrap();
-            // Pages go to the log as soon as they are changed, long before the commit.
+            // Pages go to the log as soon as they change, long before the commit.
             db.pragma_update(None, "cache_size", 1).unwrap();
             let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
             for statement in statements(1).unwrap().take(killed_at) {
@@ -242,8 +243,8 @@ mod tests {
         }
     }
 
-    /// The id was written after the schema's transaction: killed in between, the file was never
-    /// opened again.
+    /// Regression: the id was written after the schema's transaction, so a file whose process was
+    /// killed in between could never be opened again.
     #[tokio::test]
     async fn a_file_without_a_collectors_id_is_given_one() {
         let dir = TempDir::new().unwrap();

@@ -1,4 +1,4 @@
-//! What the spool's users see: its health, what waits, and the accounts as committed.
+//! What the spool's users see: its health, what waits, and the committed accounts.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
@@ -23,12 +23,12 @@ pub enum Health {
 
 pub(super) struct Shared {
     health: Mutex<Health>,
-    /// Counts the files: a new one after a corrupt one was moved aside.
+    /// Counts the files: incremented when a corrupt one is moved aside and replaced.
     generation: AtomicU64,
-    /// The last row that the file had when it was opened.
+    /// The last row in the file when it was opened.
     found: AtomicI64,
     ledger: RwLock<Ledger>,
-    /// Batches that wait whole.
+    /// Waiting whole batches.
     waiting: Mutex<Waiting>,
     parked: Mutex<Parked>,
     letters: Mutex<LetterCount>,
@@ -87,18 +87,18 @@ impl Shared {
         self.ledger.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All that waits.
+    /// Everything that waits.
     pub(super) fn waiting(&self) -> Waiting {
         let parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
         parked.values().fold(self.whole(), Waiting::and)
     }
 
-    /// The batches that wait whole.
+    /// The waiting whole batches.
     pub(super) fn whole(&self) -> Waiting {
         *self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is parked, by the collection that it waits for.
+    /// What is parked, by the collection it waits for.
     pub(super) fn parked(&self) -> Parked {
         self.parked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -119,7 +119,7 @@ impl Shared {
         self.set_counts(waiting, parked, letters);
     }
 
-    /// Makes what a file holds visible.
+    /// Publishes the contents of a file.
     pub(super) fn load(
         &self,
         ledger: Ledger,
@@ -132,7 +132,7 @@ impl Shared {
     }
 
     fn set_counts(&self, waiting: Waiting, parked: Parked, letters: LetterCount) {
-        // In this order, as in `waiting`.
+        // Locked in this order, as in `waiting`.
         let mut parked_now = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
         *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = waiting;
         *parked_now = parked;

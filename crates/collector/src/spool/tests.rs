@@ -1,5 +1,5 @@
-//! The spool against a model: what was acknowledged and not settled is there, in order, whatever
-//! happened in between.
+//! The spool against a model: what was acknowledged and not settled is still there, in order,
+//! whatever happened in between.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -36,7 +36,7 @@ fn key() -> BootKey {
     BootKey { gateway: "edge".into(), boot: Uuid::from_u128(1) }
 }
 
-/// A batch of one record with this number, so long that a few fill pages.
+/// A batch of one record with this number, padded so that a few batches fill pages.
 fn batch(number: u64, bytes: usize) -> Append {
     let mut seqs = Seqs::default();
     seqs.add(&key().gateway, key().boot, number);
@@ -87,16 +87,16 @@ fn run<T>(test: impl Future<Output = T>) -> T {
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Appends batches at once.
+    /// Appends batches concurrently.
     Append(Vec<usize>),
     /// Settles the first rows.
     Settle(usize),
-    /// Closes and opens again.
+    /// Closes and reopens.
     Reopen,
-    /// Goes on with a copy of the files as they lie there: a killed process.
+    /// Continues with a copy of the files as they are on disk, as after SIGKILL.
     Kill,
-    /// Appends one more, and goes on with a copy in which the log ends somewhere in the middle of
-    /// that: a loss of power before it was acknowledged.
+    /// Appends one more batch and continues with a copy whose log ends somewhere in the middle of
+    /// it, as after a power loss before the acknowledgement.
     PowerLoss { bytes: usize, cut: f64 },
 }
 
@@ -114,7 +114,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Machine {
     dirs: Vec<TempDir>,
     spool: Option<Spool>,
-    /// Number → body, of what was acknowledged and not settled.
+    /// Number → body, for everything acknowledged and not settled.
     model: BTreeMap<u64, Vec<u8>>,
     settled: u64,
     next: u64,
@@ -141,7 +141,7 @@ impl Machine {
         (number, batch(number, bytes))
     }
 
-    /// Goes on with a copy of the files, changed by `damage`.
+    /// Continues with a copy of the files, changed by `damage`.
     fn crash(&mut self, damage: impl FnOnce(&Path)) {
         let dir = TempDir::new().unwrap();
         copy(&self.dir(), dir.path());
@@ -192,7 +192,7 @@ impl Machine {
                 let body = batch.body.clone();
                 let accepted = self.spool().append(batch).await.is_ok();
                 let after = wal(&self.dir());
-                // A log that was begun anew is not longer: nothing can be cut off it.
+                // A log that was restarted is not longer: there is nothing to cut off.
                 let torn = accepted && after > before;
                 self.crash(|dir| {
                     if torn {
@@ -216,7 +216,7 @@ impl Machine {
         assert!(rows.iter().all(|row| row.intact));
         let mut found: Vec<_> =
             rows.iter().map(|row| (number_of(&row.body), row.body.clone())).collect();
-        // Batches that were appended at once may have been committed in any order.
+        // Batches appended concurrently may have been committed in any order.
         found.sort();
         let expected: Vec<_> = self.model.clone().into_iter().collect();
         assert_eq!(found, expected);
@@ -270,7 +270,7 @@ proptest! {
             let path = dir.path().join(FILE);
             let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
             let length = file.metadata().unwrap().len();
-            // `user_version`: a later one is refused by rule, whatever wrote it there.
+            // `user_version`: a later version is refused by rule, whatever wrote it there.
             let mut version = [0; 4];
             file.read_exact_at(&mut version, 60).unwrap();
             file.write_all_at(&junk, (length as f64 * place) as u64).unwrap();
@@ -281,10 +281,10 @@ proptest! {
             while let Ok(read) = spool.read(whole, usize::MAX, 1).await {
                 let Some(row) = read.rows.into_iter().next() else { break };
                 whole = row.id;
-                // What is altered is known to be.
+                // Anything altered is detected.
                 prop_assert!(!row.intact || bodies.contains(&row.body));
             }
-            // And the service goes on, with a new file if need be.
+            // And the service continues, with a new file if needed.
             let next = batch(1_000, 10);
             let mut done = spool.append(next.clone()).await;
             if done.is_err() {
@@ -310,7 +310,7 @@ async fn a_full_spool_refuses_and_takes_again_once_rows_are_settled() {
     assert!(matches!(refused, SpoolError::Full { limit: LIMIT, .. }), "{refused}");
     assert_eq!(count, LIMIT / 100_100);
     assert_eq!(spool.health(), Health::Good, "the bound is no fault of the disk");
-    // A header alone takes no room.
+    // A header alone takes no space.
     spool.append(Append::default()).await.unwrap();
     let rows = all(&spool).await;
     spool.settle(settled(&spool, &rows[..1])).await.unwrap();
@@ -339,7 +339,7 @@ async fn a_file_of_a_later_version_is_refused_and_left_alone() {
 
 fn is_aside(entry: &std::io::Result<fs::DirEntry>) -> bool {
     let name = entry.as_ref().unwrap().file_name().to_string_lossy().into_owned();
-    // With its log beside it, which is not counted.
+    // With its log next to it, which is not counted.
     name.contains(".corrupt-") && !name.ends_with("-wal") && !name.ends_with("-shm")
 }
 
@@ -391,7 +391,7 @@ async fn a_file_whose_header_names_no_format_that_there_is_is_moved_aside() {
     spool.append(batch(1, 10)).await.unwrap();
     spool.close().await.unwrap();
     drop(spool);
-    // The schema's format number: SQLite has no code of its own for a wrong one.
+    // The schema's format number: SQLite has no specific error code for a wrong one.
     let file = OpenOptions::new().write(true).open(dir.path().join(FILE)).unwrap();
     file.write_all_at(&[0xff; 4], 44).unwrap();
     let spool = open(dir.path());
@@ -418,7 +418,7 @@ async fn a_damaged_body_is_found_by_its_checksum() {
     let rows = all(&spool).await;
     assert_eq!(rows.iter().map(|row| row.intact).collect::<Vec<_>>(), [true, false, true]);
     assert_eq!(rows[1].seqs, batch(2, 0).seqs, "its numbers are known all the same");
-    // They counted as quarantined, and so as known: no replay sent them.
+    // They counted as quarantined, and therefore as known: no replay sent them.
     let mut done = settled(&spool, &rows);
     done.stored = batch(1, 0).seqs;
     done.stored.merge(&batch(3, 0).seqs);
@@ -432,7 +432,8 @@ async fn a_damaged_body_is_found_by_its_checksum() {
     assert_eq!((statement().spooled, statement().missing), (1, 0));
 }
 
-/// A line that can be decoded no more has no number that could be told: it was `spooled` for ever.
+/// Regression: a line that could no longer be decoded had no number to report, so its number stayed
+/// `spooled` forever.
 #[tokio::test]
 async fn a_number_that_nothing_is_told_of_is_missing_once_its_row_is_settled() {
     let dir = TempDir::new().unwrap();
@@ -446,7 +447,7 @@ async fn a_number_that_nothing_is_told_of_is_missing_once_its_row_is_settled() {
     assert_eq!((statement.spooled, statement.missing), (0, 1));
 }
 
-/// SQLite reads nothing of a file that is shorter than its header says.
+/// SQLite reads nothing from a file that is shorter than its header says.
 #[tokio::test]
 async fn a_file_that_was_cut_off_keeps_the_batches_before_the_cut() {
     for cut in [4_096, 40_960] {
@@ -482,7 +483,7 @@ async fn a_log_that_was_damaged_is_kept() {
     assert_eq!(fs::read(dir.path().join("spool.db-wal.damaged")).unwrap(), bytes);
 }
 
-/// It made 1.8e19 records missing.
+/// Regression: it made 1.8e19 records missing.
 #[tokio::test]
 async fn a_refused_line_s_number_makes_nothing_missing_that_nobody_assigned() {
     let dir = TempDir::new().unwrap();
@@ -515,7 +516,7 @@ async fn a_disk_that_refuses_makes_the_spool_refuse_until_it_takes_again() {
     let dir = TempDir::new().unwrap();
     let spool = open(dir.path());
     spool.append(batch(1, 10)).await.unwrap();
-    // Another process that holds the write lock stands for a disk that does not take writes.
+    // Another process that holds the write lock simulates a disk that rejects writes.
     let other = rusqlite::Connection::open(dir.path().join(FILE)).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let refused = spool.append(batch(2, 10)).await.unwrap_err();
@@ -532,7 +533,8 @@ async fn a_disk_that_refuses_makes_the_spool_refuse_until_it_takes_again() {
     assert_eq!(numbers, [1, 3], "what was refused is not there");
 }
 
-/// It gave back one page a second: after an hour's outage the disk was full of free pages for days.
+/// Regression: it freed one page a second, so after an hour's outage the disk was full of free
+/// pages for days.
 #[tokio::test]
 async fn a_spool_that_was_large_once_gives_its_disk_back() {
     let dir = TempDir::new().unwrap();
@@ -545,10 +547,10 @@ async fn a_spool_that_was_large_once_gives_its_disk_back() {
     spool.settle(settled(&spool, &rows)).await.unwrap();
     let file = dir.path().join(FILE);
     let began = std::time::Instant::now();
-    // Up to 16 MiB of free pages are kept for what comes next.
+    // Up to 16 MiB of free pages are kept for future batches.
     while fs::metadata(&file).unwrap().len() > 18 << 20 {
         assert!(began.elapsed().as_secs() < 30, "{} bytes", fs::metadata(&file).unwrap().len());
-        // Also under steady load, when no second is idle.
+        // Under steady load too, when no second is idle.
         spool.append(batch(25, 10)).await.unwrap();
         let rows = all(&spool).await;
         spool.settle(settled(&spool, &rows)).await.unwrap();
@@ -556,7 +558,7 @@ async fn a_spool_that_was_large_once_gives_its_disk_back() {
     }
 }
 
-/// A disk that the rows had filled kept them for ever: to delete one needs room as well.
+/// Regression: a disk filled by rows kept them forever, because deleting one needs space as well.
 #[tokio::test]
 async fn without_room_on_the_disk_batches_are_refused_and_rows_are_settled() {
     let dir = TempDir::new().unwrap();

@@ -1,4 +1,4 @@
-//! What waits in the spool, counted.
+//! Counts of what waits in the spool.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub struct Waiting {
     pub oldest: Option<i64>,
 }
 
-/// What is parked, by the collection that it waits for.
+/// What is parked, by the collection it waits for.
 pub type Parked = BTreeMap<String, Waiting>;
 
 impl Waiting {
@@ -42,7 +42,7 @@ impl Waiting {
     }
 }
 
-/// What one row adds to what waits.
+/// How much one row adds to the waiting counts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counted {
     pub(super) records: u64,

@@ -1,22 +1,23 @@
-//! What an error is about: a document, a collection, the server, or nobody knows. This decides what
-//! waits for what, and it is data: one table, by code, never by text.
+//! What an error is about: a document, a collection, the server, or something unknown. This decides
+//! what waits for what, and it is data: one table, by code, never by text.
 //!
 //! Source of the codes: MongoDB's list of error codes (`src/mongo/base/error_codes.yml`), and for
-//! those that a later attempt may pass, its categories and the drivers' retryable-writes
-//! specification. The list is open, so the rule for what it does not name matters most: it is
-//! [`Cause::Unclear`], which loses nothing and holds up nobody.
+//! those where a later attempt may succeed, its categories and the drivers' retryable-writes
+//! specification. The list is open-ended, so the rule for codes not on it matters most: they are
+//! [`Cause::Unclear`], which loses nothing and holds up nothing else.
 //!
-//! | cause | told of one document | told of the whole call |
+//! | cause | for one document | for the whole call |
 //! |---|---|---|
-//! | [`Document`](Cause::Document) | refused for good, by kind | halved until what is refused stands alone; that is suspected |
+//! | [`Document`](Cause::Document) | permanently refused, by kind | halved until the refused document is alone; it is suspected |
 //! | [`Unclear`](Cause::Unclear) | suspected | halved, as above |
 //! | [`Collection`](Cause::Collection) | the collection is shut: its documents are parked | the same |
-//! | [`Server`](Cause::Server) | tried again | tried again |
+//! | [`Server`](Cause::Server) | retried | retried |
 //!
-//! A suspected record is parked and tried alone: refused three times over a minute while its
-//! collection takes others, it is a dead letter (see the writer). A duplicate key on `_id` is a
-//! record that was stored before, on another unique index a refusal as [`UNIQUE_INDEX`]. A failed
-//! write concern means trying again: what is there by then is a duplicate.
+//! A suspected record is parked and retried alone: if it is refused three times over a minute while
+//! its collection accepts others, it becomes a dead letter (see the writer). A duplicate key on
+//! `_id` means that the record was stored before; on another unique index it is a refusal of kind
+//! [`UNIQUE_INDEX`]. A failed write concern means a retry: whatever is there by then is a
+//! duplicate.
 
 use mongodb::error::{CommandError, Error, ErrorKind, WriteConcernError};
 
@@ -26,36 +27,36 @@ use super::selection;
 /// What an error is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// A document, which will not get better; the kind that dead letters are filed by.
+    /// A document that will never be accepted, with the kind under which dead letters are filed.
     Document(&'static str),
     /// A document or something else.
     Unclear,
     /// One collection, or the rights on it.
     Collection,
-    /// The server, the way to it, or all of its collections.
+    /// The server, the connection to it, or all of its collections.
     Server,
 }
 
 use Cause::{Collection, Document, Server};
 
-/// What the server says of one document.
+/// What the server reports about one document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DocumentError {
     Duplicate,
     Other(Cause),
 }
 
-/// The kind of a document that some other unique index already holds a key of.
+/// The kind of a document whose key already exists in another unique index.
 pub(super) const UNIQUE_INDEX: &str = "unique_index";
 
-/// The kind of a document that was refused with a code that [`CODES`] does not name.
+/// The kind of a document refused with a code that is not in [`CODES`].
 pub(super) const SERVER_REFUSED: &str = "server_refused";
 
 const BAD_DOCUMENT: Cause = Document("bad_document");
 const NOT_INDEXABLE: Cause = Document("not_indexable");
 const TOO_LARGE: Cause = Document("too_large");
 
-/// Every code that is known, in ascending order.
+/// All known codes, in ascending order.
 const CODES: [(i32, Cause); 74] = [
     (2, BAD_DOCUMENT),            // BadValue
     (6, Server),                  // HostUnreachable
@@ -142,7 +143,7 @@ pub(super) fn cause(code: i32) -> Cause {
         .map_or(Cause::Unclear, |(_, cause)| *cause)
 }
 
-/// An error that the server gave for one document.
+/// Classifies an error that the server returned for one document.
 pub(super) fn of_document(code: i32) -> DocumentError {
     match code {
         // DuplicateKey, and its older numbers.
@@ -151,7 +152,7 @@ pub(super) fn of_document(code: i32) -> DocumentError {
     }
 }
 
-/// What the error of a whole call is about.
+/// Classifies the error of a whole call.
 pub(super) fn of_whole(error: &Error) -> Cause {
     match error.kind.as_ref() {
         ErrorKind::Command(command) => cause(command.code),
@@ -169,7 +170,7 @@ pub(super) fn of_whole(error: &Error) -> Cause {
     }
 }
 
-/// A call that failed as a whole.
+/// Converts the error of a call that failed as a whole.
 pub(super) fn of_call(error: &Error) -> StoreError {
     match error.kind.as_ref() {
         ErrorKind::Command(command) => of_command(command),
@@ -194,7 +195,8 @@ fn of_command(command: &CommandError) -> StoreError {
     })
 }
 
-/// A write that is done, but not known to be on a majority of the members.
+/// Converts a write concern error: the write was executed, but may not be on a majority of the
+/// members.
 pub(super) fn of_concern(concern: &WriteConcernError) -> StoreError {
     StoreError::NotDurable(Answer {
         code: concern.code,

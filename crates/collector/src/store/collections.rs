@@ -1,8 +1,8 @@
-//! The seven collections, and which a record goes to.
+//! The seven collections, and which of them each record goes to.
 
 use gatelog_record::{Decoded, Level};
 
-/// A collection of records.
+/// A record collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LogCollection {
     /// `debug_logs`
@@ -46,12 +46,12 @@ impl LogCollection {
         }
     }
 
-    /// The name without `_logs`, for configuration.
+    /// The name without `_logs`, used in the configuration.
     pub fn short_name(self) -> &'static str {
         self.as_str().strip_suffix("_logs").unwrap_or(self.as_str())
     }
 
-    /// The collection of a level.
+    /// The collection for a level.
     pub const fn of(level: Level) -> Self {
         match level {
             Level::Debug => LogCollection::Debug,

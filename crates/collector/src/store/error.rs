@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use mongodb::error::{Error, ErrorKind};
 
-/// A call that failed as a whole. No text holds a value of a record or a password.
+/// A call that failed as a whole. No text contains a value from a record or a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreError {
     /// The connection string or an option in it is wrong.
     Options(String),
-    /// The servers' names could not be looked up.
+    /// The servers' names could not be resolved.
     Lookup(String),
-    /// No server that can take the call was found, or the connection to it broke.
+    /// No server that can handle the call was found, or the connection to it broke.
     Away(String),
     /// The call was not answered in time. It may still take effect.
     Timeout {
@@ -23,7 +23,7 @@ pub enum StoreError {
     Denied(Answer),
     /// The server refused the call as a whole, for a reason that is not one document's fault.
     Server(Answer),
-    /// The write was done, but is not confirmed by a majority of the members.
+    /// The write was executed, but not confirmed by a majority of the members.
     NotDurable(Answer),
     /// The driver itself failed.
     Driver(String),
@@ -51,8 +51,8 @@ impl StoreError {
         !matches!(self, StoreError::Options(_))
     }
 
-    /// Whether no call gets through: no server is reachable, or it rejects the login. So
-    /// logging it once is enough.
+    /// Whether no call gets through: no server is reachable, or it rejects the login. So logging it
+    /// once is enough.
     pub const fn is_away(&self) -> bool {
         match self {
             StoreError::Away(_) | StoreError::Lookup(_) => true,
@@ -66,7 +66,7 @@ impl StoreError {
         matches!(self, StoreError::Denied(answer) if answer.code == UNAUTHORIZED)
     }
 
-    /// The name in metrics and logs.
+    /// The name used in metrics and logs.
     pub const fn kind(&self) -> &'static str {
         match self {
             StoreError::Options(_) => "options",
@@ -81,7 +81,7 @@ impl StoreError {
         }
     }
 
-    /// A call or a document that the server answered with an error.
+    /// Converts an error that the server returned for a call or a document.
     pub(super) fn of_answer(answer: Answer) -> Self {
         match answer.code {
             // Unauthorized, AuthenticationFailed, ReauthenticationRequired.
@@ -90,7 +90,7 @@ impl StoreError {
         }
     }
 
-    /// An error while reading the connection string.
+    /// Converts an error from parsing the connection string.
     pub(super) fn of_options(error: &Error) -> Self {
         match error.kind.as_ref() {
             ErrorKind::DnsResolve { message, .. } => StoreError::Lookup(message.clone()),

@@ -6,7 +6,7 @@ use mongodb::error::Error;
 use super::{LogCollection, Store, StoreError, classify};
 
 impl Store {
-    /// The earliest documents of a flow in `trace_logs`, in order of time, at most `most`.
+    /// The earliest documents of a flow in `trace_logs`, ordered by time, at most `most`.
     pub async fn flow(
         &self,
         correlation_id: &str,

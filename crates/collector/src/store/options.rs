@@ -1,4 +1,4 @@
-//! How to reach the database.
+//! How to connect to the database.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use mongodb::options::ClientOptions;
 
 use super::{Retention, StoreError};
 
-/// How to reach the database. Options in the connection string take precedence.
+/// How to connect to the database. Options in the connection string take precedence.
 #[derive(Clone)]
 pub struct StoreOptions {
     /// A `mongodb://` or `mongodb+srv://` connection string. May hold a password.
@@ -18,16 +18,16 @@ pub struct StoreOptions {
     pub retention: Retention,
     /// Maximum connections to one server, and maximum concurrent calls; at least 1.
     pub pool_size: u32,
-    /// How long to look for a server that can take a call.
+    /// How long to look for a server that can handle a call.
     pub server_selection_timeout: Duration,
     /// How long to wait for one call, including server selection.
     pub operation_timeout: Duration,
 }
 
 impl StoreOptions {
-    /// The defaults. A server is looked for during 5 s, so that the first failure after an outage
-    /// began is known soon; 30 s for a call leave room for an election and a slow disk; ten
-    /// connections keep several inserts of every collection under way.
+    /// The defaults. Server selection takes at most 5 s, so that the first failure of an outage is
+    /// known soon; 30 s for a call leave room for an election and a slow disk; ten connections
+    /// allow several concurrent inserts into every collection.
     pub fn new(uri: impl Into<String>, database: impl Into<String>) -> Self {
         Self {
             uri: uri.into(),
@@ -52,7 +52,7 @@ impl StoreOptions {
 }
 
 impl fmt::Debug for StoreOptions {
-    /// Without the connection string: it may hold a password.
+    /// Omits the connection string: it may contain a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StoreOptions")
             .field("database", &self.database)

@@ -1,9 +1,9 @@
-//! Finds the user's rights by exercising them, with the commands that `serve` sends.
+//! Determines the user's rights by exercising them, with the commands that `serve` sends.
 //!
-//! If a command would change something, it asks for the impossible (an index of an
-//! unknown type, or dropping an index that does not exist): a server reports that only to a user
-//! who has the right. Inserting cannot be tested that way: it inserts one small document, dated so
-//! that it expires within a minute, and removes it immediately if the user may.
+//! A command that would change something is sent in an impossible form (creating an index of an
+//! unknown type, or dropping an index that does not exist): a server reports that error only to a
+//! user who has the right. Inserting cannot be tested that way: it inserts one small document,
+//! dated so that it expires within a minute, and removes it immediately if the user may.
 
 use std::collections::BTreeSet;
 
@@ -11,29 +11,29 @@ use mongodb::bson::{Bson, DateTime, Document, doc};
 
 use super::{LogCollection, Store, StoreError};
 
-/// The id of the document that is inserted, and the name of the index that is asked for.
+/// The id of the inserted document, and the name of the requested index.
 const PROBE: &str = "gatelog-check";
-/// `AtlasError`: Atlas answers this when a user lacks a right.
+/// `AtlasError`: Atlas returns this when a user lacks a right.
 const ATLAS: i32 = 8_000;
 /// `CommandNotSupportedOnView`.
 const VIEW: i32 = 166;
-/// `DuplicateKey`: it was left by an earlier check. `DocumentValidationFailure`: a validator is
-/// the administrator's business.
+/// `DuplicateKey`: the document is left over from an earlier check. `DocumentValidationFailure`:
+/// validators are the administrator's responsibility.
 const INSERTED_ALL_THE_SAME: [i32; 2] = [11_000, 121];
 
 /// The rights that the user lacks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rights {
-    /// The user and its database as the server knows them; `None` without a login.
+    /// The user and its authentication database as the server knows them; `None` without a login.
     pub user: Option<(String, String)>,
-    /// MongoDB's names of the rights that are missing.
+    /// MongoDB's names for the missing rights.
     pub missing: BTreeSet<&'static str>,
-    /// The collections where they are missing.
+    /// The collections on which they are missing.
     pub collections: BTreeSet<&'static str>,
 }
 
 impl Rights {
-    /// What an administrator can run to grant everything that is missing in this database.
+    /// What an administrator can run to grant all missing rights in this database.
     pub fn grant(&self, database: &str) -> Option<String> {
         let (user, of) = self.user.as_ref()?;
         let role = |role: &str| format!("{{role: {role:?}, db: {database:?}}}");
@@ -50,13 +50,13 @@ impl Rights {
 }
 
 impl Store {
-    /// Tests every right that `serve` needs, on every collection of records and on `accounting`,
-    /// which the collectors share.
+    /// Tests every right that `serve` needs, on every record collection and on `accounting`, which
+    /// the collectors share.
     ///
     /// # Errors
     ///
-    /// The server cannot be reached, rejects the login, or refuses to write for another
-    /// reason than a right.
+    /// The server cannot be reached, rejects the login, or refuses to write for a reason other than
+    /// a missing right.
     pub async fn rights(&self, accounting: &'static str) -> Result<Rights, StoreError> {
         let mut rights = Rights { user: self.user().await?, ..Rights::default() };
         let records =
@@ -68,18 +68,18 @@ impl Store {
                     rights.collections.insert(collection);
                 }
             }
-            // Where the user may; else expiry does it.
+            // Only if the user may; otherwise expiry removes it.
             let tidy = doc! { "q": { "_id": PROBE }, "limit": 1 };
             self.may(doc! { "delete": collection, "deletes": [tidy] }, false).await?;
         }
         Ok(rights)
     }
 
-    /// Who is logged in.
+    /// The logged-in user.
     async fn user(&self) -> Result<Option<(String, String)>, StoreError> {
         let answer = match self.answer(doc! { "connectionStatus": 1 }).await {
             Ok(answer) => answer,
-            // Some servers tell only those who have logged in.
+            // Some servers report this only to logged-in users.
             Err(error) if error.lacks_a_right() => return Ok(None),
             Err(error) => return Err(error),
         };
@@ -91,7 +91,7 @@ impl Store {
         }))
     }
 
-    /// Whether the server lets the user run this. Other errors matter only for a write.
+    /// Whether the server lets the user run this. Other errors matter only for writes.
     async fn may(&self, command: Document, writes: bool) -> Result<bool, StoreError> {
         match self.answer(command).await {
             Ok(answer) if writes => written(&answer).map(|()| true),
@@ -126,7 +126,7 @@ impl Probe {
     }
 }
 
-/// Of a collection of records.
+/// The probes for a record collection.
 fn records(collection: &str) -> Vec<Probe> {
     let document = doc! { "_id": PROBE, "created_at": DateTime::from_millis(0) };
     vec![
@@ -139,7 +139,7 @@ fn records(collection: &str) -> Vec<Probe> {
     ]
 }
 
-/// Of the collection that collectors share.
+/// The probes for the collection that the collectors share.
 fn shared(collection: &str) -> Vec<Probe> {
     let write = doc! { "$currentDate": { "pushed": true } };
     let update = doc! { "q": { "_id": PROBE }, "u": write, "upsert": true };

@@ -1,4 +1,4 @@
-//! Indexes and retention: what the collections should have, and bringing them to it.
+//! Indexes and retention: the intended state of the collections, and how they reach it.
 
 mod change;
 mod found;

@@ -1,13 +1,13 @@
-//! Why no server could be chosen, in one line: the driver describes every server it knows, with
-//! everything it knows of it.
+//! Condenses why no server could be selected into one line: the driver describes every server it
+//! knows, with everything it knows about it.
 
-/// Most bytes of one server's reason that are told.
+/// Maximum bytes of one server's reason that are shown.
 const REASON_BYTES: usize = 160;
-/// Most servers that are named.
+/// Maximum number of servers named.
 const SERVERS: usize = 5;
 
-/// The driver's account of a failed server selection, as the servers and what is wrong with each.
-/// Only for reading: what is to be done is decided by the kind of the error.
+/// Condenses the driver's description of a failed server selection to the servers and what is wrong
+/// with each. For display only: what to do is decided by the kind of the error.
 pub(super) fn brief(account: &str) -> String {
     let mut servers = account.split("{ Address: ").skip(1).map(server).peekable();
     if servers.peek().is_none() {
@@ -21,7 +21,7 @@ pub(super) fn brief(account: &str) -> String {
     format!("{}; is MONGODB_URI right?", named.join(", "))
 }
 
-/// `Address, Type: …` and so on, of one server.
+/// One server's description: `Address, Type: …` and so on.
 fn server(text: &str) -> String {
     let address = text.split([',', ' ']).next().unwrap_or_default();
     let reason = match text.split_once(", Error: ") {
@@ -35,7 +35,7 @@ fn server(text: &str) -> String {
     format!("{address}: {reason}")
 }
 
-/// What is between "Kind: " and the labels of the driver's error.
+/// The part between "Kind: " and the labels in the driver's error.
 fn reason(error: &str) -> String {
     let error = error.strip_prefix("Kind: ").unwrap_or(error);
     let end = [", labels: {", " }, { Address: ", " }]"].iter().filter_map(|mark| error.find(mark));

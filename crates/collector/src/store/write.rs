@@ -1,4 +1,5 @@
-//! Writing records: their documents, one call to the server, and what its answer means.
+//! Writing records: building their documents, one call to the server, and interpreting its
+//! response.
 
 mod attempt;
 mod document;

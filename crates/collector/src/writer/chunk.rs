@@ -5,22 +5,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::spool::Row;
 
-/// Most bytes of lines in one insert.
+/// Maximum bytes of lines in one insert.
 pub const CHUNK_BYTES: usize = 1 << 20;
 
-/// Most memory that the records of one insert take once they are decoded, in bytes, about.
+/// Maximum memory for the decoded records of one insert, approximate, in bytes.
 pub const CHUNK_MEMORY: usize = 8 << 20;
 
-/// What a value takes in memory beside its text, about: most of them have a key.
+/// Approximate memory that a value takes in addition to its text: most values have a key.
 const VALUE_BYTES: usize = 128;
 
-/// Records of the first insert. A collector that is killed again and again leaves the database with
-/// inserts under way that nobody waits for any more, and sends the same records again: small first
-/// inserts keep that from piling up.
+/// Number of records in the first insert. A collector that is killed repeatedly leaves the database
+/// with running inserts that no client waits for, and sends the same records again: small first
+/// inserts keep these from piling up.
 const FIRST_RECORDS: usize = 100;
 
-/// The number of records that the database takes in time: few at first, halved when an insert was
-/// too slow, grown by an eighth when one went well.
+/// The number of records that the database can insert in time: small at first, halved when an
+/// insert was too slow, increased by an eighth when one succeeded.
 pub(super) struct Pace {
     records: AtomicUsize,
     most: usize,
@@ -46,7 +46,7 @@ impl Pace {
     }
 }
 
-/// A line's place: which row, and where in its body.
+/// A line's location: its row, and its position in the row's body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     row: usize,
@@ -55,28 +55,28 @@ pub struct Line {
 }
 
 impl Line {
-    /// Its text, without its line feed.
+    /// Its text, without the line feed.
     pub fn of<'a>(&self, rows: &'a [Row]) -> &'a [u8] {
         rows.get(self.row).and_then(|row| row.body.get(self.bytes.clone())).unwrap_or_default()
     }
 
-    /// The position of its row.
+    /// The index of its row.
     pub fn row(&self) -> usize {
         self.row
     }
 
-    /// How much memory its record takes once it is decoded, in bytes, about.
+    /// Approximate memory that its decoded record takes, in bytes.
     pub fn memory(&self) -> usize {
         self.bytes.len().saturating_add(self.values.saturating_mul(VALUE_BYTES))
     }
 }
 
-/// How many values a line has, at most: commas in texts count too.
+/// The maximum number of values in a line: commas in strings count too.
 fn values(line: &[u8]) -> usize {
     line.iter().filter(|byte| matches!(byte, b',' | b'{' | b'[')).count()
 }
 
-/// The places of the rows' lines; rows whose body is damaged have none.
+/// The locations of the rows' lines; rows with a damaged body have none.
 pub fn lines(rows: &[Row]) -> Vec<Line> {
     let mut lines = Vec::new();
     for (index, row) in rows.iter().enumerate().filter(|(_, row)| row.intact) {
@@ -94,7 +94,7 @@ pub fn lines(rows: &[Row]) -> Vec<Line> {
     lines
 }
 
-/// How many of the lines make the next insert: no more than `records`, and at least one.
+/// How many of the lines go into the next insert: at most `records`, and at least one.
 pub fn take(lines: &[Line], records: usize) -> usize {
     let (mut bytes, mut memory) = (0_usize, 0_usize);
     let fits = |line: &&Line| {

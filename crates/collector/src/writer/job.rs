@@ -12,7 +12,7 @@ use crate::backoff::Backoff;
 use crate::spool::{Rows, Settled};
 use crate::store::{InsertReport, LogCollection};
 
-/// Some rows that were read.
+/// Some rows read from the spool.
 pub(super) struct Job {
     context: Arc<Context>,
     progress: Progress,
@@ -27,7 +27,7 @@ impl Job {
     }
 
     pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        // Stopping is seen between two tries, never in the middle of one.
+        // Stopping is checked between attempts, never in the middle of one.
         let _: Result<(), Stopped> = self.work(&mut stop).await;
     }
 
@@ -51,8 +51,9 @@ impl Job {
         Ok(())
     }
 
-    /// Inserts until every record is stored, a duplicate, refused for good, or parked. After a call
-    /// that took too long fewer go into the next one: the same many would take too long again.
+    /// Inserts until every record is stored, a duplicate, permanently refused, or parked. After a
+    /// call that took too long, the next one inserts fewer records: the same number would take too
+    /// long again.
     async fn insert(
         &mut self,
         mut lines: Vec<Line>,
@@ -61,7 +62,7 @@ impl Job {
     ) -> Result<(), Stopped> {
         let mut backoff = Backoff::default();
         let mut writer = self.context.outage.writer();
-        // How many of the first ones were sent before.
+        // How many of the first records were sent before.
         let mut tried = 0_usize;
         while !records.is_empty() {
             let count = self.context.pace.records().min(records.len());
@@ -84,7 +85,8 @@ impl Job {
         Ok(())
     }
 
-    /// What waits for one collection, or is suspected, does not hold up the rest.
+    /// Parks records that wait for one collection or are suspected, so that they do not hold up the
+    /// rest.
     fn park(&mut self, report: &InsertReport, lines: &[Line], records: &[Decoded]) {
         let suspected = report.suspected.iter().map(|(position, name, _)| (*position, *name));
         let waiting = report.blocked.iter().copied().chain(suspected);
@@ -96,14 +98,14 @@ impl Job {
     }
 }
 
-/// Settles until the disk takes it.
+/// Settles, retrying until the disk accepts it.
 pub(super) async fn settle(
     context: &Context,
     settled: &Settled,
     stop: &mut watch::Receiver<bool>,
 ) -> Result<(), Stopped> {
     let mut backoff = Backoff::default();
-    // The spool itself says in the log what is wrong with the disk.
+    // The spool itself logs what is wrong with the disk.
     while context.spool.settle(settled.clone()).await.is_err() {
         pause(&mut backoff, stop).await?;
     }
@@ -117,7 +119,7 @@ async fn pause(backoff: &mut Backoff, stop: &mut watch::Receiver<bool>) -> Resul
     }
 }
 
-/// What stands at these positions, which ascend.
+/// The items at these positions, which must be ascending.
 fn pick<T>(items: Vec<T>, positions: &[usize]) -> Vec<T> {
     let mut wanted = positions.iter().copied().peekable();
     let items = items.into_iter().enumerate();

@@ -1,5 +1,5 @@
-//! Which collections take documents. One that does not is *shut*: nothing is sent there but a try now
-//! and then, what would go there is parked, and the other collections go on.
+//! Tracks which collections accept documents. One that does not is *shut*: it only gets an
+//! occasional attempt, its documents are parked, and the other collections continue.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,42 +10,42 @@ use tokio::time::Instant;
 use crate::outage::{self, Outage};
 use crate::store::{Condition, LogCollection, Reception, StoreError};
 
-/// How long a condition of the server may last until it is taken to be one collection's, if others
-/// take documents meanwhile or the server answers otherwise: longer than an election, a restart,
-/// or two calls that hang.
+/// How long a server condition may last until it is attributed to one collection, if others accept
+/// documents meanwhile or the server responds otherwise: longer than an election, a restart, or two
+/// calls that hang.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// What is known of each collection.
+/// What is known about each collection.
 pub(super) struct Lanes {
     known: Mutex<BTreeMap<LogCollection, Lane>>,
-    /// For the commands that are told.
+    /// For the commands shown to administrators.
     database: String,
     outage: Outage,
 }
 
 #[derive(Default)]
 struct Lane {
-    /// When it last took a document that it did not have.
+    /// When it last accepted a document that it did not have.
     stored: Option<Instant>,
-    /// Since when the server has not taken its documents.
+    /// Since when its documents have not been accepted.
     failing: Option<Instant>,
-    /// Whether the server answered something else in that time.
+    /// Whether the server responded to anything else in that time.
     answers: bool,
     shut: Option<Shut>,
 }
 
 struct Shut {
     since: Instant,
-    /// As long as it has not passed, MongoDB does not count as up.
+    /// Until this has passed, MongoDB does not count as up.
     refused: outage::Writer,
 }
 
-/// What to do about a collection whose documents the server does not take.
+/// What to do about a collection whose documents the server does not accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Advice {
-    /// Try again.
+    /// Retry.
     Wait,
-    /// Ask the server for a sign of life: if it gives one, [`Lanes::answers`].
+    /// Ping the server: if it responds, call [`Lanes::answers`].
     Ask,
     /// The collection was shut.
     Shut,
@@ -66,12 +66,12 @@ impl Lanes {
         self.lock().get(&collection).is_some_and(|lane| lane.shut.is_some())
     }
 
-    /// When the collection last took a document that it did not have.
+    /// When the collection last accepted a document that it did not have.
     pub(super) fn stored(&self, collection: LogCollection) -> Option<Instant> {
         self.lock().get(&collection)?.stored
     }
 
-    /// Takes up how a collection received its part of an insert.
+    /// Records how a collection responded to its part of an insert.
     pub(super) fn heed(&self, reception: &Reception, now: Instant) -> Advice {
         let mut lanes = self.lock();
         let lane = lanes.entry(reception.collection).or_default();
@@ -111,7 +111,8 @@ impl Lanes {
         }
     }
 
-    /// The server gave a sign of life. A collection that fails once more fails by itself.
+    /// The server responded to a ping. If a collection fails once more, the collection itself is
+    /// the cause.
     pub(super) fn answers(&self) {
         for lane in self.lock().values_mut().filter(|lane| lane.failing.is_some()) {
             lane.answers = true;
@@ -148,7 +149,7 @@ fn tell_open(collection: LogCollection, shut: Duration) {
     );
 }
 
-/// What an administrator can do about it, as typed in `mongosh`.
+/// What an administrator can do about it, as a `mongosh` command.
 fn remedy(database: &str, collection: LogCollection, error: &StoreError) -> String {
     const NOT_ON_VIEW: i32 = 166;
     let name = collection.as_str();
@@ -202,7 +203,7 @@ mod tests {
         let (lanes, now) = (lanes(), Instant::now());
         assert_eq!(lanes.heed(&failed(INFO, denied()), now), Advice::Shut);
         assert_eq!(lanes.shut(), [INFO].into());
-        // A record of its own fault says nothing of the collection.
+        // A record that is itself at fault says nothing about the collection.
         lanes.heed(&failed(INFO, None), now);
         assert!(lanes.is_shut(INFO) && !lanes.is_shut(TRACE));
         lanes.heed(&took(INFO), now);
@@ -236,10 +237,11 @@ mod tests {
         assert_eq!(lanes.heed(&failed(INFO, server()), start), Advice::Wait);
         assert_eq!(lanes.heed(&failed(INFO, server()), start + PATIENCE), Advice::Ask);
         lanes.answers();
-        // It may have come back by then: only one more failure says that it is the collection.
+        // It may have recovered by then: only one more failure shows that the collection is the
+        // cause.
         assert!(lanes.shut().is_empty());
         assert_eq!(lanes.heed(&failed(INFO, server()), start + PATIENCE), Advice::Shut);
-        // What was answered before a success is no reason to shut it later.
+        // An answer from before a success is no reason to shut it later.
         lanes.heed(&took(INFO), start + PATIENCE);
         let later = start + PATIENCE * 2;
         assert_eq!(lanes.heed(&failed(INFO, server()), later), Advice::Wait);

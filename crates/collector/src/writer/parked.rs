@@ -1,10 +1,11 @@
-//! What is parked, collection by collection, on its way to the database after all.
+//! Delivers what is parked, collection by collection.
 //!
-//! A row is parked for one collection: because that took nothing, or because the row's records
-//! were refused alone there. Both are tried here. To a collection that is shut goes a try now and
-//! then, of other rows each time; once it takes documents, all that is parked follows. A row whose
-//! every record is refused alone again and again, while its collection takes others, is to blame
-//! itself (see [`Trials`]): its records become dead letters.
+//! A row is parked for one collection: because that collection accepted nothing, or because it
+//! refused the row's records individually. Both are retried here. A shut collection gets an
+//! occasional attempt, each time with different rows; once it accepts documents, everything parked
+//! for it follows. If every record of a row is refused individually again and again while its
+//! collection accepts others, the row itself is at fault (see [`Trials`]) and its records become
+//! dead letters.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use crate::backoff::Backoff;
 use crate::spool::Rows;
 use crate::store::{LogCollection, Refusal};
 
-/// Looks after all that is parked until `stop` becomes true.
+/// Processes everything parked until `stop` becomes true.
 pub(super) async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
     let mut passes: BTreeMap<_, _> =
         LogCollection::ALL.map(|collection| (collection, Pass::new())).into();
@@ -48,16 +49,16 @@ pub(super) async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) 
     }
 }
 
-/// A pass over the rows that are parked for one collection, again and again.
+/// Repeated passes over the rows parked for one collection.
 struct Pass {
     generation: u64,
     /// The number of the last row that was tried.
     after: i64,
-    /// How many lines of the rows behind it were tried in vain, while the collection is shut: each
-    /// try is of others, so that bad ones hide no good one.
+    /// How many lines of the following rows were tried without success while the collection is
+    /// shut: each attempt uses different ones, so that bad lines do not hide a good one.
     skip: usize,
     began: Instant,
-    /// When the pass before began.
+    /// When the previous pass began.
     previous: Instant,
     due: Instant,
     backoff: Backoff,
@@ -98,7 +99,7 @@ impl Pass {
         let name = collection.as_str();
         let read = context.spool.read_parked(name, self.after, READ_BYTES, READ_ROWS).await;
         let Ok(rows) = read else {
-            // The reader of whole batches tells of it.
+            // The reader of whole batches reports it.
             self.due = after(Instant::now(), self.backoff.next());
             return;
         };
@@ -114,7 +115,7 @@ impl Pass {
         let (served, untried) = self.attempt(context, collection, rows, stop).await;
         let is_shut = context.lanes.is_shut(collection);
         if was_shut && !is_shut {
-            // It takes documents again: all rows, from the first one.
+            // It accepts documents again: retry all rows, from the first one.
             (self.after, self.skip) = (0, 0);
         } else if untried == 0 && (served || is_shut) {
             (self.after, self.skip) = (last, 0);
@@ -129,8 +130,8 @@ impl Pass {
         }
     }
 
-    /// Inserts some rows' records and settles what became of them. Returns whether the collection
-    /// serves, and how many lines were not tried since it does not.
+    /// Inserts the records of some rows and settles the outcome. Returns whether the collection
+    /// accepts documents, and how many lines were not tried because it does not.
     async fn attempt(
         &mut self,
         context: &Arc<Context>,
@@ -163,13 +164,15 @@ impl Pass {
             let (lines, records) = progress.decode(now);
             let mut others = context.lanes.shut();
             others.remove(&collection);
-            // A shut one of which nothing is parked is tried with what waits for this one.
+            // A shut collection with nothing parked is tried with what waits for this one.
             let parked = context.spool.parked();
             others.retain(|name| parked.contains_key(name.as_str()));
-            // Sent only where all of it can be stored: the rest of it was sent before. But of a shut
-            // collection this is the only try, and two that wait for each other would stay shut.
+            // Sent only where all of it can be stored: the rest of it was sent before. For a shut
+            // collection, though, this is the only attempt, and two that depend on each other would
+            // stay shut.
             let trying = context.lanes.is_shut(collection);
-            // What took others since the pass before takes others: a refusal is no sign of its own.
+            // A collection that has accepted documents since the previous pass is accepting
+            // documents: a refusal says nothing about the collection.
             let takes = context.lanes.stored(collection).is_some_and(|at| at >= self.previous);
             let known_open = (takes && !trying).then_some(collection);
             let whole = |record: &Decoded| {
@@ -214,7 +217,7 @@ impl Pass {
         (served, untried)
     }
 
-    /// Rows of which nothing is left but suspects stand trial; those to blame become dead letters.
+    /// Rows with only suspects left go on trial; the records of those at fault become dead letters.
     fn judge(
         &mut self,
         context: &Context,
@@ -256,11 +259,11 @@ fn after(instant: Instant, time: Duration) -> Instant {
     instant.checked_add(time).unwrap_or(instant)
 }
 
-/// A record that was refused alone.
+/// A record that was refused individually.
 struct Suspect {
     line: Line,
     source: Option<OwnedSource>,
-    /// Where.
+    /// The collection that refused it.
     collection: LogCollection,
     refusal: Refusal,
 }

@@ -1,4 +1,4 @@
-//! Rows taken from the spool, and what became of their records so far.
+//! Rows taken from the spool, and the outcome of their records so far.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use super::chunk::Line;
 use crate::spool::{DeadLetter, Rest, Row, Rows, Settled, SettledRow};
 use crate::store::{InsertReport, LogCollection};
 
-/// The kind of a dead letter that is a whole damaged batch.
+/// The kind of a dead letter that holds a whole damaged batch.
 const DAMAGED: &str = "spool_damaged";
 
-/// Rows, and what is to be settled of them.
+/// Rows, and what to settle for them.
 pub(super) struct Progress {
     context: Arc<Context>,
     pub(super) rows: Vec<Row>,
-    /// One for each row, in their order.
+    /// One entry per row, in order.
     pub(super) settled: Settled,
 }
 
@@ -50,8 +50,8 @@ impl Progress {
         }
     }
 
-    /// Lines were decoded once before they were spooled. One that cannot be decoded any more (a
-    /// later version with tighter rules) becomes a dead letter like any other.
+    /// Lines were already decoded once before they were spooled. A line that can no longer be
+    /// decoded (by a later version with stricter rules) becomes a dead letter like any other.
     pub(super) fn decode(&mut self, lines: &[Line]) -> (Vec<Line>, Vec<Decoded>) {
         let (mut good, mut records) =
             (Vec::with_capacity(lines.len()), Vec::with_capacity(lines.len()));
@@ -67,8 +67,8 @@ impl Progress {
         (good, records)
     }
 
-    /// Takes up what is stored, was stored before, or is refused for good. `tried`: how many of the
-    /// first records were sent before.
+    /// Records what is stored, was stored before, or is permanently refused. `tried`: how many of
+    /// the first records were sent before.
     pub(super) fn take_up(
         &mut self,
         report: &InsertReport,
@@ -97,7 +97,7 @@ impl Progress {
         }
     }
 
-    /// A record becomes a dead letter.
+    /// Turns a record into a dead letter.
     pub(super) fn bury(
         &mut self,
         line: &Line,
@@ -115,7 +115,7 @@ impl Progress {
         self.context.metrics.quarantined(kind);
     }
 
-    /// A record waits on for a collection, apart from the others of its row.
+    /// Parks a record for a collection, apart from the others of its row.
     pub(super) fn park(
         &mut self,
         line: &Line,

@@ -1,5 +1,5 @@
-//! The writer and a real spool before a server that refuses by rules. The clock is the test's own: it
-//! is put forward step by step, so hours take milliseconds, and a slow disk takes no time.
+//! The writer and a real spool against a server that refuses by rules. The tests control the clock:
+//! they advance it step by step, so hours take milliseconds, and a slow disk takes no time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use crate::store::model::{ModelServer, Reply};
 
 const BOOT: Uuid = Uuid::from_u128(7);
 
-/// A writer at work.
+/// A running writer.
 struct Rig {
     dir: TempDir,
     spool: Spool,
@@ -26,11 +26,11 @@ struct Rig {
     writer: JoinHandle<()>,
     model: Arc<ModelServer>,
     acknowledged: u64,
-    /// As long as this is there, the clock does not go forward by itself.
+    /// While this exists, the clock does not advance by itself.
     hold: mpsc::Sender<()>,
 }
 
-/// How far the clock goes at once.
+/// How far the clock advances at a time.
 const STEP: Duration = Duration::from_secs(5);
 
 fn open(dir: &TempDir, metrics: &Metrics) -> Spool {
@@ -57,7 +57,7 @@ impl Rig {
     async fn pass(&self, time: Duration) {
         let end = Instant::now() + time;
         while Instant::now() < end {
-            // What is under way first goes as far as it can at this moment.
+            // Work in progress first goes as far as it can at the current time.
             self.spool.account(|_, _| {}).await.unwrap();
             let breathe = || std::thread::sleep(Duration::from_micros(300));
             tokio::task::spawn_blocking(breathe).await.unwrap();
@@ -76,7 +76,7 @@ impl Rig {
         self.spool.append(append).await.unwrap();
     }
 
-    /// Ends the writer and the spool, and starts others on the same files.
+    /// Stops the writer and the spool, and starts new ones on the same files.
     async fn restart(self) -> Self {
         let Self { dir, spool, metrics, stop, writer, model, acknowledged, hold } = self;
         stop.send(true).unwrap();
@@ -88,7 +88,7 @@ impl Rig {
         Self { dir, spool, metrics, stop, writer, model, acknowledged, hold }
     }
 
-    /// Waits until this is so; fails after three hours of the test's clock.
+    /// Waits until the condition holds; fails after three hours of the test's clock.
     async fn until(&self, what: &str, so: impl Fn(&Self) -> bool) {
         let start = Instant::now();
         while !so(self) {
@@ -114,7 +114,7 @@ impl Rig {
             .collect()
     }
 
-    /// All of them are stored, in every collection that they go to.
+    /// Whether all of them are stored, in every collection that they go to.
     fn stored(&self, records: &[Sample]) -> bool {
         records.iter().all(|record| {
             record.collections().iter().all(|name| self.model.ids(*name).contains(&record.id))
@@ -182,7 +182,7 @@ impl Sample {
     }
 }
 
-/// A rule that refuses, in one collection, every call that holds one of some documents.
+/// A rule that refuses, in one collection, every call that contains one of the given documents.
 fn poisonous(
     collection: LogCollection,
     bad: BTreeSet<Uuid>,
@@ -201,7 +201,7 @@ fn poisonous(
 async fn a_poisonous_record_becomes_a_dead_letter_wherever_it_stands_and_its_neighbours_are_stored()
 {
     use LogCollection::{Audit, Info, Trace};
-    // BadValue, InternalError, BSONObjectTooLarge, and one that nobody knows.
+    // BadValue, InternalError, BSONObjectTooLarge, and an unknown code.
     for (code, kind, collection, at) in [
         (2, "bad_document", Info, 0),
         (1, "server_refused", Info, 150),
@@ -238,7 +238,7 @@ async fn a_poisonous_record_becomes_a_dead_letter_wherever_it_stands_and_its_nei
     }
 }
 
-/// It may be the collection: a dead letter would be a loss.
+/// The collection may be the cause, so a dead letter would be a loss.
 #[tokio::test(start_paused = true)]
 async fn a_record_refused_alone_waits_while_its_collection_takes_no_other() {
     let bad = Sample::of("INFO");
@@ -260,7 +260,7 @@ async fn a_record_refused_alone_waits_while_its_collection_takes_no_other() {
     assert_eq!(rig.letters().len(), 1);
 }
 
-/// Five rows once were enough to stop all storing.
+/// Regression: five rows were enough to stop all storing.
 #[tokio::test(start_paused = true)]
 async fn many_poisonous_rows_hold_up_no_other_record() {
     let bad = Sample::many("INFO", 100);
@@ -287,7 +287,7 @@ async fn many_poisonous_rows_hold_up_no_other_record() {
 
 #[tokio::test(start_paused = true)]
 async fn a_collection_without_the_right_to_write_holds_up_no_other_and_loses_nothing() {
-    // Unauthorized, CommandNotSupportedOnView, and one that nobody knows.
+    // Unauthorized, CommandNotSupportedOnView, and an unknown code.
     for code in [13, 166, 5_999_999] {
         let may = Arc::new(AtomicBool::new(false));
         let allowed = Arc::clone(&may);
@@ -345,7 +345,7 @@ async fn a_record_of_a_shut_collection_is_stored_in_its_other_ones_at_once() {
     assert_eq!(rig.model.ids(LogCollection::Info).len(), 20);
 }
 
-/// Each was once tried only with records that the other took.
+/// Regression: each was tried only together with records that the other collection accepted.
 #[tokio::test(start_paused = true)]
 async fn two_collections_that_are_shut_do_not_wait_for_each_other() {
     let may = Arc::new(AtomicBool::new(false));
@@ -423,7 +423,7 @@ async fn an_insert_that_panics_is_made_again() {
     assert!(rig.stored(&[record]) && rig.letters().is_empty());
 }
 
-/// What a collection of the property's server is like for a while.
+/// The temporary behavior of a collection on the property test's server.
 #[derive(Clone, Copy, Debug)]
 enum Mood {
     Good,
@@ -431,14 +431,14 @@ enum Mood {
     Refuses(i32),
     /// Refuses every document with this code.
     RefusesEach(i32),
-    /// Answers nothing; what is sent is stored or not.
+    /// Never answers; what is sent is stored or not.
     Silent(bool),
 }
 
 fn mood() -> impl Strategy<Value = Mood> {
     prop_oneof![
         2 => Just(Mood::Good),
-        // Rights, a view, conditions of the server, and codes that nobody knows.
+        // Missing rights, a view, server conditions, and unknown codes.
         3 => proptest::sample::select(vec![13, 166, 10_107, 50, 2, 1, 5_999_999])
             .prop_map(Mood::Refuses),
         2 => proptest::sample::select(vec![13, 112, 1, 5_999_999]).prop_map(Mood::RefusesEach),
@@ -446,9 +446,9 @@ fn mood() -> impl Strategy<Value = Mood> {
     ]
 }
 
-/// A record of the property's: its level, whether audited, whether in a flow, and how its
-/// documents are refused, if they are: as a whole or each by itself, by which code, in which of its
-/// collections.
+/// A record of the property test: its level, whether it is audited, whether it is in a flow, and
+/// how its documents are refused, if they are: as a whole or individually, with which code, in
+/// which of its collections.
 type Spec = (&'static str, bool, bool, Option<(bool, i32, usize)>);
 
 fn spec() -> impl Strategy<Value = Spec> {
@@ -464,8 +464,8 @@ fn spec() -> impl Strategy<Value = Spec> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 6, max_shrink_iters: 0, ..ProptestConfig::default() })]
 
-    /// Whatever the server refuses by, everything acknowledged ends in the database or, only for a
-    /// fault of its own, among the dead letters; and it ends.
+    /// Whatever the server's rules are, everything acknowledged ends up in the database or, only if
+    /// the record itself is at fault, among the dead letters; and the writer finishes.
     #[test]
     fn everything_acknowledged_ends_stored_or_for_its_own_fault_a_dead_letter(
         batches in proptest::collection::vec(proptest::collection::vec(spec(), 1..40), 1..6),
@@ -539,7 +539,8 @@ async fn ends_well(batches: Vec<Vec<Spec>>, moods: Vec<Vec<Mood>>) {
         rig.pass(Duration::from_mins(2)).await;
     }
     *current.lock().unwrap() = vec![Mood::Good; 5];
-    // Other records for every collection, so that a fault can be told from a condition.
+    // Other records for every collection, so that a record's fault can be distinguished from a
+    // condition.
     let start = Instant::now();
     while rig.spool.waiting().records > 0 {
         assert!(start.elapsed() < Duration::from_hours(1), "{:?}", rig.spool.parked());

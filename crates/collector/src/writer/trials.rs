@@ -1,26 +1,28 @@
-//! How often a parked row was refused alone, and when its records are to blame for it.
+//! Counts how often a parked row was refused individually, and decides when its records are at
+//! fault.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Refused alone so many times, a record is to blame: once may be chance, twice the same chance.
+/// A record refused individually this many times is at fault: once may be chance, and twice the
+/// same chance.
 const REFUSALS: u32 = 3;
 
-/// And over at least this time: what a server says in passing, of an index build or a restart, is
-/// over by then.
+/// And over at least this time: transient server errors, for example during an index build or a
+/// restart, have passed by then.
 const SPAN: Duration = Duration::from_mins(1);
 
-/// Time between two tries of the same rows, so that the refusals spread over [`SPAN`].
+/// Time between two attempts for the same rows, so that the refusals are spread over [`SPAN`].
 pub(super) const EVERY: Duration = Duration::from_secs(30);
 
-/// Most rows of one collection on trial at once, in memory about 50 bytes each. Further ones wait
-/// until these are settled, which takes them a minute.
+/// Maximum rows of one collection on trial at once, about 50 bytes of memory each. Others wait
+/// until these are settled, which takes about a minute.
 const ROWS_MAX: usize = 4_096;
 
-/// The rows of one collection on trial, by their numbers. Kept in memory only: after a restart
-/// they begin anew, which costs a minute.
+/// The rows of one collection on trial, by number. Kept only in memory: after a restart the trials
+/// start over, which costs a minute.
 #[derive(Debug, Default)]
 pub(super) struct Trials {
     rows: BTreeMap<i64, Trial>,
@@ -34,9 +36,10 @@ struct Trial {
 }
 
 impl Trials {
-    /// All records of a row were refused alone. Returns whether they are to blame: refused often
-    /// enough, long enough, and between any two refusals their collection took another document
-    /// (`stored` is when it last did). Where it took none, it may be the collection.
+    /// Records that all records of a row were refused individually. Returns whether they are at
+    /// fault: refused often enough, over a long enough time, and between any two refusals their
+    /// collection accepted another document (`stored` is when it last did). If it accepted none,
+    /// the collection may be the cause.
     pub(super) fn refused(&mut self, row: i64, stored: Option<Instant>, now: Instant) -> bool {
         let Some(trial) = self.rows.get_mut(&row) else {
             if self.rows.len() < ROWS_MAX {
@@ -51,7 +54,7 @@ impl Trials {
         trial.refusals >= REFUSALS && now.saturating_duration_since(trial.first) >= SPAN
     }
 
-    /// A row is gone.
+    /// Ends the trial of a row.
     pub(super) fn end(&mut self, row: i64) {
         self.rows.remove(&row);
     }
@@ -91,7 +94,8 @@ mod tests {
             assert!(!trials.refused(1, before, after(start, second)));
             assert!(!trials.refused(2, None, after(start, second)));
         }
-        // One other document is not enough: it must take one between any two refusals.
+        // One other document is not enough: the collection must accept one between any two
+        // refusals.
         assert!(!trials.refused(1, Some(after(start, 10_000)), after(start, 10_001)));
         assert!(!trials.refused(1, Some(after(start, 10_000)), after(start, 20_000)));
         assert!(trials.refused(1, Some(after(start, 20_000)), after(start, 20_001)));

@@ -1,11 +1,11 @@
-//! A small disk, full to the last page. Mounting one needs root: without it these tests have
-//! nothing to show, and say so.
+//! A small disk, completely full. Mounting one needs root: without it these tests are skipped and
+//! say so.
 
 use gatelog_testkit::{Disk, DiskKind};
 
 use super::*;
 
-/// Of a disk as small as this nothing is to spare.
+/// A disk this small has nothing to spare.
 const RESERVE_OF_SMALL: u64 = 12 << 20;
 
 fn small_disk(bytes: u64) -> Option<Disk> {
@@ -34,7 +34,7 @@ async fn healthy(spool: &Spool) {
     }
 }
 
-/// Appends until the disk has no more.
+/// Appends until the disk is full.
 async fn fill(spool: &Spool, mut next: impl FnMut(u64) -> Append) -> u64 {
     for number in 1..100_000 {
         if spool.append(next(number)).await.is_err() {
@@ -44,7 +44,7 @@ async fn fill(spool: &Spool, mut next: impl FnMut(u64) -> Append) -> u64 {
     panic!("the disk is never full");
 }
 
-/// Settles all that waits, as the writer does: again while the disk refuses.
+/// Settles everything that waits, as the writer does: retrying while the disk refuses.
 async fn drain(spool: &Spool) {
     let began = std::time::Instant::now();
     while spool.waiting().rows > 0 {
@@ -69,8 +69,9 @@ async fn a_disk_full_of_records_is_drained_and_takes_records_again() {
     spool.append(batch(count + 1, 1_000)).await.unwrap();
 }
 
-/// One-byte letters took 85 bytes each of the file and 1 of the bound: the disk was full to its
-/// last page, what waited could not be settled any more, and a restart did not help.
+/// Regression: one-byte letters took 85 bytes each of the file but counted as 1 against the bound.
+/// The disk became completely full, waiting rows could no longer be settled, and a restart did not
+/// help.
 #[tokio::test]
 async fn a_disk_that_letters_would_fill_keeps_room_for_records() {
     let Some(disk) = small_disk(48 << 20) else { return };
@@ -90,7 +91,7 @@ async fn a_disk_that_letters_would_fill_keeps_room_for_records() {
     spool.append(batch(201, 1_000)).await.unwrap();
 }
 
-/// Boots of as many ranges as an account has, each with its letters.
+/// Boots with the maximum number of ranges per account, each with its letters.
 #[tokio::test]
 async fn a_disk_that_accounts_would_fill_keeps_room_for_records() {
     let Some(disk) = small_disk(64 << 20) else { return };
@@ -129,18 +130,18 @@ async fn on_a_disk_without_a_free_page_rows_are_settled_with_the_reserve() {
     assert!(spool.append(batch(101, 100_000)).await.is_err());
     spool.close().await.unwrap();
     drop(spool);
-    // It exited with status 1.
+    // Regression: it exited with status 1.
     let spool = Spool::open(&crowded(&disk.path()), metrics).unwrap();
     assert!(matches!(spool.health(), Health::Refusing(_)));
     assert!(spool.append(batch(101, 100_000)).await.is_err());
     assert_eq!(spool.waiting().rows, 100);
     drain(&spool).await;
-    // The other's file is still there: what the rows took is given back, and is the new reserve.
+    // The other file is still there: the space freed by the rows becomes the new reserve.
     healthy(&spool).await;
     spool.append(batch(101, 1_000)).await.unwrap();
 }
 
-/// All that waits is refused by the database for good: it needs more room as letters.
+/// The database permanently refuses everything that waits: it needs more space as letters.
 #[tokio::test]
 async fn on_a_disk_without_a_free_page_refused_records_become_letters() {
     let Some(disk) = small_disk(48 << 20) else { return };
@@ -171,7 +172,7 @@ async fn on_a_disk_without_a_free_page_refused_records_become_letters() {
     spool.append(batch(301, 1_000)).await.unwrap();
 }
 
-/// Removing them needs room as well: a purge did not help.
+/// Regression: removing letters needs space as well, so a purge did not help.
 #[tokio::test]
 async fn on_a_disk_without_a_free_page_letters_are_purged() {
     let Some(disk) = small_disk(48 << 20) else { return };
@@ -188,8 +189,8 @@ fn length(dir: &Path, name: &str) -> u64 {
     fs::metadata(dir.join(name)).map_or(0, |metadata| metadata.len())
 }
 
-/// What docs/collector.md says of the directory, with rows and letters of the sizes that fill pages
-/// worst, settled in no order.
+/// What docs/collector.md says about the directory, with rows and letters of the sizes that fill
+/// pages worst, settled in random order.
 #[tokio::test]
 async fn the_directory_keeps_the_size_that_is_documented() {
     let dir = TempDir::new().unwrap();

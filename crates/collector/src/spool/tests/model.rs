@@ -1,12 +1,12 @@
 //! The spool against a model that keeps every record: rows settled whole and in part, parked,
-//! settled again, settled for a file that was replaced, killed and damaged in between. Each record is
-//! in one place, and the counts are those of what lies on disk.
+//! settled again, settled for a file that was replaced, killed and damaged in between. Each record
+//! is in exactly one place, and the counts match what is on disk.
 
 use std::collections::BTreeSet;
 
 use super::*;
 
-/// What becomes of a record when its row is settled.
+/// The fate of a record when its row is settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Stored,
@@ -27,7 +27,7 @@ const COLLECTIONS: [&str; 2] = ["audit_logs", "trace_logs"];
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Appends a batch of so many records, each of so many bytes more than it needs.
+    /// Appends a batch of this many records, each padded by this many bytes.
     Append(u64, usize),
     /// Settles some rows: of whole batches, or of a collection.
     Settle {
@@ -35,9 +35,9 @@ enum Step {
         rows: usize,
         fates: Vec<Fate>,
     },
-    /// The last settle comes again.
+    /// The last settle is repeated.
     Again,
-    /// Somebody finds the file corrupt; then comes a settle for rows that were read before.
+    /// A reader finds the file corrupt; then rows that were read before are settled.
     Replace(Vec<Fate>),
     Reopen,
     Kill,
@@ -100,7 +100,7 @@ fn only(number: u64) -> Seqs {
     seqs
 }
 
-/// What a writer would say of these rows, and where their records are then.
+/// What a writer would report for these rows, and where their records are afterwards.
 fn settle(generation: u64, rows: &[Row], fates: &[Fate]) -> (Settled, Vec<(u64, Place)>) {
     let mut fates = fates.iter().copied().cycle();
     let mut settled = Settled { generation, ..Settled::default() };
@@ -178,7 +178,7 @@ impl Machine {
         }
     }
 
-    /// Damage may be met at any time after it was done; the file is replaced then.
+    /// Damage may be detected at any time after it occurred; the file is then replaced.
     fn is_of_damage(&self, error: &SpoolError) {
         assert!(self.damaged && error.kind() == SpoolErrorKind::Corrupt, "{error}");
     }
@@ -216,7 +216,7 @@ impl Machine {
                 }
             }
             Step::Again => {
-                // Only a row of the same name may be there by now: what was parked of a batch, again.
+                // Only a row of the same name may exist by now: what was parked of a batch, again.
                 if let Some(mut settled) = self.last.take() {
                     settled.rows.retain(|row| row.parked.is_none());
                     settled.stored = Seqs::default();
@@ -249,7 +249,7 @@ impl Machine {
                 self.close().await;
                 let path = self.dir().join(FILE);
                 let pages = fs::metadata(&path).unwrap().len() / 4_096;
-                // Not the first page: what the file is, is on it.
+                // Not the first page, which identifies the file.
                 let page = 1 + ((pages - 1) as f64 * place) as u64;
                 let file = OpenOptions::new().write(true).open(path).unwrap();
                 file.write_all_at(&[0xff; 4_096], page.min(pages - 1) * 4_096).unwrap();
@@ -271,7 +271,7 @@ impl Machine {
         self.spool = Some(roomy(&self.dir()));
     }
 
-    /// After damage the model goes on with what is left, none of which may be new or in two places.
+    /// After damage, the model continues with what is left; none of it may be new or in two places.
     async fn forget_what_is_gone(&mut self) {
         self.last = None;
         let found = self.found().await;
@@ -283,7 +283,7 @@ impl Machine {
         self.places.retain(|number, place| there(number, place));
     }
 
-    /// Every record that lies on disk, and where.
+    /// Every record on disk, and where it is.
     async fn found(&self) -> Vec<(u64, Place)> {
         let mut found = Vec::new();
         let mut bytes = 0;
@@ -292,7 +292,7 @@ impl Machine {
             (Some(COLLECTIONS[0]), Place::Parked(COLLECTIONS[0])),
             (Some(COLLECTIONS[1]), Place::Parked(COLLECTIONS[1])),
         ] {
-            // Of a batch whose checksum is wrong nothing is believed.
+            // The content of a batch with a wrong checksum is not trusted.
             let rows: Vec<_> = self.rows(from).await.into_iter().filter(|row| row.intact).collect();
             assert!(rows.iter().all(|row| row.parked.as_deref() == from));
             found.extend(numbers_of(&rows).into_iter().map(|number| (number, place)));
@@ -308,7 +308,7 @@ impl Machine {
                     found.sort_unstable();
                     return found;
                 }
-                // What a command finds damaged, the collector finds as well.
+                // Damage found by a command is found by the collector as well.
                 Err(error) => {
                     self.is_of_damage(&error);
                     let told = self.spool().submit(|done| Job::Corrupt(error.to_string(), done));

@@ -1,4 +1,4 @@
-//! What is left of a batch waits for its collection, in a row of its own.
+//! The rest of a batch waits for its collection in a separate row.
 
 use super::*;
 
@@ -17,7 +17,7 @@ fn rest(collection: &str, number: u64) -> Rest {
     Rest { collection: collection.into(), records, seqs, body }
 }
 
-/// One batch of which 1 is stored, 2 waits for `audit_logs` and 3 for `trace_logs`.
+/// One batch in which record 1 is stored, 2 waits for `audit_logs` and 3 for `trace_logs`.
 async fn park(spool: &Spool) {
     spool.append(three()).await.unwrap();
     let rows = all(spool).await;
@@ -36,7 +36,7 @@ fn bytes_of(rows: &[Row]) -> u64 {
     rows.iter().map(|row| database::row_bytes(&row.body, &row.seqs)).sum()
 }
 
-/// What is visible is what a restart would find.
+/// What is visible matches what a restart would find.
 fn is_as_on_disk(spool: &Spool, dir: &Path) {
     let db = database::open_reader(&dir.join(FILE)).unwrap();
     assert_eq!(spool.parked(), database::parked(&db).unwrap());
@@ -59,7 +59,7 @@ async fn a_batch_is_settled_and_its_rests_wait_for_their_collections() {
     is_as_on_disk(&spool, dir.path());
     let statement = spool.ledger().get(&key()).unwrap().statement(0);
     assert_eq!((statement.stored, statement.spooled, statement.missing), (1, 2, 0));
-    // A batch that comes later is read as ever.
+    // A later batch is read as usual.
     spool.append(batch(4, 10)).await.unwrap();
     assert_eq!(all(&spool).await.len(), 1);
     is_as_on_disk(&spool, dir.path());
@@ -100,7 +100,7 @@ async fn a_rest_is_settled_in_parts_and_gives_its_bytes_back() {
     assert_eq!((statement.stored, statement.quarantined, statement.spooled), (2, 1, 0));
 }
 
-/// What was parked already was replaced, and lost: the model found it.
+/// Regression, found by the model: what was already parked was replaced, and lost.
 #[tokio::test]
 async fn a_rest_for_a_collection_that_has_one_of_the_batch_joins_it() {
     let dir = TempDir::new().unwrap();
@@ -162,7 +162,7 @@ async fn rests_survive_a_restart_and_a_damaged_file() {
     is_as_on_disk(&spool, dir.path());
 }
 
-/// A process that is killed between a settle and what it tells the writer settles again.
+/// A process killed after a settle, but before the writer learns of it, settles again.
 #[tokio::test]
 async fn a_row_is_settled_once() {
     let dir = TempDir::new().unwrap();
@@ -181,7 +181,7 @@ async fn a_row_is_settled_once() {
     is_as_on_disk(&spool, dir.path());
 }
 
-/// They were put to the dead letters, and again when their row was read from the new file.
+/// Regression: they became dead letters, and again when their row was read from the new file.
 #[tokio::test]
 async fn letters_of_a_file_that_was_moved_aside_are_left_to_the_new_one() {
     let dir = TempDir::new().unwrap();

@@ -1,8 +1,8 @@
-//! A disk that does not give all that it has, and a thread that dies.
+//! A disk with unreadable parts, and a thread that dies.
 
 use super::*;
 
-/// Breaks rows, and stretches of rows whose numbers cannot even be found.
+/// Makes rows unreadable, and ranges of rows whose numbers cannot even be found.
 fn break_rows(spool: &Spool, rows: &[i64], stretch: std::ops::RangeInclusive<i64>) {
     let mut reader = spool.inner.reader.lock().unwrap();
     reader.as_mut().unwrap().rows.broken = (rows.to_vec(), vec![stretch]);
@@ -13,7 +13,7 @@ async fn ids(spool: &Spool, after: i64) -> Vec<i64> {
     rows.iter().map(|row| row.id).collect()
 }
 
-/// It was waited at for ever, and all others behind it.
+/// Regression: the spool waited for it forever, and everything behind it waited too.
 #[tokio::test]
 async fn a_batch_that_cannot_be_read_does_not_hold_up_the_others() {
     let dir = TempDir::new().unwrap();
@@ -47,7 +47,7 @@ async fn a_disk_that_gives_nothing_is_an_error() {
     assert_eq!(error.kind(), SpoolErrorKind::Unreadable);
 }
 
-/// `/healthz` went on answering 200 while every append failed.
+/// Regression: `/healthz` kept answering 200 while every append failed.
 #[tokio::test]
 async fn a_spool_whose_thread_died_is_broken() {
     let dir = TempDir::new().unwrap();

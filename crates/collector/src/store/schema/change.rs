@@ -1,4 +1,4 @@
-//! What was changed in a collection's indexes, or could not be: as data, and as the log line
+//! What was changed, or could not be changed, in a collection's indexes: as data, and as a log line
 //! that names the remedy.
 
 use std::fmt;
@@ -6,14 +6,14 @@ use std::fmt;
 use super::retention::Period;
 use crate::store::{LogCollection, StoreError};
 
-/// What was changed in a collection, or could not be.
+/// What was changed, or could not be changed, in a collection.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     /// The collection.
     pub collection: LogCollection,
     /// The index's name; `None` if it concerns the whole collection.
     pub index: Option<String>,
-    /// What was changed, or prevented it.
+    /// What was changed, or what prevented it.
     pub action: Action,
 }
 
@@ -22,24 +22,24 @@ pub struct Change {
 pub enum Action {
     /// The index was created.
     Created,
-    /// The index of an earlier version was dropped: another one replaces it.
+    /// An index of an earlier version was dropped because another one replaces it.
     Removed {
         /// The name of its replacement.
         replaced_by: String,
     },
-    /// The retention of the collection changed, for existing records too.
+    /// The retention of the collection was changed, for existing records too.
     Retention {
-        /// The period until now; none when there was no expiry.
+        /// The previous period; `None` if there was no expiry.
         from: Option<Period>,
-        /// The period from now on.
+        /// The new period.
         to: Period,
     },
-    /// The index for expiry was rebuilt with other options.
+    /// The expiry index was rebuilt with other options.
     Rebuilt {
-        /// How long after the index's date records are kept.
+        /// How long records are kept after the index's date.
         period: Period,
     },
-    /// An index or view that is not the collector's conflicts, and was left alone.
+    /// An index or view that does not belong to the collector conflicts, and was left alone.
     Clash {
         /// What conflicts.
         found: String,
@@ -48,22 +48,22 @@ pub enum Action {
     },
     /// The user lacks a right.
     Denied {
-        /// MongoDB's name of the right.
+        /// MongoDB's name for the right.
         right: &'static str,
         /// What an administrator can run instead.
         command: String,
     },
-    /// The call failed for another reason and is to be retried.
+    /// The call failed for another reason and will be retried.
     Failed(StoreError),
 }
 
 impl Change {
-    /// Whether it needs action by an administrator.
+    /// Whether it requires action by an administrator.
     pub const fn needs_action(&self) -> bool {
         matches!(self.action, Action::Clash { .. } | Action::Denied { .. })
     }
 
-    /// Whether the collection is not yet as it should be.
+    /// Whether the collection is not yet in its intended state.
     pub const fn is_open(&self) -> bool {
         self.needs_action() || matches!(self.action, Action::Failed(_))
     }

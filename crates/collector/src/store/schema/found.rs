@@ -1,12 +1,12 @@
-//! An index that is there, as the server lists it. Read from the raw listing: one option that a
-//! typed reader does not know must not hide the other indexes.
+//! An existing index, as the server lists it. Parsed from the raw listing: an option unknown to a
+//! typed reader must not hide the other indexes.
 
 use mongodb::bson::{Bson, Document};
 
-/// Options that say nothing about what an index holds or does.
+/// Options that do not affect an index's content or behavior.
 const NEUTRAL: [&str; 5] = ["v", "ns", "background", "key", "name"];
 
-/// An index that is there.
+/// An existing index.
 #[expect(clippy::struct_excessive_bools, reason = "each is an option as the server lists it")]
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Found {
@@ -17,26 +17,26 @@ pub(super) struct Found {
     pub(super) sparse: bool,
     pub(super) hidden: bool,
     pub(super) unique: bool,
-    /// None for plain comparison of bytes.
+    /// `None` for plain byte comparison.
     pub(super) collation: Option<Document>,
-    /// Whether it has options beside these.
+    /// Whether it has options other than these.
     pub(super) other: bool,
 }
 
-/// When documents go.
+/// When documents expire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Expiry {
     #[default]
     Never,
-    /// So many seconds after the date.
+    /// This many seconds after the date.
     After(u32),
-    /// A period that is not a whole number of seconds in range: the server treats NaN as 0 in
-    /// some versions, and as never in others.
+    /// A period that is not a whole number of seconds in range: some server versions treat NaN as
+    /// 0, others as never.
     Unreadable,
 }
 
 impl Found {
-    /// An entry of the answer to `listIndexes`.
+    /// Reads an entry of the `listIndexes` response.
     pub(super) fn read(listed: &Document) -> Self {
         let mut found = Self::default();
         for (option, value) in listed {
@@ -91,7 +91,7 @@ fn expiry(value: &Bson) -> Expiry {
     }
 }
 
-/// Keys and directions alike, whatever type of number a direction was written as.
+/// Whether keys and directions are equal, whatever numeric type a direction was written as.
 fn keys_equal(one: &Document, other: &Document) -> bool {
     one.len() == other.len()
         && one.iter().zip(other).all(|((a, x), (b, y))| {

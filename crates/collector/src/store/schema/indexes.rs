@@ -1,26 +1,26 @@
 //! The indexes that every collection should have.
 //!
-//! Each costs every insert, so there is one for expiry, and one for every documented query.
-//! Those that only some records are looked up by hold only these: a partial index takes no
-//! entry of a record that lies outside its filter.
+//! Each index slows down every insert, so there is one for expiry, and one for every documented
+//! query. Indexes that are used to look up only some records contain only those: a partial index
+//! has no entry for a record that does not match its filter.
 
 use mongodb::bson::{Bson, Document, doc};
 
 use super::retention::Retention;
 use crate::store::LogCollection;
 
-/// Operations faster than this, in milliseconds, are not in the index of slow ones.
+/// Operations faster than this, in milliseconds, are not in the index of slow operations.
 pub(super) const SLOW_INDEX_FROM_MS: f64 = 100.0;
 
-/// An index as it should be.
+/// The intended definition of an index.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Index {
     pub(super) keys: Document,
-    /// Seconds after the date that a document is removed.
+    /// How many seconds after the date a document is removed.
     pub(super) expire_after: Option<u32>,
     pub(super) filter: Option<Document>,
     pub(super) sparse: bool,
-    /// The keys that earlier versions gave it: such an index is removed once this one is there.
+    /// The keys that earlier versions used: such an index is removed once this one exists.
     pub(super) replaces: Option<Document>,
 }
 
@@ -29,24 +29,24 @@ impl Index {
         Self { keys, expire_after: None, filter: None, sparse: false, replaces: None }
     }
 
-    /// What it was in earlier versions.
+    /// Its definition in earlier versions.
     pub(super) fn retired(&self) -> Option<Self> {
         let keys = self.replaces.clone()?;
         Some(Self { keys, replaces: None, ..self.clone() })
     }
 
-    /// The filter of an index for expiry that leaves records with a date of their own alone.
+    /// The filter of an expiry index that excludes records with their own expiry date.
     pub(super) fn spares_dated() -> Document {
         doc! { "expires_at": Bson::Null }
     }
 
-    /// The name that MongoDB itself would give it: `created_at_1`.
+    /// MongoDB's default name for it: `created_at_1`.
     pub(super) fn name(&self) -> String {
         let parts = self.keys.iter().map(|(key, direction)| format!("{key}_{direction}"));
         parts.collect::<Vec<_>>().join("_")
     }
 
-    /// An entry of the command `createIndexes`.
+    /// Its entry in a `createIndexes` command.
     pub(super) fn spec(&self) -> Document {
         let mut spec = doc! { "key": self.keys.clone(), "name": self.name() };
         if let Some(seconds) = self.expire_after {
@@ -62,11 +62,11 @@ impl Index {
     }
 }
 
-/// The indexes of one collection, the one for expiry first.
+/// The indexes of one collection, with the expiry index first.
 pub(super) fn wanted(collection: LogCollection, retention: &Retention) -> Vec<Index> {
     let mut indexes = vec![expiry(collection, retention)];
     if retention.has_own(collection) {
-        // The records of organizations with their own period carry the date itself.
+        // Records of organizations with their own period carry the expiry date themselves.
         indexes.push(Index {
             expire_after: Some(0),
             sparse: true,
@@ -91,8 +91,8 @@ pub(super) fn wanted(collection: LogCollection, retention: &Retention) -> Vec<In
     indexes
 }
 
-/// Counts from `created_at`. Where an organization keeps its records for longer, those with a
-/// date of their own must be left alone.
+/// Expires records relative to `created_at`. If an organization keeps its records longer, records
+/// with their own date must be excluded.
 fn expiry(collection: LogCollection, retention: &Retention) -> Index {
     Index {
         expire_after: Some(retention.of(collection).seconds()),
@@ -101,8 +101,8 @@ fn expiry(collection: LogCollection, retention: &Retention) -> Index {
     }
 }
 
-// Ascending all of them: an index is read in both directions, and one implementation answers a
-// range on a descending one wrongly. Earlier versions made two of them descending.
+// All of them ascending: an index can be read in both directions, and one implementation returns
+// wrong results for a range on a descending index. Earlier versions made two of them descending.
 
 fn organization() -> Index {
     let replaces = Some(doc! { "context.organization_id": 1, "timestamp": -1 });
@@ -113,10 +113,10 @@ fn latest() -> Index {
     Index { replaces: Some(doc! { "timestamp": -1 }), ..Index::of(doc! { "timestamp": 1 }) }
 }
 
-/// By an id, then by time; only the records whose id is known.
+/// By an id, then by time; only records that have the id.
 fn known(id: &str) -> Index {
-    // No id is empty, and text compares with text only: so this says "is known", in a form that
-    // the planner sees any search for one id to fall under.
+    // No id is empty, and strings compare only with strings. So this means "has the id", in a form
+    // that lets the planner use the index for any search by a single id.
     let filter = Some(doc! { id: { "$gt": "" } });
     Index { filter, ..Index::of(doc! { id: 1, "timestamp": 1 }) }
 }

@@ -1,35 +1,35 @@
-//! What is to be done about an index, told from what is there. Only this program's own indexes
-//! are ever changed or removed: those that have the name, the keys and the kind that it gives.
+//! Decides what to do about an index, based on what exists. Only this program's own indexes are
+//! ever changed or removed: those with exactly the name, keys and kind that it uses.
 
 use super::found::{Expiry, Found};
 use super::indexes::Index;
 use super::retention::Period;
 
-/// What is to be done about one index that should be there.
+/// What to do about one index that should exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// It is there, or another one serves as well.
+    /// It exists, or another one serves as well.
     Nothing,
-    /// To be made. Beside one of other options on the same keys, where one is named: some servers
-    /// take both, others refuse.
+    /// Create it. If one is named, next to an index with other options on the same keys: some
+    /// servers allow both, others refuse.
     Make { beside: Option<String> },
-    /// Its period is to be changed.
+    /// Change its period.
     Period { from: Option<Period>, to: Period },
-    /// It is to be made anew: its filter differs, which cannot be changed in place.
+    /// Rebuild it: its filter differs, which cannot be changed in place.
     Remake { period: Period },
-    /// Its name is taken by an index of somebody else's.
+    /// Its name is taken by an index that is not ours.
     Taken,
 }
 
 pub(super) fn plan(wanted: &Index, existing: &[Found]) -> Step {
     let name = wanted.name();
-    // The index on `_id` has the collation that the collection has by default.
+    // The index on `_id` has the collection's default collation.
     let default = existing.iter().find(|found| found.name == "_id_");
     let default = default.and_then(|found| found.collation.as_ref());
     let same_keys = || existing.iter().filter(|found| found.has_keys(&wanted.keys));
     let is_served = |found: &Found| {
-        // A date compares alike in every collation; a text is found only by the one it was
-        // written in.
+        // Dates compare the same in every collation; strings are found only in the collation that
+        // they were indexed with.
         let collation = wanted.expire_after.is_some() || found.collation.as_ref() == default;
         collation && serves(wanted, found)
     };
@@ -55,8 +55,8 @@ pub(super) fn plan(wanted: &Index, existing: &[Found]) -> Step {
     }
 }
 
-/// Whether an index is one that this program made earlier and that it needs no more: an exact
-/// likeness, name included.
+/// Whether an index is one that an earlier version of this program created and that is no longer
+/// needed: an exact match, name included.
 pub(super) fn is_retired(retired: &Index, found: &Found) -> bool {
     found.name == retired.name()
         && found.has_keys(&retired.keys)
@@ -67,15 +67,16 @@ pub(super) fn is_retired(retired: &Index, found: &Found) -> bool {
 
 fn serves(wanted: &Index, found: &Found) -> bool {
     let expiry = wanted.expire_after.map_or(Expiry::Never, Expiry::After);
-    // For looking up, one that also removes documents would serve; what it removes is not ours.
+    // For lookups, an index that also removes documents would serve; what it removes is not our
+    // concern.
     (wanted.expire_after.is_none() || found.expiry == expiry)
         && !found.hidden
         && found.sparse == wanted.sparse
         && filter_fits(wanted, found)
 }
 
-/// For looking up, an index of all records serves where one of some is wanted. For expiry, one
-/// that spares the records with a date of their own serves where none need be spared.
+/// For lookups, a full index serves where a partial one is wanted. For expiry, an index that
+/// excludes records with their own date serves where none need be excluded.
 fn filter_fits(wanted: &Index, found: &Found) -> bool {
     match (&wanted.filter, &found.filter) {
         (None, None) => true,
@@ -85,7 +86,7 @@ fn filter_fits(wanted: &Index, found: &Found) -> bool {
     }
 }
 
-/// By its name, and nothing but what this program itself would have set.
+/// Recognized by its name, and by having only options that this program itself would have set.
 fn is_own_expiry(wanted: &Index, found: &Found) -> bool {
     found.has_keys(&wanted.keys)
         && found.expiry != Expiry::Never

@@ -1,11 +1,11 @@
-//! Brings the indexes of new and of existing collections to what they should be, and tells every
+//! Brings the indexes of new and existing collections into their intended state, and reports every
 //! change.
 //!
-//! Safe to repeat, and for several collectors at once. Each collection, and each index, is taken
-//! by itself: what is wrong with one keeps no other from being set. An index that serves the same
-//! queries is left as it is; one that is in the way is reported, never removed. Only what this
-//! program made itself is changed or removed (see [`plan`]): its index for expiry, whose removal
-//! only puts expiry off until the new one is built, and indexes that a newer one has replaced.
+//! Safe to repeat, and for several collectors at once. Each collection and each index is handled
+//! separately: a problem with one does not prevent the others from being set. An index that serves
+//! the same queries is left as it is; a conflicting one is reported, never removed. Only what this
+//! program created is changed or removed (see [`plan`]): its expiry index, whose removal only
+//! delays expiry until the new one is built, and indexes that a newer one has replaced.
 
 use std::time::Duration;
 
@@ -19,21 +19,21 @@ use super::plan::{Step, is_retired, plan};
 use super::retention::{Period, Retention};
 use crate::store::{LogCollection, Store, StoreError, classify};
 
-/// How long to wait for an index on a large collection. The server goes on building it after,
-/// and the next reconciliation joins in.
+/// How long to wait for an index on a large collection. The server continues to build it
+/// afterwards, and the next reconciliation joins in.
 const BUILD_WAIT: Duration = Duration::from_hours(1);
 
 const NAMESPACE_NOT_FOUND: i32 = 26;
 const INDEX_NOT_FOUND: i32 = 27;
 const COMMAND_NOT_SUPPORTED_ON_VIEW: i32 = 166;
 
-/// What `createIndexes` and `collMod` answer when something is in the way: `IllegalOperation`,
+/// Error codes of `createIndexes` and `collMod` that indicate a conflict: `IllegalOperation`,
 /// `CannotCreateIndex`, `InvalidOptions`, `IndexOptionsConflict`, `IndexKeySpecsConflict`,
 /// `InvalidIndexSpecificationOption`.
 const IN_THE_WAY: [i32; 6] = [20, 67, 72, 85, 86, 197];
 
 impl Store {
-    /// Makes what the collections lack and changes what differs, one by one.
+    /// Creates what the collections lack and changes what differs, one by one.
     pub async fn reconcile(&self) -> Vec<Change> {
         let mut changes = Vec::new();
         for collection in LogCollection::ALL {
@@ -42,8 +42,8 @@ impl Store {
         changes
     }
 
-    /// Makes what one collection lacks and changes what differs. What could not be done, and why,
-    /// stands among the changes.
+    /// Creates what one collection lacks and changes what differs. The changes also list what could
+    /// not be done, and why.
     pub async fn reconcile_collection(&self, collection: LogCollection) -> Vec<Change> {
         let wanted = indexes::wanted(collection, self.retention());
         let whole = |action| vec![Change { collection, index: None, action }];
@@ -77,8 +77,8 @@ impl Store {
         changes
     }
 
-    /// What keeps one collection from getting its indexes, told without changing anything: the
-    /// same that [`reconcile`](Self::reconcile) would find in its way.
+    /// Reports what prevents one collection from getting its indexes, without changing anything:
+    /// the same obstacles that [`reconcile`](Self::reconcile) would encounter.
     ///
     /// # Errors
     ///
@@ -109,7 +109,8 @@ impl Store {
             let mut cursor = database.run_cursor_command(command).await?;
             let mut indexes = Vec::new();
             while cursor.advance().await? {
-                // By value, not through serde: nothing that an index says can be unreadable.
+                // Converted directly, not through serde: that way no content of an index is
+                // unreadable.
                 indexes.push(Found::read(&Document::try_from(cursor.current())?));
             }
             Ok::<_, Error>(indexes)
@@ -121,7 +122,7 @@ impl Store {
         }
     }
 
-    /// Compares one index with what is there, and acts on the difference.
+    /// Compares one index with what exists, and acts on the difference.
     async fn settle(
         &self,
         collection: LogCollection,
@@ -152,7 +153,7 @@ impl Store {
         Some(done.unwrap_or_else(|refused| refused))
     }
 
-    /// `rival` is the index to remove where the server cannot make this one.
+    /// `rival` is the index to remove if the server cannot create this one.
     async fn make(
         &self,
         collection: LogCollection,
@@ -174,8 +175,8 @@ impl Store {
         }
     }
 
-    /// Runs a command that needs `right`. A refusal comes back as what to tell: the command for
-    /// an administrator, or `rival` as what is in the way.
+    /// Runs a command that needs `right`. A refusal is returned as what to report: the command for
+    /// an administrator, or `rival` as the conflicting index.
     async fn administer(
         &self,
         right: &'static str,
@@ -246,7 +247,7 @@ fn remove(collection: LogCollection, index: &str) -> Document {
     doc! { "dropIndexes": collection.as_str(), "index": index }
 }
 
-/// A command as it is typed in `mongosh`.
+/// A command as typed in `mongosh`.
 fn mongosh(command: &Document) -> String {
     format!("db.runCommand({command})")
 }

@@ -1,4 +1,5 @@
-//! How long records are kept: a period for every collection, and for single organizations.
+//! How long records are kept: a period for every collection, optionally overridden per
+//! organization.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use crate::store::LogCollection;
 
-/// The longest period, in seconds: `expireAfterSeconds` is at most this (68 years).
+/// The longest period, in seconds: the maximum of `expireAfterSeconds` (68 years).
 const LONGEST: u32 = i32::MAX.unsigned_abs();
 
 /// A period in whole seconds, from 1 to 2147483647.
@@ -23,7 +24,7 @@ impl Period {
         Self(days.saturating_mul(86_400))
     }
 
-    /// A period as the database told it, which may be 0.
+    /// A period as reported by the database, which may be 0.
     pub(super) const fn from_seconds(seconds: u32) -> Self {
         Self(seconds)
     }
@@ -35,7 +36,7 @@ impl Period {
 }
 
 impl fmt::Display for Period {
-    /// In the largest unit that divides it: `30d`, `36h`, `90s`.
+    /// In the largest unit that divides it evenly: `30d`, `36h`, `90s`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             seconds if seconds % 86_400 == 0 => write!(f, "{}d", seconds / 86_400),
@@ -65,12 +66,12 @@ impl FromStr for Period {
     }
 }
 
-/// How long records are kept, counted from their own time.
+/// How long records are kept, counted from their own timestamp.
 ///
-/// Written `info=30d,error=90d,acme/info=7d,acme/*=1d`: entries separated by commas, each a
+/// Written as `info=30d,error=90d,acme/info=7d,acme/*=1d`: entries separated by commas, each with a
 /// collection's short name (`debug info warning error critical audit trace`, `*` for all) and a
-/// period; before a slash, the organization that it is for. An entry for one collection goes
-/// before one for `*`, wherever it stands.
+/// period, optionally prefixed with the organization it applies to and a slash. An entry for one
+/// collection takes precedence over one for `*`, regardless of order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retention {
     everyone: BTreeMap<LogCollection, Period>,
@@ -102,7 +103,7 @@ impl Retention {
         self.everyone.get(&collection).copied().unwrap_or(default_of(collection))
     }
 
-    /// Whether any organization has a period of its own there.
+    /// Whether any organization has its own period there.
     pub(super) fn has_own(&self, collection: LogCollection) -> bool {
         self.own(collection).next().is_some()
     }
@@ -116,14 +117,14 @@ impl Retention {
         self.organizations.values().filter_map(move |own| own.get(&collection)).copied()
     }
 
-    /// When a record of an organization with its own period is to go; at the latest when the last
-    /// date that is written with four digits ends.
+    /// When a record of an organization with its own period expires; at the latest at the end of
+    /// the last date that has a four-digit year.
     pub(in crate::store) fn expires_at(
         &self,
         record: &Decoded,
         collection: LogCollection,
     ) -> Option<DateTime> {
-        // Most deployments have none: spare them the look-up.
+        // Most deployments have none: skip the lookup.
         if self.organizations.is_empty() {
             return None;
         }
@@ -134,13 +135,13 @@ impl Retention {
     }
 }
 
-/// A later date is one that not every server can read: it would refuse the whole call.
+/// Not every server can read a later date: it would refuse the whole call.
 fn after(timestamp: Timestamp, period: Period) -> i64 {
     let millis = timestamp.unix_millis().saturating_add(i64::from(period.0).saturating_mul(1_000));
     millis.min(Timestamp::LAST.unix_millis())
 }
 
-/// Every entry that cannot be used, and why.
+/// Every invalid entry, and why it is invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseRetentionError(Vec<String>);
 
@@ -184,7 +185,7 @@ impl FromStr for Retention {
 
 struct Entry<'a> {
     organization: Option<&'a str>,
-    /// None for all.
+    /// `None` for all.
     collection: Option<LogCollection>,
     period: Period,
 }

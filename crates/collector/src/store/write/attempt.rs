@@ -1,4 +1,4 @@
-//! One insert of one collection's documents, and what its answer says about each.
+//! One insert of one collection's documents, and what the response says about each.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -13,10 +13,10 @@ use crate::store::classify::{self, Cause, DocumentError};
 use crate::store::error::{Answer, StoreError};
 use crate::store::{LogCollection, Store};
 
-/// Most bytes of the server's words in a refusal.
+/// Maximum bytes of the server's message in a refusal.
 const REASON_BYTES: usize = 2048;
 
-/// A document, and the position of the record it was made from.
+/// A document, and the position of the record it was built from.
 #[derive(Debug)]
 pub(super) struct Document {
     pub(super) owner: usize,
@@ -24,16 +24,16 @@ pub(super) struct Document {
     pub(super) bson: RawDocumentBuf,
 }
 
-/// Why documents are to wait: not for what they are.
+/// Why documents must wait, for a reason other than their content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Condition {
-    /// The collection, or the rights on it: the other collections are not concerned.
+    /// The collection, or the rights on it: other collections are not affected.
     Collection(StoreError),
-    /// The server, or the way to it.
+    /// The server, or the connection to it.
     Server(StoreError),
 }
 
-/// An insert that the server did: each document's fate, by its position in the attempt.
+/// An insert that the server executed: each document's fate, by its position in the attempt.
 pub(super) struct Done {
     pub(super) fates: Vec<Fate>,
     pub(super) condition: Option<Condition>,
@@ -41,9 +41,9 @@ pub(super) struct Done {
 
 /// An insert that failed as a whole.
 pub(super) enum NotDone {
-    /// For what may be one of its documents.
+    /// One of its documents may be the cause.
     Suspect(Refusal, StoreError),
-    /// For what none of them is to blame for.
+    /// None of its documents is the cause.
     Condition(Condition),
 }
 
@@ -91,7 +91,7 @@ impl Store {
         Ok(done)
     }
 
-    /// Which of these ids the collection holds.
+    /// Which of these ids the collection contains.
     async fn present(
         &self,
         collection: LogCollection,
@@ -118,13 +118,13 @@ impl Store {
 }
 
 impl Done {
-    /// Takes up the errors of single documents. Returns the positions that a unique index refused.
+    /// Evaluates the errors of single documents. Returns the positions that a unique index refused.
     fn heed(&mut self, collection: LogCollection, errors: &[IndexedWriteError]) -> Vec<usize> {
         let mut duplicates = Vec::new();
         for error in errors {
             let Some(fate) = self.fates.get(error.index) else { continue };
             match classify::of_document(error.code) {
-                // With the write concern in doubt, what is there already is in doubt too.
+                // If the write concern is in doubt, so are documents that are already there.
                 DocumentError::Duplicate if *fate == Fate::Unsure => {}
                 DocumentError::Duplicate => duplicates.push(error.index),
                 DocumentError::Other(cause) => {
@@ -135,8 +135,8 @@ impl Done {
         duplicates
     }
 
-    /// Puts down what an error says of one document; `told` is the server's words, and the same as
-    /// an error of its collection or of the server.
+    /// Records what an error says about one document; `told` is the server's message, and the same
+    /// as an error of its collection or of the server.
     pub(super) fn place(
         &mut self,
         collection: LogCollection,
@@ -163,7 +163,7 @@ impl Done {
     }
 
     /// A duplicate whose own id is in the collection was stored before. One whose id is not was
-    /// refused by a unique index that an administrator set on another key.
+    /// refused by a unique index that an administrator created on another key.
     fn confirm(
         &mut self,
         duplicates: &[usize],
@@ -193,17 +193,17 @@ impl Done {
         self.condition = self.condition.take().or(unsure.map(Condition::Server));
     }
 
-    /// How many documents were refused each by itself for what may be its own fault or not.
+    /// How many documents were refused individually for what may or may not be their own fault.
     pub(super) fn suspected(&self) -> usize {
         self.fates.iter().filter(|fate| matches!(fate, Fate::Suspected(..))).count()
     }
 
-    /// Whether the collection took one that was not there before.
+    /// Whether the collection accepted a document that was not there before.
     pub(super) fn stored(&self) -> bool {
         self.fates.contains(&Fate::Stored)
     }
 
-    /// Whether the collection took one, or has had one all the time.
+    /// Whether the collection accepted a document, or already had one.
     pub(super) fn taken(&self) -> bool {
         self.fates.iter().any(|fate| matches!(fate, Fate::Stored | Fate::Duplicate))
     }
@@ -233,8 +233,8 @@ fn not_done(error: &Error) -> NotDone {
     NotDone::of(classify::of_whole(error), error.kind.to_string(), classify::of_call(error))
 }
 
-/// A call without an answer. One that panicked may have met a document that the driver cannot
-/// write.
+/// Handles a call without a response. If it panicked, it may have encountered a document that the
+/// driver cannot write.
 fn not_answered(error: StoreError) -> NotDone {
     let cause = match error {
         StoreError::Driver(_) => Cause::Unclear,
@@ -243,7 +243,7 @@ fn not_answered(error: StoreError) -> NotDone {
     NotDone::of(cause, error.to_string(), error)
 }
 
-/// The server's words, and a validator's account of which rule was broken.
+/// The server's message, with a validator's explanation of which rule was violated.
 fn reason(error: &IndexedWriteError) -> String {
     let details = error.details.as_ref().map(|details| format!(": {details}")).unwrap_or_default();
     shortened(format!("{} (code {}){details}", error.message, error.code))

@@ -1,6 +1,6 @@
-//! A record as BSON: the whole of it for its level's collection and the audit trail, and a
-//! compact one for its flow. Plain values only: whatever an object in a record looks like, it is
-//! stored as that object, never read as extended JSON.
+//! A record as BSON: in full for its level's collection and the audit trail, and in compact form
+//! for its flow. Plain values only: an object in a record is stored as that object, whatever it
+//! looks like, and never interpreted as extended JSON.
 
 use std::fmt;
 
@@ -11,13 +11,13 @@ use mongodb::bson::{DateTime, RawArrayBuf, RawBinaryRef, RawBson, RawBsonRef, Ra
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-/// Most bytes of a document. Source: MongoDB's limits, "BSON Document Size".
+/// Maximum size of a document in bytes. Source: MongoDB's limits, "BSON Document Size".
 const DOCUMENT_BYTES: usize = 16 * 1024 * 1024;
 
-/// Most bytes of a text of a compact document that may be long.
+/// Maximum bytes of a potentially long string in a compact document.
 const SUMMARY_BYTES: usize = 256;
 
-/// A record that no document can hold.
+/// A record that does not fit into any document.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum DocumentError {
     NulInKey,
@@ -35,7 +35,7 @@ impl fmt::Display for DocumentError {
     }
 }
 
-/// The whole record. `id` becomes `_id`; `created_at` repeats `timestamp` as a date.
+/// The full record. `id` becomes `_id`; `created_at` repeats `timestamp` as a date.
 pub(super) fn whole(
     record: &Decoded,
     expires_at: Option<DateTime>,
@@ -50,7 +50,7 @@ pub(super) fn whole(
     finish(document, record, expires_at)
 }
 
-/// What a flow is drawn from: when, how long, what, how it ended, and the ids that tie it.
+/// What is needed to draw a flow: when, how long, what, how it ended, and the ids that link it.
 pub(super) fn compact(
     record: &Decoded,
     expires_at: Option<DateTime>,
@@ -110,7 +110,7 @@ fn finish(
     Ok(document)
 }
 
-/// Some keys of one of the record's objects, where known; long texts shortened.
+/// Copies some keys of one of the record's objects, if present; long strings are shortened.
 fn append_part(
     document: &mut RawDocumentBuf,
     body: &Map<String, Value>,
@@ -138,7 +138,7 @@ fn append_summary(
     match value {
         None | Some(Value::Null) => {}
         Some(Value::String(text)) => {
-            // An id must stay whole, or it would tie nothing.
+            // An id must stay whole; otherwise it would link nothing.
             let text = if key.ends_with("_id") { text } else { shortened(text) };
             document.append(key_of(key)?, text);
         }
@@ -169,7 +169,7 @@ fn key_of(key: &str) -> Result<&CStr, DocumentError> {
     <&CStr>::try_from(key).map_err(|_| DocumentError::NulInKey)
 }
 
-/// A plain value. The nesting was bounded when the record was read.
+/// Converts a plain value. Its nesting was bounded when the record was read.
 fn bson(value: &Value) -> Result<RawBson, DocumentError> {
     Ok(match value {
         Value::Null => RawBson::Null,

@@ -1,29 +1,29 @@
-//! What became of one document, and of a record by its documents.
+//! The fate of one document, and of a record based on its documents.
 
 use crate::store::LogCollection;
 
 /// Why a document was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The kind that dead letters are filed by.
+    /// The kind under which dead letters are filed.
     pub kind: &'static str,
-    /// The reason, in the server's own words where it gave any. They may quote the record.
+    /// The reason, in the server's own words if it sent any. They may quote the record.
     pub reason: String,
 }
 
-/// What became of one document. Of a record's documents, the later in this order decides.
+/// The fate of one document. Among a record's documents, the later in this order decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It was there before.
+    /// It was already there.
     Duplicate,
     Stored,
-    /// The database will never take it.
+    /// The database will never accept it.
     Refused(Refusal),
-    /// Refused where it stood alone, with an error that may be its own fault or not.
+    /// Refused individually, with an error that may or may not be its own fault.
     Suspected(LogCollection, Refusal),
-    /// Its collection takes nothing at the moment.
+    /// Its collection accepts nothing at the moment.
     Blocked(LogCollection),
-    /// The server could not be asked, or not all of it is known.
+    /// The server could not be reached, or the outcome is not fully known.
     Unsure,
 }
 

@@ -1,24 +1,25 @@
-//! Which part of some documents goes to the server next, when a call was refused for what may be
-//! one of them: halves, until what is refused stands alone.
+//! Chooses which documents to send to the server next after a call was refused for what may be the
+//! fault of one of them: halves, until the refused document is alone.
 
 use std::ops::Range;
 
-/// How many documents may be refused alone, before any was taken, until the fault is taken to be
-/// the collection's. They are taken from all over, so that a few bad ones in a row do not shut it.
+/// How many documents may be refused individually, before any is accepted, until the fault is
+/// attributed to the collection. They are picked from all over, so that a few bad ones in a row do
+/// not shut it.
 const LONE_REFUSALS_MAX: usize = 5;
 
-/// The parts of some documents that are still to be sent.
+/// The parts still to be sent.
 #[derive(Debug)]
 pub(super) struct Halving {
     parts: Vec<Range<usize>>,
     lone_refusals: usize,
     taken: bool,
-    /// Whether the next part is to be one from elsewhere.
+    /// Whether the next part should be taken from elsewhere.
     leap: bool,
 }
 
 impl Halving {
-    /// So many documents, all at once at first.
+    /// This many documents, all at once at first.
     pub(super) fn new(documents: usize) -> Self {
         let mut parts = Vec::new();
         if documents > 0 {
@@ -27,7 +28,7 @@ impl Halving {
         Self { parts, lone_refusals: 0, taken: false, leap: false }
     }
 
-    /// The next part to send; none when every document had its answer.
+    /// The next part to send; `None` when every document has its result.
     pub(super) fn next(&mut self) -> Option<Range<usize>> {
         if std::mem::take(&mut self.leap) && !self.taken {
             let (at, _) = self.parts.iter().enumerate().max_by_key(|(_, part)| part.len())?;
@@ -36,7 +37,8 @@ impl Halving {
         self.parts.pop()
     }
 
-    /// A part was refused as a whole. Returns whether it stands alone: then its answer is known.
+    /// A part was refused as a whole. Returns whether it is a single document: then its result is
+    /// known.
     pub(super) fn refused(&mut self, part: Range<usize>) -> bool {
         if part.len() <= 1 {
             self.lone_refusals += 1;
@@ -48,15 +50,15 @@ impl Halving {
         false
     }
 
-    /// A call was done: so many of its documents were refused each by itself for what may be its
-    /// own fault or not, and whether any was taken.
+    /// A call completed: `suspected` of its documents were refused individually for what may or may
+    /// not be their own fault, and `taken` tells whether any was accepted.
     pub(super) fn answered(&mut self, suspected: usize, taken: bool) {
         self.lone_refusals = self.lone_refusals.saturating_add(suspected);
         self.taken |= taken;
     }
 
-    /// Whether so many were refused alone, and none taken, that the collection itself must be what
-    /// refuses: then the rest is not sent.
+    /// Whether so many documents were refused individually, and none accepted, that the collection
+    /// itself must be the cause: then the rest is not sent.
     pub(super) fn hopeless(&self) -> bool {
         !self.taken && self.lone_refusals >= LONE_REFUSALS_MAX
     }
@@ -66,8 +68,8 @@ impl Halving {
 mod tests {
     use super::*;
 
-    /// Runs against a server that refuses a call that holds one of `bad`. Returns the documents
-    /// that were taken, those refused alone, and the number of calls.
+    /// Runs against a server that refuses any call that contains one of `bad`. Returns the
+    /// documents that were accepted, those refused individually, and the number of calls.
     fn run(documents: usize, bad: impl Fn(usize) -> bool) -> (Vec<usize>, Vec<usize>, usize) {
         let (mut taken, mut alone, mut calls) = (Vec::new(), Vec::new(), 0);
         let mut halving = Halving::new(documents);
@@ -110,7 +112,7 @@ mod tests {
         let (taken, alone, calls) = run(1_000, |_| true);
         assert_eq!((taken.len(), alone.len()), (0, LONE_REFUSALS_MAX));
         assert!(calls < 60, "{calls}");
-        // They stand far apart.
+        // They are far apart.
         assert!(alone.windows(2).all(|pair| pair[1] - pair[0] > 50), "{alone:?}");
     }
 
@@ -120,7 +122,8 @@ mod tests {
         assert_eq!((taken.len(), alone.len()), (600, 400));
     }
 
-    /// Whatever the server refuses by: every document has exactly one answer, and it ends.
+    /// Whatever the server's rules: every document gets exactly one result, and the process
+    /// terminates.
     #[test]
     fn every_document_is_taken_or_refused_alone_or_the_whole_is_hopeless() {
         let mut seed = 1_u64;

@@ -1,4 +1,5 @@
-//! Inserting records: split by collection, and each record's fate gathered from its documents'.
+//! Inserts records: splits them by collection, and combines each record's fate from those of its
+//! documents.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,15 +15,16 @@ use super::report::{InsertReport, Reception, report};
 use crate::store::{LogCollection, Retention, Store, StoreError};
 
 impl Store {
-    /// Inserts records, and tells what became of each. Every collection's documents go in one
-    /// unordered insert, all collections at once; safe to repeat as often as needed.
+    /// Inserts records, and reports what became of each. Each collection's documents go into one
+    /// unordered insert, all collections concurrently; safe to repeat as often as needed.
     pub async fn insert(&self, records: &[Decoded]) -> InsertReport {
         self.insert_where_open(records, &BTreeSet::new(), None).await.0
     }
 
-    /// As [`insert`](Self::insert), but nothing is sent to the collections that are shut: what
-    /// would go there is blocked. Tells also how each of the others received its part. Of one that
-    /// is known to take documents every single one is tried, however many are refused.
+    /// Like [`insert`](Self::insert), but sends nothing to shut collections: their documents are
+    /// blocked. Also reports how each of the other collections responded to its part. If a
+    /// collection is known to accept documents, every single document is tried, however many are
+    /// refused.
     pub(crate) async fn insert_where_open(
         &self,
         records: &[Decoded],
@@ -47,7 +49,7 @@ impl Store {
         }
         let mut receptions = Vec::with_capacity(tasks.len());
         for (collection, documents, task) in tasks {
-            // A task that panicked has told nothing: all of its documents are to be sent again.
+            // A task that panicked has reported nothing: all of its documents must be sent again.
             let (told, reception) =
                 task.await.unwrap_or_else(|_| panicked(collection, documents.len()));
             gather(&mut fates, &documents, told);
@@ -56,8 +58,8 @@ impl Store {
         (report(fates, &receptions), receptions)
     }
 
-    /// Inserts one collection's documents. When one of them may be what makes the whole call fail,
-    /// halves them until it stands alone.
+    /// Inserts one collection's documents. If one of them may be what makes the whole call fail,
+    /// halves them until it is alone.
     async fn insert_into(
         &self,
         collection: LogCollection,
@@ -67,7 +69,7 @@ impl Store {
         let mut fates = vec![Fate::Unsure; documents.len()];
         let mut reception = Reception { collection, stored: false, taken: false, condition: None };
         let mut halving = Halving::new(documents.len());
-        // What was not sent in the end.
+        // The fate of whatever is not sent in the end.
         let mut left = Fate::Unsure;
         while let Some(part) = halving.next() {
             match self.attempt(collection, documents, part.clone()).await {
@@ -92,7 +94,7 @@ impl Store {
                     }
                 }
                 Err(NotDone::Condition(condition)) => {
-                    // What is left would most likely meet the same, and slowly.
+                    // The rest would most likely meet the same error, and slowly.
                     if matches!(condition, Condition::Collection(_)) {
                         left = Fate::Blocked(collection);
                     }
@@ -113,7 +115,7 @@ impl Store {
     }
 }
 
-/// Adds to the records' fates what became of one collection's documents.
+/// Merges the fates of one collection's documents into the records' fates.
 fn gather(fates: &mut [Option<Fate>], documents: &[Document], told: Vec<Fate>) {
     for (document, fate) in documents.iter().zip(told) {
         if let Some(known) = fates.get_mut(document.owner) {
@@ -134,11 +136,11 @@ fn panicked(collection: LogCollection, documents: usize) -> (Vec<Fate>, Receptio
     )
 }
 
-/// The documents that a record becomes, one for each collection it goes to.
+/// The documents for a record, one for each collection it goes to.
 ///
 /// # Errors
 ///
-/// One of them cannot be made, so that none is stored.
+/// One of them cannot be built, so none is stored.
 pub fn documents(
     record: &Decoded,
     retention: &Retention,
@@ -154,7 +156,8 @@ pub fn documents(
     made.collect()
 }
 
-/// Every record's documents by collection; the fate is known already where none can be made.
+/// Every record's documents by collection; if a record's documents cannot be built, its fate is
+/// already known.
 fn split(
     records: &[Decoded],
     retention: &Retention,
@@ -190,7 +193,7 @@ mod tests {
 
     use super::*;
 
-    /// Its records once counted as stored, by what the other collections said.
+    /// Regression: its records counted as stored, based on what the other collections reported.
     #[test]
     fn a_record_is_sent_again_when_one_of_its_inserts_panicked() {
         let line = br#"{"timestamp":"2026-01-26T02:11:57Z","level":"INFO","message":"m",
@@ -210,7 +213,8 @@ mod tests {
 
     #[test]
     fn a_record_past_mongodb_s_bound_is_refused_before_it_spoils_a_batch() {
-        // An array of small numbers grows most from JSON to BSON: each gets its index as a key.
+        // An array of small numbers grows most from JSON to BSON: each element gets its index as a
+        // key.
         let numbers = "1,".repeat(1_500_000);
         let line = format!(
             r#"{{"timestamp":"2026-01-26T02:11:57Z","level":"INFO","message":"m","a":[{numbers}1]}}"#

@@ -1,4 +1,4 @@
-//! In tests: a server that refuses by rules of the test's own, in place of a real one.
+//! A test double for the server, which refuses by rules that the test sets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,19 +14,19 @@ use crate::store::classify::{self, Cause, DocumentError};
 use crate::store::error::{Answer, StoreError};
 use crate::store::{LogCollection, Retention, Store, StoreOptions};
 
-/// What the server says to an insert.
+/// The server's response to an insert.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Reply {
-    /// It takes all.
+    /// It accepts everything.
     #[default]
     Taken,
     /// The call as a whole fails with this code.
     Whole(i32),
-    /// These of the documents, by position, fail with a code each.
+    /// The documents at these positions fail, each with a code.
     Documents(Vec<(usize, i32)>),
-    /// Nothing in time; what was sent is stored or not.
+    /// No response in time; what was sent is stored or not.
     Silence {
-        /// Whether it is.
+        /// Whether it is stored.
         stored: bool,
     },
     /// The task that makes the call panics.
@@ -38,7 +38,7 @@ type Rule = dyn Fn(LogCollection, &[Uuid]) -> Reply + Send + Sync;
 /// The server.
 pub(crate) struct ModelServer {
     rule: Box<Rule>,
-    /// Whether it gives a sign of life.
+    /// Whether it responds to pings.
     pub(crate) alive: AtomicBool,
     stored: Mutex<BTreeMap<LogCollection, BTreeSet<Uuid>>>,
 }
@@ -57,7 +57,7 @@ impl ModelServer {
         Arc::new(Self { rule: Box::new(rule), alive, stored })
     }
 
-    /// A store on it.
+    /// A store that uses this server.
     pub(crate) async fn store(self: &Arc<Self>) -> Store {
         let options = StoreOptions {
             retention: Retention::default(),
@@ -69,7 +69,7 @@ impl ModelServer {
         store
     }
 
-    /// The ids that a collection holds.
+    /// The ids in a collection.
     pub(crate) fn ids(&self, collection: LogCollection) -> BTreeSet<Uuid> {
         let stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
         stored.get(&collection).cloned().unwrap_or_default()

@@ -1,43 +1,43 @@
-//! What an insert came to, record by record and collection by collection.
+//! The result of an insert, by record and by collection.
 
 use super::attempt::Condition;
 use super::fate::{Fate, Refusal};
 use crate::store::{LogCollection, StoreError};
 
-/// What became of records, by their position in what was given. Every position stands in exactly
-/// one list.
+/// The outcome for each record, by its position in the input. Every position is in exactly one
+/// list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InsertReport {
-    /// All their documents are in the database, at least one of them since this call.
+    /// All their documents are in the database, at least one of them because of this call.
     pub stored: Vec<usize>,
-    /// All their documents were there before.
+    /// All their documents were already there.
     pub duplicate: Vec<usize>,
-    /// The database will never take at least one of their documents.
+    /// The database will never accept at least one of their documents.
     pub refused: Vec<(usize, Refusal)>,
-    /// A document was refused where it stood alone, with an error that may be its own fault or
-    /// not: to be given again after others, some times.
+    /// A document was refused individually, with an error that may or may not be its own fault: to
+    /// be retried a few times, after others.
     pub suspected: Vec<(usize, LogCollection, Refusal)>,
-    /// A document's collection takes nothing at the moment: to be given again when it does.
+    /// A document's collection accepts nothing at the moment: to be retried when it does.
     pub blocked: Vec<(usize, LogCollection)>,
-    /// To be given again: whether they are stored is not known.
+    /// To be retried: it is not known whether they are stored.
     pub retry: Vec<usize>,
-    /// Why some are to be given again: the first cause met.
+    /// Why some must be retried: the first cause encountered.
     pub failure: Option<StoreError>,
 }
 
-/// What one collection's part of an insert says of the collection.
+/// What one collection's part of an insert says about the collection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reception {
     pub(crate) collection: LogCollection,
-    /// Whether it took a document that was not there before.
+    /// Whether it accepted a document that was not there before.
     pub(crate) stored: bool,
-    /// Whether it took one, or told that it has it.
+    /// Whether it accepted a document, or reported that it already has it.
     pub(crate) taken: bool,
-    /// Why it did not take all.
+    /// Why it did not accept everything.
     pub(crate) condition: Option<Condition>,
 }
 
-/// Of each record's fate, and of each collection's reception.
+/// Builds the report from each record's fate and each collection's response.
 pub(super) fn report(fates: Vec<Option<Fate>>, receptions: &[Reception]) -> InsertReport {
     let failure = receptions.iter().find_map(|reception| match &reception.condition {
         Some(Condition::Server(error) | Condition::Collection(error)) => Some(error.clone()),
