@@ -1,9 +1,9 @@
-//! How fast records become documents, beside a loop that only drives the database.
+//! Measures how fast records become documents, compared with a loop that only drives the database.
 //!
-//! `cargo bench --package gatelog-collector --bench store [-- RECORDS]` starts a database of its
-//! own (or takes `MONGODB_URI`), writes the same records in several ways, in turn, several rounds,
-//! and prints the median of each as a line of JSON: records per second, the CPU time of this
-//! process per record (steadier than the rate on a busy machine), and the bytes per record.
+//! `cargo bench --package gatelog-collector --bench store [-- RECORDS]` starts its own database (or
+//! uses `MONGODB_URI`), writes the same records in several ways, in turn, for several rounds, and
+//! prints the median of each as a line of JSON: records per second, this process's CPU time per
+//! record (steadier than the rate on a busy machine), and the bytes per record.
 
 #![allow(
     clippy::unwrap_used,
@@ -83,7 +83,7 @@ fn cpu_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let after_name = stat.rsplit_once(')').unwrap().1;
     let fields: Vec<_> = after_name.split_whitespace().collect();
-    // utime and stime: fields 14 and 15 of proc(5), two of them before the name's end.
+    // utime and stime: fields 14 and 15 in proc(5); the first two fields end with the name.
     let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
     Duration::from_millis(ticks * 10)
 }
@@ -99,7 +99,7 @@ fn decode(lines: &[Vec<u8>]) -> Vec<Decoded> {
     lines.iter().map(decode).collect()
 }
 
-/// The document of a record, as a program without this one's care would make it.
+/// The document for a record, as a simple program would build it.
 fn single(record: &Decoded) -> RawDocumentBuf {
     let body = serde_json::Value::Object(record.body.clone());
     let mut document: Document = mongodb::bson::serialize_to_document(&body).unwrap();
@@ -149,7 +149,7 @@ async fn connect(database: &Database) -> Store {
     Store::connect(&StoreOptions::new(database.uri(), database.name())).await.unwrap()
 }
 
-/// What each collection and each of its indexes takes, per document.
+/// The storage size of each collection and each of its indexes, per document.
 async fn sizes(database: &Database) {
     for collection in LogCollection::ALL.map(LogCollection::as_str) {
         let stats = database.command(doc! { "collStats": collection }).await.unwrap();

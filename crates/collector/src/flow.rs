@@ -1,6 +1,6 @@
-//! One flow, all records of one correlation id, as a tree for people.
+//! One flow, that is, all records of one correlation id, as a human-readable tree.
 //!
-//! `store → entries → tree → text`: the database is asked once, the rest are pure functions.
+//! `store → entries → tree → text`: the database is queried once, the rest are pure functions.
 
 mod draw;
 mod entry;
@@ -28,7 +28,7 @@ pub async fn trace(
     correlation_id: &str,
     style: Style,
 ) -> Result<Option<String>, StoreError> {
-    // One more, to see whether there are more.
+    // One more, to detect whether there are more.
     let documents = store.flow(correlation_id, MOST.saturating_add(1)).await?;
     let more = documents.len() > MOST;
     let entries: Vec<Entry> = documents.iter().take(MOST).map(|found| Entry::read(found)).collect();

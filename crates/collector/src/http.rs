@@ -38,13 +38,14 @@ use server::Peer;
 
 pub use post::Post;
 
-/// Maximum posts decoded at once, however many processors there are: a record that is being
-/// decoded takes many times the memory of its text.
+/// Maximum posts decoded at once, however many processors there are: a record being decoded takes
+/// many times the memory of its text.
 pub(crate) const MAX_DECODERS: usize = 4;
 
-/// Most answers to `GET /v1/accounting` at once, until they are read: each may have megabytes.
+/// Maximum concurrent responses to `GET /v1/accounting` that are still being read: each may take
+/// megabytes.
 const MAX_ACCOUNTS: usize = 2;
-/// Most answers to `GET /metrics` at once, until they are read, of some ten KiB each.
+/// Maximum concurrent responses to `GET /metrics` that are still being read, about ten KiB each.
 const MAX_METRICS: usize = 32;
 
 /// The limits on posts.
@@ -75,12 +76,12 @@ struct Inner {
     auth: Auth,
     limits: IngestLimits,
     budget: Budget,
-    /// One for every post that may be decoded at once.
+    /// One permit for every post that may be decoded at once.
     decoders: Arc<Semaphore>,
     metrics: Metrics,
     peers: Peers,
     sums: Sums,
-    /// One for every accounting that may be read at once.
+    /// One permit for every accounting report that may be read at once.
     reports: Arc<Semaphore>,
     stopping: AtomicBool,
     died: OnceLock<&'static str>,
@@ -106,7 +107,7 @@ impl App {
         Self { inner: Arc::new(inner) }
     }
 
-    /// What other collectors know, for the accounting.
+    /// What other collectors know, used by the accounting.
     pub fn peers(&self) -> &Peers {
         &self.inner.peers
     }
@@ -116,7 +117,7 @@ impl App {
         now_millis().saturating_sub(after)
     }
 
-    /// Who may post.
+    /// The tokens that may post.
     pub fn auth(&self) -> &Auth {
         &self.inner.auth
     }
@@ -180,18 +181,18 @@ async fn records(State(app): State<App>, request: Request) -> Response<Body> {
     response
 }
 
-/// Takes in one batch; says how many records are durable and how many are dead letters.
+/// Accepts one batch; returns how many records are durable and how many are dead letters.
 async fn accept(app: &App, request: Request) -> Result<(u64, usize), Refusal> {
     let (grant, headers, body) = admit(app, request)?;
     let App { inner } = app;
     let post = Post::read(headers, body, &inner.limits, &inner.budget).await?;
-    // A client that goes away takes this request's future with it. What its post holds must be held
-    // for as long as it is decoded and waits for the disk, so that goes on without the client.
+    // When a client disconnects, this request's future is dropped. What its post holds must be held
+    // while it is decoded and waits for the disk, so that part runs in a separate task.
     let taken = tokio::spawn(take_in(app.clone(), grant, post));
     taken.await.map_err(|_| Refusal::Stopping)?
 }
 
-/// What is needed of a request that may post; the rest of it is not kept in memory while its body
+/// The parts needed from an authorized post; the rest of the request is dropped while its body
 /// arrives.
 fn admit(app: &App, request: Request) -> Result<(Arc<Grant>, HeaderMap, Body), Refusal> {
     let (head, body) = request.into_parts();
@@ -214,7 +215,7 @@ async fn take_in(app: App, grant: Arc<Grant>, post: Post) -> Result<(u64, usize)
     let started = Instant::now();
     let turn = Arc::clone(&inner.decoders).acquire_owned().await;
     let turn = turn.map_err(|_| Refusal::Stopping)?;
-    // Off the network's threads: a large body takes a while to decode.
+    // Off the network threads: a large body takes a while to decode.
     let decoded = tokio::task::spawn_blocking(move || {
         let decoded = post.decode();
         drop(turn);

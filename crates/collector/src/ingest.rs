@@ -1,4 +1,4 @@
-//! What a post holds: its body, read within bounds, and the batch in it.
+//! The content of a post: its body, read within bounds, and the batch in it.
 
 mod batch;
 mod body;

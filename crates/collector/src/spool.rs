@@ -6,12 +6,12 @@
 //!    accounts are in one committed transaction, flushed to the disk
 //!    (`synchronous=FULL`).
 //! 2. A row is deleted only by [`Spool::settle`], in the same transaction that writes the dead
-//!    letters and the accounts of its records, and parks the rest: records that keep waiting for their
-//!    collection, each in one row by collection. So every record is, after any crash, in exactly
+//!    letters and the accounts of its records, and parks the rest: records still waiting for their
+//!    collection, one row per collection. So every record is, after any crash, in exactly
 //!    one of: its row, a parked rest, the dead letters, or the database (where a second insert is
 //!    a duplicate). A row is settled once: nothing is written for a row that no longer exists.
 //! 3. One thread writes. What is visible in memory ([`Spool::waiting`], [`Spool::ledger`]) is what
-//!    was committed, never what is about to be.
+//!    was committed, never uncommitted changes.
 //! 4. Rows are read in the order in which they were committed, and a row's number is never used
 //!    twice in one file.
 //! 5. Everything is bounded: the rows by `max_bytes` and the free disk space, the dead letters by
@@ -21,14 +21,13 @@
 //!
 //! # Layout
 //!
-//! One directory, one SQLite file `spool.db` in WAL mode (with `-wal` and `-shm` beside it),
+//! One directory, one SQLite file `spool.db` in WAL mode (with `-wal` and `-shm` next to it),
 //! `spool.lock`, held by the running collector, and `spool.reserve`, which reserves disk space to
-//! settle waiting rows (see `room`). Tables: `batch` (number, arrival, record count,
-//! sequence numbers, CRC-32, body as NDJSON), `parked` (the same for the rest of a batch, by the
-//! collection that it waits for), `dead_letter`, `account` (one a boot), `rollup` (counts of what
-//! was stored), `meta` (this collector's id, the file's id). `PRAGMA user_version` is the schema's
-//! version: an older file is migrated in one transaction, a newer one is refused, never
-//! guessed at.
+//! settle waiting rows (see `room`). Tables: `batch` (number, arrival, record count, sequence
+//! numbers, CRC-32, body as NDJSON), `parked` (the same for the rest of a batch, by the collection
+//! it waits for), `dead_letter`, `account` (one per boot), `rollup` (counts of what was stored),
+//! `meta` (this collector's id, the file's id). `PRAGMA user_version` is the schema's version: an
+//! older file is migrated in one transaction, a newer one is refused, never guessed at.
 //!
 //! Jobs that wait while a transaction commits form the next one (group commit): under load one
 //! fsync serves many batches; when idle a batch waits only for its own.

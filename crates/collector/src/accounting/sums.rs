@@ -10,7 +10,7 @@ use super::peers::Peers;
 /// How long a sum is reused before it is recomputed.
 const FRESH: Duration = Duration::from_millis(500);
 
-/// Computing the sum takes at most one part in this many of a processor's time.
+/// At most one part in `SHARE` of a processor's time goes into computing the sum.
 const SHARE: u32 = 20;
 
 /// The number of known boots and the sum of their statements; recomputed no more often than its

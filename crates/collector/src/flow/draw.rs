@@ -1,4 +1,4 @@
-//! A tree as text.
+//! Renders a tree as text.
 
 use std::fmt::Write;
 
@@ -6,15 +6,15 @@ use gatelog_record::{Level, Timestamp, acts_on_display};
 
 use super::{Entry, Tree};
 
-/// Deepest level that is indented; what lies deeper stands at this one.
+/// Maximum indented depth; deeper entries are drawn at this level.
 const DEEPEST: usize = 24;
 
 /// Whether colours may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// Text alone.
+    /// Plain text.
     Plain,
-    /// With the colours of an ANSI terminal (ECMA-48).
+    /// With ANSI terminal colours (ECMA-48).
     Coloured,
 }
 
@@ -36,8 +36,8 @@ impl Style {
     }
 }
 
-/// Draws a flow: a line of totals, then a line a record, with the time since the first, what it
-/// was, how long it took, and what went wrong. Nothing in a record can act on the terminal.
+/// Draws a flow: a line of totals, then one line per record with the time since the first, what it
+/// was, how long it took, and what went wrong. No content of a record can control the terminal.
 pub fn draw(correlation_id: &str, tree: &Tree, style: Style) -> String {
     let mut text = totals(correlation_id, tree, style);
     let first = tree.entries.first().map_or(0, |entry| entry.at);
@@ -72,7 +72,7 @@ struct Branch {
     last: bool,
 }
 
-/// Siblings, the first one last, to be taken from the end.
+/// Siblings in reverse order, to be popped from the end.
 fn branches(positions: &[usize], indent: &str, depth: usize) -> Vec<Branch> {
     let branch = |(back, position): (usize, &usize)| Branch {
         position: *position,
@@ -151,7 +151,7 @@ fn millis(micros: i64) -> String {
     format!("{}.{} ms", tenths / 10, tenths % 10)
 }
 
-/// The text with everything escaped that could act on a terminal.
+/// Escapes everything in the text that could control a terminal.
 fn safe(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,40 +1,40 @@
-//! What a tree needs of one record, read from its compact document.
+//! The parts of a record that a tree needs, read from its compact document.
 
 use gatelog_record::{Level, Timestamp};
 use mongodb::bson::{RawBsonRef, RawDocument};
 
-/// One record of a flow. What the document does not have, or has in another shape, is unknown.
+/// One record of a flow. A field that the document lacks, or has in another type, is unknown.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Entry {
-    /// When it began; an application's record: when it was made. Microseconds since 1970.
+    /// When it began; for an application's record, when it was made. Microseconds since 1970.
     pub at: i64,
     /// How long it took, in milliseconds.
     pub took: Option<f64>,
-    /// How severe it is.
+    /// Its severity.
     pub level: Option<Level>,
     /// Whether the operation failed, whatever its level.
     pub failed: bool,
-    /// Whether it was slower than its bound.
+    /// Whether it was slower than its threshold.
     pub slow: bool,
-    /// The logger, or the gateway's service.
+    /// The logger, or the gateway record's service.
     pub logger: Option<String>,
-    /// The function, or the gateway's route.
+    /// The function, or the gateway record's route.
     pub function: Option<String>,
-    /// An application's message; a gateway's record has none here.
+    /// An application's message; always `None` for a gateway record.
     pub message: Option<String>,
-    /// The request that it belongs to.
+    /// The request it belongs to.
     pub request_id: Option<String>,
     /// Its own span.
     pub span_id: Option<String>,
     /// The span that caused it.
     pub parent_span_id: Option<String>,
-    /// The HTTP method; only a gateway's record has one.
+    /// The HTTP method; only gateway records have one.
     pub method: Option<String>,
     /// The path without its query.
     pub path: Option<String>,
     /// The response's status.
     pub status: Option<i64>,
-    /// What went wrong, in a few words.
+    /// A short description of what went wrong.
     pub error: Option<String>,
 }
 
@@ -67,7 +67,7 @@ impl Entry {
         }
     }
 
-    /// Whether it is a gateway's account of a whole exchange: others can be parts of it.
+    /// Whether it is a gateway's record of a whole exchange: other records can be parts of it.
     pub(super) fn is_exchange(&self) -> bool {
         self.method.is_some() && self.took.is_some() && self.level != Some(Level::Debug)
     }
@@ -104,7 +104,7 @@ fn number(document: &RawDocument, key: &str) -> Option<f64> {
     get(document, key)?.as_f64()
 }
 
-/// `ValueError: bad`, or `UF via_upstream`, with a gRPC status at the end.
+/// `ValueError: bad`, or `UF via_upstream`, followed by a gRPC status.
 fn summary(error: &RawDocument) -> Option<String> {
     let mut words = Vec::new();
     if let Some(kind) = text(error, "type") {

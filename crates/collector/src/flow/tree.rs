@@ -1,34 +1,34 @@
-//! Which record of a flow is part of which.
+//! Determines which record of a flow is part of which.
 //!
-//! The first of these that finds a parent decides:
-//! 1. spans: the record whose own span is the one that caused this;
+//! The first of these rules that finds a parent decides:
+//! 1. spans: the record whose own span caused this one;
 //! 2. the request: the gateway's record of the exchange with the same request id, for what an
-//!    application (or the gateway itself, at level DEBUG) says about it;
-//! 3. time: the shortest exchange that lasted from before this began until after it ended.
+//!    application (or the gateway itself, at level DEBUG) logs about it;
+//! 3. time: the shortest exchange that began before this record and ended after it.
 //!
-//! The third is a guess where a client sends several requests of one flow at once.
+//! The third is a guess if a client sends several requests of one flow concurrently.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use super::Entry;
 
-/// How much later than the whole a part may seem to end, in microseconds: start and duration are
-/// taken from two clocks.
+/// How much later than its parent a part may appear to end, in microseconds: start and duration
+/// come from two clocks.
 const SLACK: i64 = 1_000;
 
-/// A flow's records in order of time, and how they hang together.
+/// A flow's records ordered by time, and their hierarchy.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tree {
-    /// In order of time; of those that began together, the longest first.
+    /// Ordered by time; among those that began at the same time, the longest first.
     pub entries: Vec<Entry>,
-    /// Of each entry, the positions of its parts, in order.
+    /// For each entry, the positions of its parts, in order.
     pub parts: Vec<Vec<usize>>,
-    /// The positions of the entries that are part of no other, in order.
+    /// The positions of the entries that have no parent, in order.
     pub roots: Vec<usize>,
 }
 
-/// Orders a flow's records and finds each one's parent.
+/// Sorts a flow's records and finds each one's parent.
 pub fn arrange(mut entries: Vec<Entry>) -> Tree {
     entries.sort_by_key(|entry| (entry.at, Reverse(entry.end()), entry.level));
     let parents = acyclic(find_parents(&entries));
@@ -66,9 +66,10 @@ fn find_parents(entries: &[Entry]) -> Vec<Option<usize>> {
     entries.iter().enumerate().map(parent_of).collect()
 }
 
-/// The shortest exchange around this entry; of the earlier ones only, as a whole comes first.
+/// The shortest exchange that encloses this entry; searches only earlier ones, because a parent
+/// comes first.
 fn by_time(entries: &[Entry], position: usize, entry: &Entry) -> Option<usize> {
-    // The latest first: of two that lasted as long, it is the closer.
+    // The latest first: of two with the same duration, it is the closer one.
     let earlier = entries.iter().enumerate().take(position).rev();
     let around = earlier.filter(|(_, other)| {
         other.is_exchange() && entry.end() <= other.end().saturating_add(SLACK)
@@ -76,9 +77,9 @@ fn by_time(entries: &[Entry], position: usize, entry: &Entry) -> Option<usize> {
     around.min_by_key(|(_, other)| other.end().saturating_sub(other.at)).map(|(found, _)| found)
 }
 
-/// Cuts every circle, which only records that lie about their spans can form.
+/// Breaks every cycle; only records with false span ids can form one.
 fn acyclic(mut parents: Vec<Option<usize>>) -> Vec<Option<usize>> {
-    // The walk in which each entry was first met; 0 for never.
+    // The walk in which each entry was first visited; 0 for never.
     let mut met = vec![0_usize; parents.len()];
     for start in 0..parents.len() {
         let walk = start.saturating_add(1);
@@ -126,7 +127,7 @@ mod tests {
         Entry { span_id: some(own), parent_span_id: some(parent), ..entry }
     }
 
-    /// `a(b(c)d)e`: names with their parts in brackets.
+    /// `a(b(c)d)e`: names with their parts in parentheses.
     fn shape(entries: Vec<Entry>) -> String {
         fn write(tree: &Tree, position: usize, out: &mut String) {
             out.push_str(tree.entries[position].path.as_deref().unwrap());

@@ -9,10 +9,10 @@ use serde_json::json;
 use crate::ingest::{BatchError, BodyError};
 use crate::spool::SpoolError;
 
-/// When a sender should retry after the spool was full or its disk failed: long enough for
-/// some rows to be stored.
+/// When a sender should retry if the spool was full or its disk failed: long enough for some rows
+/// to be stored.
 const RETRY_FULL_SECONDS: u16 = 5;
-/// When it should retry after too many requests at once.
+/// When it should retry after too many concurrent requests.
 const RETRY_BUSY_SECONDS: u16 = 1;
 
 /// Why a post was not accepted.
@@ -114,7 +114,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// An answer with a JSON body.
+/// A response with a JSON body.
 pub(super) fn json(status: StatusCode, body: &serde_json::Value) -> Response<Body> {
     let mut response = Response::new(Body::from(format!("{body}\n")));
     *response.status_mut() = status;

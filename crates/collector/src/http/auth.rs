@@ -3,7 +3,7 @@
 //! One token per line, followed by its roles:
 //!
 //! ```text
-//! # may send everything, and read the accounting: as a line without roles always could
+//! # may send everything, and read the accounting, like every line without roles
 //! 3f7a…
 //! 91bc…  send
 //! d04e…  send=billing,billing-jobs
@@ -23,8 +23,8 @@ use crate::spool::Append;
 
 /// Minimum length of a token: shorter ones can be guessed.
 const TOKEN_BYTES_MIN: usize = 16;
-/// Most bytes of the file: it is read every few seconds, and some tens of thousands of tokens are
-/// more than anybody has.
+/// Maximum size of the file in bytes: it is read every few seconds, and tens of thousands of tokens
+/// are more than any deployment needs.
 const FILE_BYTES_MAX: usize = 1 << 20;
 
 /// The tokens and their roles.
@@ -51,9 +51,9 @@ pub struct Grant {
 /// Whose records may be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sources {
-    /// Anybody's.
+    /// Records from any source.
     Any,
-    /// Those that name one of these as their source, and those that name none.
+    /// Records that name one of these as their source, and those that name none.
     Named(Vec<String>),
 }
 
@@ -77,14 +77,14 @@ impl Sources {
     }
 }
 
-/// A file of tokens that cannot be used.
+/// An unusable token file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokensError {
     /// It cannot be read.
     Unreadable(String),
     /// A token is too short to be a secret.
     Short {
-        /// Its number, from 1.
+        /// The line's number, from 1.
         line: usize,
     },
     /// The text after a token is not a role.
@@ -105,7 +105,7 @@ impl fmt::Display for TokensError {
                 "line {line}: a token must have at least {TOKEN_BYTES_MIN} characters, such as \
                  the output of `openssl rand -hex 32`"
             ),
-            // Without the words: part of a token may be among them.
+            // Omits the text: it may contain part of a token.
             TokensError::Role { line } => write!(
                 f,
                 "line {line}: behind a token stand its roles, separated by blanks: send, \
@@ -119,28 +119,28 @@ impl fmt::Display for TokensError {
 impl std::error::Error for TokensError {}
 
 impl Auth {
-    /// Anyone may do everything.
+    /// Every client may do everything.
     pub fn open() -> Self {
         Self { file: None, state: RwLock::default() }
     }
 
-    /// Only who has one of the file's tokens may do what is said there: one a line, blank lines
-    /// and `#` lines apart.
+    /// Only clients with one of the file's tokens may act, within that token's roles. One token per
+    /// line; blank lines and `#` lines are ignored.
     pub fn from_file(file: &Path) -> Result<Self, TokensError> {
         let state = parse(read(file)?)?;
         Ok(Self { file: Some(file.to_owned()), state: RwLock::new(state) })
     }
 
-    /// Whether anyone may do everything.
+    /// Whether every client may do everything.
     pub fn is_open(&self) -> bool {
         self.file.is_none()
     }
 
-    /// Reloads the file if its content changed. On an error the tokens stay
-    /// as they were. Returns whether new ones are in force.
+    /// Reloads the file if its content changed. On an error the current tokens stay in force.
+    /// Returns whether new ones are in force.
     pub fn reread(&self) -> Result<bool, TokensError> {
         let Some(file) = &self.file else { return Ok(false) };
-        // The content itself: its length and time may stay the same.
+        // Compares the content itself: length and modification time may stay the same.
         let content = read(file)?;
         if content == self.state.read().unwrap_or_else(PoisonError::into_inner).content {
             return Ok(false);
@@ -150,8 +150,8 @@ impl Auth {
         Ok(true)
     }
 
-    /// What a request with these headers may do; nothing without a known token. Every token is
-    /// compared, whole, so the time says nothing about how much of one was right.
+    /// What a request with these headers may do; `None` without a known token. Every token is
+    /// compared in full, so timing reveals nothing about how much of one was right.
     pub fn grant(&self, headers: &HeaderMap) -> Option<Arc<Grant>> {
         if self.file.is_none() {
             return Some(Arc::new(Grant::ALL));
@@ -196,7 +196,7 @@ fn parse(content: Vec<u8>) -> Result<State, TokensError> {
     if tokens.is_empty() { Err(TokensError::Empty) } else { Ok(State { tokens, content }) }
 }
 
-/// Without a word, what a token always could.
+/// Without roles, a token may do everything.
 fn roles<'a>(words: impl Iterator<Item = &'a [u8]>) -> Option<Grant> {
     let mut words = words.peekable();
     if words.peek().is_none() {
@@ -306,7 +306,7 @@ mod tests {
         let auth = Auth::from_file(&file).unwrap();
         let may = |token: &str| asks(&auth, &format!("Bearer {token}")).is_some();
         assert_eq!(auth.reread(), Ok(false));
-        // Of the same length and time.
+        // With the same length and modification time.
         let time = fs::metadata(&file).unwrap().modified().unwrap();
         fs::write(&file, TWO).unwrap();
         File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();

@@ -20,12 +20,13 @@ use tokio::task::AbortHandle;
 
 use super::answer::Refusal;
 
-/// How much of an answer leaves at once: what is sent is held again until it is taken.
+/// How much of a response is sent at a time: the part being sent is held a second time until the
+/// client reads it.
 const PART_BYTES: usize = 16 << 10;
 /// How long a client may take to read a response.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 
-/// Answers of one kind that may exist at once.
+/// The responses of one kind that may exist at once.
 #[derive(Clone)]
 pub(super) struct Answers {
     places: Arc<Semaphore>,
@@ -37,7 +38,8 @@ impl Answers {
     }
 }
 
-/// Answers a request, or refuses it where as many answers of its kind are being read as may be.
+/// Responds to a request, or refuses it if the maximum number of responses of its kind are still
+/// being read.
 pub(super) async fn held(
     State(answers): State<Answers>,
     request: Request,
@@ -53,7 +55,7 @@ pub(super) async fn held(
     }
 }
 
-/// What is left of an answer; nothing once it was taken, or its time was up.
+/// The rest of a response; empty once it was read or timed out.
 type Rest = Arc<Mutex<Option<Kept>>>;
 
 struct Kept {
@@ -62,14 +64,14 @@ struct Kept {
     _place: OwnedSemaphorePermit,
 }
 
-/// An answer's body.
+/// A response body.
 struct Held {
     rest: Rest,
     left: usize,
     timer: AbortHandle,
 }
 
-/// The client did not read its answer in time.
+/// The client did not read the response in time.
 #[derive(Debug)]
 struct NotTaken;
 
@@ -118,7 +120,7 @@ impl HttpBody for Held {
                 return Poll::Ready(Some(Err(NotTaken)));
             };
             let end = kept.at.saturating_add(PART_BYTES).min(kept.bytes.len());
-            // A copy: a part of the whole would keep the whole.
+            // A copy: a slice would keep the whole response in memory.
             let part = Bytes::copy_from_slice(kept.bytes.get(kept.at..end).unwrap_or_default());
             kept.at = end;
             if end == kept.bytes.len() {

@@ -1,4 +1,4 @@
-//! What operators and their tools ask: health, readiness, metrics, accounting.
+//! Endpoints for operators and their tools: health, readiness, metrics, accounting.
 
 use std::io;
 use std::sync::Arc;
@@ -21,13 +21,13 @@ use crate::clock::now_millis;
 use crate::metrics::Snapshot;
 use crate::spool::Health;
 
-/// Most accountings that are read at once: each takes up to 1 MiB while its client reads.
+/// Maximum accounting reports read at once: each takes up to 1 MiB while its client reads.
 pub(super) const MAX_REPORTS: usize = 16;
-/// Longest time for a client to read a part of one, some dozens of kilobytes.
+/// Maximum time for a client to read one part of a report, some dozens of kilobytes.
 const REPORT_PART_TIME: Duration = Duration::from_secs(10);
 
-/// 200 while the process can do its work at all. Not so once the spool is broken, or a task ended
-/// by a fault: then only a restart helps, and a liveness probe should make one.
+/// 200 while the process can work at all. Fails once the spool is broken, or a task has panicked:
+/// then only a restart helps, and a liveness probe should trigger one.
 pub(super) async fn health(State(app): State<App>) -> Response<Body> {
     let fault = match app.inner.spool.health() {
         Health::Broken(text) => Some(text),
@@ -43,8 +43,8 @@ pub(super) async fn health(State(app): State<App>) -> Response<Body> {
     }
 }
 
-/// 200 while a batch would be acknowledged. MongoDB is reported, not required: the spool stands
-/// in for it.
+/// 200 while a batch would be acknowledged. MongoDB is reported, but not required: the spool covers
+/// for it.
 pub(super) async fn ready(State(app): State<App>) -> Response<Body> {
     let spool = &app.inner.spool;
     let waiting = spool.waiting();
@@ -66,7 +66,7 @@ pub(super) async fn ready(State(app): State<App>) -> Response<Body> {
     answer(status, &body)
 }
 
-/// Whether an ordinary batch would hardly fit: past 95 % of the bound.
+/// Whether an ordinary batch would hardly fit: above 95 % of the bound.
 fn nearly_full(bytes: u64, limit: u64) -> bool {
     bytes > limit.saturating_sub(limit / 20)
 }
@@ -92,7 +92,7 @@ pub(super) async fn metrics(State(app): State<App>) -> Response<Body> {
     response
 }
 
-/// The sum of all statements; made off the network's threads.
+/// The sum of all statements, computed off the network threads.
 async fn sums(app: &App) -> (usize, Statement) {
     let app = app.clone();
     let made = tokio::task::spawn_blocking(move || {
@@ -103,7 +103,7 @@ async fn sums(app: &App) -> (usize, Statement) {
     made.await.unwrap_or_default()
 }
 
-/// `GET /v1/accounting`: `?gateway=…` and `?boot=…` to choose, `?limit=…` and `?after=…` for pages.
+/// `GET /v1/accounting`: `?gateway=…` and `?boot=…` filter, `?limit=…` and `?after=…` page.
 pub(super) async fn accounting(
     State(app): State<App>,
     RawQuery(query): RawQuery,
@@ -133,7 +133,7 @@ pub(super) async fn accounting(
     response
 }
 
-/// Sends a report part by part, as fast as it is read.
+/// Sends a report part by part, as fast as the client reads it.
 async fn send(
     app: App,
     mut report: Report,

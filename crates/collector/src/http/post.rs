@@ -1,5 +1,5 @@
-//! One post, from the network to the spool: the type of its body, the body itself,
-//! and the batch in it. All input that the sender controls is parsed here.
+//! One post, from the network to the spool: the type of its body, the body itself, and the batch in
+//! it. All sender-controlled input is parsed here.
 
 use axum::body::Body;
 use axum::http::HeaderMap;
@@ -20,7 +20,7 @@ pub struct Post {
 }
 
 impl Post {
-    /// Reads a post's body, within the limits and the memory that all posts share.
+    /// Reads a post's body, within the limits and the memory budget that all posts share.
     ///
     /// # Errors
     ///
@@ -33,7 +33,7 @@ impl Post {
     ) -> Result<Self, Refusal> {
         let form = form(&headers)?;
         let gzipped = gzipped(&headers)?;
-        // They may be large, and a body may take a while.
+        // The headers may be large, and a body may take a while.
         drop(headers);
         let mut share = budget.hold();
         share.grow(POST_BYTES).map_err(Refusal::Body)?;
@@ -42,8 +42,8 @@ impl Post {
         Ok(Self { limits: *limits, form, gzipped, encoded, share })
     }
 
-    /// The batch, and the share of the memory that it takes: to be held as long as the batch is.
-    /// A large one takes a while.
+    /// Returns the batch and its share of the memory budget, which must be held as long as the
+    /// batch. A large batch takes a while.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The listening side: connections, their limits, TLS, and stopping without dropping a request.
+//! The listener: connections, their limits, TLS, and stopping without dropping a request.
 
 mod connection;
 mod places;
@@ -21,7 +21,7 @@ use places::{Place, Places, Taken};
 pub(crate) use places::Peer;
 pub use tls::{Tls, TlsError, TlsFiles};
 
-/// How long to wait after the system refused another connection (too many open files).
+/// How long to pause after the system refused another connection (too many open files).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The limits on connections.
@@ -32,7 +32,7 @@ pub struct ServerLimits {
     /// Maximum time from opening a connection, or from a response, to the next request's
     /// complete headers, a TLS handshake included.
     pub header_time: Duration,
-    /// How long open requests may take once the server stops.
+    /// How long requests in progress may take once the server stops.
     pub stop_time: Duration,
 }
 
@@ -40,7 +40,7 @@ pub struct ServerLimits {
 ///
 /// # Errors
 ///
-/// Those of the last address.
+/// The error for the last address.
 pub async fn bind(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
     TcpListener::bind(addresses).await
 }
@@ -58,8 +58,8 @@ pub fn write_address(file: &Path, address: SocketAddr) -> io::Result<()> {
     std::fs::rename(temporary, file)
 }
 
-/// Serves until `stop` becomes true; then accepts no more, lets open requests finish, and
-/// returns.
+/// Serves until `stop` becomes true; then accepts no more connections, lets requests in progress
+/// finish, and returns.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -111,7 +111,7 @@ struct Server {
 impl Server {
     fn start(self: Arc<Self>, stream: TcpStream, place: Place) {
         let open = self.metrics.connection();
-        // Answers are small: each should leave at once.
+        // Responses are small: each should be sent immediately.
         let _ = stream.set_nodelay(true);
         tokio::spawn(async move {
             let tls = self.tls.as_deref();

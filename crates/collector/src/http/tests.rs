@@ -1,4 +1,4 @@
-//! Everything that can be posted, and what is answered.
+//! Everything that can be posted, and the responses to it.
 
 use std::convert::Infallible;
 use std::io::Write as _;
@@ -118,7 +118,7 @@ fn zip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A body of so many chunks that come one after the other, or stop coming.
+/// A body of several chunks that arrive one after the other, or stop arriving.
 struct Chunks {
     chunk: Bytes,
     left: usize,
@@ -171,7 +171,7 @@ async fn every_form_of_batch_is_accepted() {
         let spooled = fixture.spooled().await;
         assert_eq!(spooled.len(), accepted, "{body}");
         for line in spooled {
-            // Whatever it came as: decodable, with an id that it keeps.
+            // Whatever its original form: decodable, with an id that it keeps.
             let read = |id| decode_record(&line, &DecodeLimits::default(), Uuid::from_u128(id));
             assert_eq!(read(1).unwrap().id, read(2).unwrap().id);
         }
@@ -408,7 +408,7 @@ async fn a_post_that_its_client_cancels_keeps_its_memory_until_it_is_on_disk() {
     let fixture = Fixture::new();
     let other = rusqlite::Connection::open(fixture.dir.path().join(crate::spool::FILE)).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    // Each takes a quarter of the memory: as it came, and as it goes to the disk.
+    // Each takes a quarter of the memory: once as received, and once as written to the disk.
     let body = record(&"x".repeat(240 << 10));
     for _ in 0..4 {
         let mut post = pin!(app(fixture.app.clone()).oneshot(post_of(NDJSON, &[], body.clone())));
@@ -579,7 +579,7 @@ async fn a_token_may_do_what_its_roles_say_and_no_more() {
         let (got, ..) = fixture.send(request.body(Body::empty()).unwrap()).await;
         assert_eq!(got, reads, "{token}");
     }
-    // A header is a claim to a gateway's numbers too.
+    // A header claims a gateway's numbers, too.
     let header = "{\"batch\":{\"v\":1,\"gateway\":\"edge\",\
                   \"boot\":\"00000000-0000-4000-8000-000000000001\",\"assigned\":9,\"dropped\":{},\
                   \"queued\":0}}";

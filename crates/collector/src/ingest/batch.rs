@@ -1,8 +1,8 @@
-//! From a body to what goes into the spool.
+//! Converts a request body into what goes into the spool.
 //!
-//! Every line is decoded here once, so that the answer says how many were good, and what is in
-//! the spool can always be decoded again. A record without an id is given one before it is made
-//! durable: whatever happens afterwards, it keeps it.
+//! Every line is decoded here once, so that the response says how many were valid, and so that what
+//! is in the spool can always be decoded again. A record without an id is assigned one before it is
+//! made durable, and keeps it whatever happens afterwards.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,33 +17,33 @@ use crate::spool::{Append, DeadLetter};
 use super::body::POST_BYTES;
 use super::elements::Elements;
 
-/// The form of a body.
+/// The format of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// One JSON object a line, the first one maybe a batch header.
+    /// One JSON object per line; the first one may be a batch header.
     Lines,
-    /// A JSON array of objects, or one object.
+    /// A JSON array of objects, or a single object.
     Json,
 }
 
 /// The bounds of a batch.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchLimits {
-    /// Most records.
+    /// Maximum number of records.
     pub records: usize,
-    /// The bounds of each.
+    /// The bounds of each record.
     pub record: DecodeLimits,
 }
 
 impl BatchLimits {
-    /// Most memory, in bytes, that a post takes beside the text of its lines: where each is a dead
-    /// letter, and each of a boot of its own.
+    /// Maximum memory, in bytes, that a post takes in addition to the text of its lines: when every
+    /// line is a dead letter, and each belongs to a different boot.
     pub fn beside_text(&self) -> usize {
         self.records.saturating_mul(LETTER_BYTES + BOOT_BYTES).saturating_add(POST_BYTES)
     }
 
-    /// The bounds that every line in the spool keeps: those of a record, and room for an id that
-    /// it came without.
+    /// The bounds for every line in the spool: those of a record, plus room for an id that it
+    /// arrived without.
     pub fn spooled(&self) -> DecodeLimits {
         DecodeLimits {
             record_bytes: self.record.record_bytes.saturating_add(ID_BYTES),
@@ -53,21 +53,21 @@ impl BatchLimits {
     }
 }
 
-/// What an id adds to a line.
+/// How much an id adds to a line.
 const ID_BYTES: usize = r#","id":"00000000-0000-7000-8000-000000000000""#.len();
-/// What a dead letter takes in memory beside its line, about.
+/// Approximate memory that a dead letter takes in addition to its line.
 const LETTER_BYTES: usize = 256;
-/// What a boot's sequence numbers take, about.
+/// Approximate memory that a boot's sequence numbers take.
 const BOOT_BYTES: usize = 512;
 
-/// How much memory a batch takes beside the text of its lines, in bytes, about.
+/// Approximate memory that a batch takes in addition to the text of its lines, in bytes.
 pub(crate) fn beside_text(batch: &Append) -> usize {
     let boots = batch.seqs.iter().chain(batch.quarantined.iter()).count();
     let letters = batch.letters.len().saturating_mul(LETTER_BYTES);
     letters.saturating_add(boots.saturating_mul(BOOT_BYTES))
 }
 
-/// A body that is no batch at all.
+/// A body that is not a valid batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BatchError {
     /// More records than allowed.
@@ -75,7 +75,7 @@ pub enum BatchError {
         /// The bound.
         limit: usize,
     },
-    /// A batch of a version that this collector does not read.
+    /// The batch's version is not supported by this collector.
     Version(u64),
     /// Not a JSON array or object.
     Json(String),
@@ -95,7 +95,7 @@ impl fmt::Display for BatchError {
 
 impl std::error::Error for BatchError {}
 
-/// Reads a body. Lines that are no records become dead letters and harm no other.
+/// Parses a body. Lines that are not valid records become dead letters and do not affect others.
 pub fn parse(body: &[u8], form: Form, limits: &BatchLimits) -> Result<Append, BatchError> {
     let mut batch = Append { body: Vec::with_capacity(body.len()), ..Append::default() };
     let mut left = limits.records;
@@ -122,7 +122,7 @@ pub fn parse(body: &[u8], form: Form, limits: &BatchLimits) -> Result<Append, Ba
                 Elements::of(body).map_err(|error| BatchError::Json(error.to_string()))?;
             for element in elements {
                 let element = element.map_err(|error| BatchError::Json(error.to_string()))?;
-                // A line feed can only stand between tokens here, where a space does as well.
+                // A line feed can only occur between tokens here, where a space is equivalent.
                 line.clear();
                 line.extend(element.iter().map(|byte| match byte {
                     b'\n' | b'\r' => b' ',
@@ -154,7 +154,8 @@ fn header(batch: &mut Append, line: &[u8]) -> Result<(), BatchError> {
 }
 
 fn add(batch: &mut Append, line: &[u8], limits: &DecodeLimits) {
-    // A gateway's record as it should be, which is nearly every one, costs a fifth of decoding.
+    // Fast path: checking a well-formed gateway record, which nearly every one is, costs a fifth of
+    // decoding it.
     if let Some(checked) = check_record(line, limits) {
         if let Some(source) = &checked.source {
             batch.seqs.add(&source.gateway, source.boot, source.seq);
@@ -185,8 +186,8 @@ fn add(batch: &mut Append, line: &[u8], limits: &DecodeLimits) {
     }
 }
 
-/// Writes a record's line, with an id at its end where it has none. Of a key that stands twice
-/// the last one counts, so an `"id":null` before it does no harm.
+/// Writes a record's line, appending an id if it has none. If a key occurs twice, the last one
+/// counts, so an earlier `"id":null` does no harm.
 pub(crate) fn write_line(line: &[u8], id: Option<Uuid>, out: &mut Vec<u8>) {
     match (id, line.strip_suffix(b"}")) {
         (Some(id), Some(open)) => {
@@ -201,7 +202,8 @@ pub(crate) fn write_line(line: &[u8], id: Option<Uuid>, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// The sequence number of a line that is not a record otherwise; none that a record could not have.
+/// The sequence number of a line that is not a valid record; `None` if no record could have that
+/// number.
 fn numbered(line: &[u8]) -> Option<(BootKey, u64)> {
     #[derive(Deserialize)]
     struct Line<'a> {

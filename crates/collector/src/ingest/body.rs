@@ -1,4 +1,4 @@
-//! Reading a request's body: no longer, no slower and no larger than allowed.
+//! Reads a request's body, within limits on length, time and memory.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -13,20 +13,21 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use gatelog_record::units::{show_duration, show_size};
 
-/// Bytes for one permit of the budget.
+/// Bytes per permit of the budget.
 const PERMIT: usize = 1_024;
-/// How much room is made at once, at least.
+/// Minimum number of bytes allocated at a time.
 const STEP: usize = 64 << 10;
 
-/// Most bytes of a body past its bound that are read and dropped: four of the largest batches that a
-/// filter can be configured to send.
+/// Maximum bytes of an oversized body that are read and discarded: four of the largest batches that
+/// a filter can be configured to send.
 const DRAIN_BYTES: usize = 64 << 20;
 
-/// What a post takes of the memory of all beside its body, in bytes: its headers while they are read,
-/// its request, its place in the queue for the disk. So it bounds how many there are at once, too.
+/// Memory that a post takes from the shared budget in addition to its body, in bytes: its headers
+/// while they are read, its request, its place in the queue for the disk. So it also bounds how
+/// many posts there are at once.
 pub const POST_BYTES: usize = 16 << 10;
 
-/// Memory that all bodies together may take. Taken as they arrive, so a sender holds no more
+/// Memory budget for all bodies together. It is taken as bytes arrive, so a sender holds no more
 /// than it has sent.
 #[derive(Clone)]
 pub struct Budget {
@@ -41,7 +42,7 @@ pub struct Held {
 }
 
 impl Budget {
-    /// A budget of so many bytes.
+    /// A budget of this many bytes.
     pub fn new(bytes: usize) -> Self {
         let permits = bytes.div_ceil(PERMIT).min(Semaphore::MAX_PERMITS);
         Self { permits: Arc::new(Semaphore::new(permits)) }
@@ -53,25 +54,25 @@ impl Budget {
         self.permits.available_permits() * PERMIT
     }
 
-    /// A part of it, empty at first.
+    /// A share of it, initially empty.
     pub fn hold(&self) -> Held {
         Held { budget: self.clone(), permit: None, bytes: 0 }
     }
 }
 
 impl Held {
-    /// How many bytes it has room for.
+    /// The size of this share in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Gives back all of it.
+    /// Returns all of it to the budget.
     pub fn release(&mut self) {
         self.bytes = 0;
         self.permit = None;
     }
 
-    /// Makes room for so many bytes more, at once or not at all.
+    /// Reserves this many more bytes, immediately or not at all.
     pub fn grow(&mut self, bytes: usize) -> Result<(), BodyError> {
         let before = self.bytes.div_ceil(PERMIT);
         self.bytes = self.bytes.saturating_add(bytes);
@@ -93,24 +94,24 @@ impl Held {
 /// Why a body was not read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BodyError {
-    /// Longer than allowed as sent.
+    /// The encoded body exceeds the limit.
     EncodedTooLarge {
         /// The bound in bytes.
         limit: usize,
     },
-    /// Longer than allowed once decompressed.
+    /// The decompressed body exceeds the limit.
     DecodedTooLarge {
         /// The bound in bytes.
         limit: usize,
     },
-    /// It took too long to arrive.
+    /// The body took too long to arrive.
     TooSlow {
         /// The bound.
         limit: Duration,
     },
-    /// The sender went away, or broke the protocol.
+    /// The sender disconnected, or violated the protocol.
     Broken,
-    /// Not one gzip member.
+    /// Not a single valid gzip member.
     Gzip(String),
     /// All bodies together would take too much memory.
     Busy,
@@ -139,8 +140,8 @@ impl fmt::Display for BodyError {
 
 impl std::error::Error for BodyError {}
 
-/// Reads a body whole. Of one that is too large the rest is read and dropped, within bounds: an
-/// HTTP/1 sender that is still writing when its connection is closed never sees the answer.
+/// Reads a whole body. If it is too large, the rest is read and discarded, within bounds: an HTTP/1
+/// sender that is still writing when its connection is closed never sees the response.
 pub(crate) async fn read(
     mut body: Body,
     limit: usize,
@@ -183,7 +184,8 @@ async fn read_untimed(
         if length > limit {
             return Err(too_large);
         }
-        // The whole body at once where its length was told and it has begun to come.
+        // Reserves room for the whole body at once if its length was announced and it has started
+        // to arrive.
         make_room(&mut bytes, length.max(told.min(length.saturating_mul(8))), held)?;
         bytes.extend_from_slice(&data);
     }
@@ -201,14 +203,14 @@ fn make_room(bytes: &mut Vec<u8>, length: usize, held: &mut Held) -> Result<(), 
     Ok(())
 }
 
-/// Decompresses one gzip member, which must be all there is.
+/// Decompresses one gzip member, which must be the entire input.
 pub(crate) fn gunzip(encoded: &[u8], limit: usize, held: &mut Held) -> Result<Vec<u8>, BodyError> {
     let mut decoder = GzDecoder::new(encoded);
     let mut bytes = Vec::new();
     loop {
         let before = bytes.len();
         let step = STEP.min(limit.saturating_sub(before).saturating_add(1));
-        // One byte to spare: reading to an end that is not there asks for it.
+        // One spare byte: detecting the end of the input needs room for it.
         make_room(&mut bytes, before.saturating_add(step).saturating_add(1), held)?;
         let mut part = decoder.by_ref().take(u64::try_from(step).unwrap_or(u64::MAX));
         let read = part.read_to_end(&mut bytes).map_err(|error| gzip(&error))?;

@@ -1,37 +1,37 @@
-//! A JSON array, taken apart into the texts of its elements, one after the other: what stands in
-//! the body stays as it was written, and none of it is read into memory.
+//! Splits a JSON array into the texts of its elements, one after the other: each text stays as it
+//! was written in the body, and none of it is parsed into memory.
 
 use std::fmt;
 
 use serde::de::IgnoredAny;
 use serde_json::Deserializer;
 
-/// The texts of an array's elements, in order, each of them one JSON value. An object alone
-/// counts as an array of one.
+/// Iterates over the texts of an array's elements, in order; each is one JSON value. A single
+/// object counts as an array of one.
 pub(super) struct Elements<'a> {
     body: &'a str,
-    /// Where what is not read yet begins.
+    /// Where the unread part begins.
     at: usize,
     state: State,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// One object, not yet read.
+    /// A single object, not yet read.
     Alone,
-    /// Behind `[`: an element or the array's end.
+    /// After `[`: an element or the array's end.
     First,
-    /// Behind an element: a comma and one more, or the array's end.
+    /// After an element: a comma and another element, or the array's end.
     Next,
-    /// The array has ended, or what is there is not JSON.
+    /// The array has ended, or the input is not valid JSON.
     Done,
 }
 
-/// What is not an array of JSON values. Names places, and quotes nothing.
+/// The input is not an array of JSON values. Reports the position, and quotes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ElementsError {
     what: &'static str,
-    /// The place in the body, in bytes from 0.
+    /// The offset in the body, in bytes from 0.
     at: usize,
 }
 
@@ -42,11 +42,11 @@ impl fmt::Display for ElementsError {
 }
 
 impl<'a> Elements<'a> {
-    /// Begins to read.
+    /// Starts reading.
     ///
     /// # Errors
     ///
-    /// The body is not UTF-8, or begins otherwise than an array or object does.
+    /// The body is not UTF-8, or does not begin like an array or an object.
     pub(super) fn of(body: &'a [u8]) -> Result<Self, ElementsError> {
         let body = std::str::from_utf8(body)
             .map_err(|error| ElementsError { what: "not UTF-8", at: error.valid_up_to() })?;
@@ -63,7 +63,7 @@ impl<'a> Elements<'a> {
         self.body.get(self.at..).unwrap_or_default()
     }
 
-    /// The next byte that is not JSON's white space.
+    /// The next byte that is not JSON whitespace.
     fn peek(&mut self) -> Option<u8> {
         let blank = self.rest().bytes().take_while(|byte| b" \t\r\n".contains(byte)).count();
         self.at = self.at.saturating_add(blank);

@@ -1,8 +1,8 @@
 //! Resident memory and the spool's directory stay within their documented bounds, whatever is sent,
-//! and by however many.
+//! and by however many clients.
 //!
-//! Every way in is used at once, on the collector as a process and a real database. How often each
-//! sender does what it does is fixed; `GATELOG_MEMORY_ROUNDS=100` makes it a longer test.
+//! Every entry point is exercised concurrently, on a collector process with a real database. The
+//! number of rounds per sender is fixed; `GATELOG_MEMORY_ROUNDS=100` makes the test longer.
 
 #![allow(
     clippy::unwrap_used,
@@ -31,13 +31,13 @@ const LETTER_BYTES: u64 = 8 << 20;
 /// docs/operations.md: the disk that a spool needs.
 const DIRECTORY_BYTES: u64 = 2 * SPOOL_BYTES + 2 * LETTER_BYTES + (128 << 20);
 
-/// How often each sender does what it does, unless `GATELOG_MEMORY_ROUNDS` says otherwise.
+/// Rounds per sender, unless `GATELOG_MEMORY_ROUNDS` is set.
 const ROUNDS: usize = 1;
-/// Between two looks at the process.
+/// Interval between two samples of the process.
 const LOOK: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The most that was seen.
+/// The maximum values seen.
 #[derive(Clone, Copy, Debug, Default)]
 struct Most {
     resident: u64,
@@ -45,12 +45,12 @@ struct Most {
 }
 
 fn directory_bytes(directory: &Path) -> u64 {
-    // A file may go between the two looks.
+    // A file may disappear between the two calls.
     let files = fs::read_dir(directory).into_iter().flatten().flatten();
     files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
 }
 
-/// Looks until told to stop.
+/// Samples until told to stop.
 async fn watch(process: u32, directory: std::path::PathBuf, stop: Arc<AtomicBool>) -> Most {
     let mut most = Most::default();
     while !stop.load(Ordering::SeqCst) {
@@ -93,7 +93,7 @@ async fn resident_memory_and_the_spools_directory_stay_within_their_bounds_whate
     let watcher = tokio::spawn(watch(process, collector.spool(), Arc::clone(&stop)));
 
     let mut tasks = JoinSet::new();
-    // Known before anything else comes, so that whoever reads the accounts reads all of them.
+    // Known before anything else arrives, so that clients that read the accounts read all of them.
     eventually("ten thousand boots are known", PATIENCE, async || {
         let reply = senders::post(address, senders::boots()).await?;
         ensure!(reply.status == 202, "{}", reply.text());
@@ -116,7 +116,7 @@ async fn resident_memory_and_the_spools_directory_stay_within_their_bounds_whate
     println!("at most {} KiB resident, {} KiB on disk", most.resident >> 10, most.directory >> 10);
     assert!(most.resident <= RESIDENT_BYTES, "{} KiB resident", most.resident >> 10);
     assert!(most.directory <= DIRECTORY_BYTES, "{} KiB on disk", most.directory >> 10);
-    // All of them are gone, and whoever comes next is served.
+    // All of the senders are gone, and the next client is served.
     eventually("posts are taken", PATIENCE, async || {
         let reply = senders::post(address, Vec::new()).await?;
         ensure!(reply.status == 202, "{}", reply.text());

@@ -1,4 +1,4 @@
-//! Everything that can be sent, each by one sender that sends it again and again.
+//! Everything that can be sent, each by one sender that sends it repeatedly.
 
 use std::convert::Infallible;
 use std::io::Write as _;
@@ -27,15 +27,15 @@ use tokio::time::timeout;
 
 pub(crate) type Sender = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Longer than the collector lets anything wait.
+/// Longer than the collector allows anything to wait.
 const HELD: Duration = Duration::from_secs(6);
 /// Silent connections of each kind.
 const SILENT: usize = 60;
-/// HTTP/2 connections that open as many posts as they may, and more.
+/// HTTP/2 connections that open as many posts as allowed, and more.
 const CROWDED: usize = 64;
 const STREAMS: usize = 32;
 
-/// All senders; each ends after so many rounds.
+/// All senders; each ends after `rounds` rounds.
 pub(crate) fn all(address: SocketAddr, rounds: usize) -> Vec<Sender> {
     let mut senders: Vec<Sender> = Vec::new();
     for body in [boots(), records(), letters(), values(), names(), reasons()] {
@@ -75,7 +75,7 @@ fn line(more: &str) -> String {
     )
 }
 
-/// Every record of a boot of its own.
+/// Every record belongs to a different boot.
 pub(crate) fn boots() -> Vec<u8> {
     let source = |seq: u32| {
         format!(r#","source":{{"gateway":"edge-{seq}","boot":"{}","seq":{seq}}}"#, Uuid::new_v4())
@@ -84,7 +84,7 @@ pub(crate) fn boots() -> Vec<u8> {
     lines.join("\n").into_bytes()
 }
 
-/// Of one boot, and only every other number.
+/// Records of one boot, with only every other number.
 fn records() -> Vec<u8> {
     let boot = Uuid::new_v4();
     let source = |seq: u32| {
@@ -102,7 +102,8 @@ fn letters() -> Vec<u8> {
     b"x\n".repeat(10_000)
 }
 
-/// Two bytes of text, and many times that in memory; some too deep, some too many.
+/// Values with two bytes of text each that take many times that in memory; some records too deep,
+/// some with too many.
 fn values() -> Vec<u8> {
     let of = |count: usize| line(&format!(r#","extra":{{"x":[{}0]}}"#, "0,".repeat(count)));
     let parsed = line(&format!(
@@ -114,7 +115,7 @@ fn values() -> Vec<u8> {
     lines.join("\n").into_bytes()
 }
 
-/// Gateways with long names, in records and in what is quarantined.
+/// Gateways with long names, in records and in quarantined lines.
 fn names() -> Vec<u8> {
     let source = |name: usize, seq: i64| {
         let (name, boot) = ("g".repeat(name), Uuid::new_v4());
@@ -154,7 +155,7 @@ async fn posts(address: SocketAddr, rounds: usize, body: Vec<u8>, zipped: bool) 
         for _ in 0..4 {
             let (client, headers, body) = (client.clone(), headers.clone(), body.clone());
             tasks.spawn(async move {
-                // Taken or refused, or closed for having been quiet when others came.
+                // Accepted or refused, or closed because it was idle when others arrived.
                 let _ = client.send(address, Method::POST, "/v1/records", &headers, body).await;
             });
         }
@@ -162,7 +163,7 @@ async fn posts(address: SocketAddr, rounds: usize, body: Vec<u8>, zipped: bool) 
     }
 }
 
-/// A hundred megabytes whose length is not told, written until the collector has had enough.
+/// A hundred megabytes of unannounced length, written until the collector stops reading.
 async fn floods(address: SocketAddr, rounds: usize) {
     let head = b"POST /v1/records HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
     let chunk = [&b"10000\r\n"[..], &vec![b'['; 64 << 10], b"\r\n"].concat();
@@ -184,7 +185,7 @@ async fn floods(address: SocketAddr, rounds: usize) {
     }
 }
 
-/// Connections that say nothing, or not enough.
+/// Connections that send nothing, or not enough.
 async fn silent(address: SocketAddr, rounds: usize) {
     for _ in 0..rounds {
         let mut open = Vec::new();
@@ -201,7 +202,7 @@ async fn silent(address: SocketAddr, rounds: usize) {
 
 type Out = BoxBody<Bytes, Infallible>;
 
-/// A body that never comes.
+/// A body that never arrives.
 struct Never;
 
 impl HttpBody for Never {
@@ -234,14 +235,14 @@ fn request(
 ) -> Request<Out> {
     let mut request = Request::builder().method(method).uri(format!("http://{address}{path}"));
     request = request.header("content-type", "application/x-ndjson");
-    // Each counts with 32 bytes more than it has, and takes more than that.
+    // Each counts 32 bytes on top of its own size, and takes more than that.
     for number in 0..headers {
         request = request.header(format!("x-{number:03}"), "v");
     }
     request.body(body).unwrap()
 }
 
-/// Posts that are open at once on many connections, with as many headers as may be, and no body.
+/// Concurrent posts on many connections, with as many headers as allowed, and no body.
 async fn crowded(address: SocketAddr, rounds: usize) {
     for _ in 0..rounds.div_ceil(2) {
         let mut open = Vec::new();
@@ -261,7 +262,7 @@ async fn crowded(address: SocketAddr, rounds: usize) {
     }
 }
 
-/// Posts whose client goes away as soon as they are sent.
+/// Posts whose client disconnects as soon as they are sent.
 async fn cancelled(address: SocketAddr, rounds: usize) {
     let body = Bytes::from(b"x\n".repeat(200_000));
     for _ in 0..rounds * 5 {
@@ -278,7 +279,7 @@ async fn cancelled(address: SocketAddr, rounds: usize) {
     }
 }
 
-/// Heads past every bound.
+/// Request heads that exceed every bound.
 async fn large_heads(address: SocketAddr, rounds: usize) {
     let head = [&b"GET / HTTP/1.1\r\nx: "[..], &vec![b'x'; 1 << 20]].concat();
     for _ in 0..rounds {
@@ -300,7 +301,7 @@ async fn readers(address: SocketAddr, rounds: usize, path: &str) {
     }
 }
 
-/// Answers that nobody reads.
+/// Responses that are never read.
 async fn unread(address: SocketAddr, rounds: usize, path: &'static str) {
     let pipelined = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").repeat(50);
     for _ in 0..rounds.div_ceil(2) {
@@ -315,7 +316,7 @@ async fn unread(address: SocketAddr, rounds: usize, path: &'static str) {
                 let mut sender = sender.clone();
                 waiting.spawn(async move {
                     let get = request("GET", address, path, 0, Full::default().boxed());
-                    // The answer's head comes; its body is left where it is.
+                    // The response's head arrives; its body is left unread.
                     let answer = sender.send_request(get).await;
                     tokio::time::sleep(HELD).await;
                     drop(answer);

@@ -1,4 +1,4 @@
-//! `check`: tells whether serving could start, with what is missing and what grants it.
+//! `check`: reports whether serving could start, what is missing, and how to grant it.
 
 use std::process::{Command, Output};
 
@@ -11,7 +11,7 @@ fn run(mut command: Command) -> (i32, String) {
     (status.code().unwrap(), String::from_utf8(stdout).unwrap())
 }
 
-/// `check` by itself, with a spool directory of its own.
+/// A `check` command with its own spool directory.
 fn check(directory: &TempDir, uri: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gatelog-collector"));
     command.arg("check").env("MONGODB_URI", uri).env("GATELOG_DATABASE", "logs");

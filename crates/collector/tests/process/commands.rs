@@ -1,4 +1,4 @@
-//! The commands beside a serving collector.
+//! The commands that run next to a serving collector.
 
 use std::fs;
 use std::io::Write;
@@ -34,7 +34,7 @@ async fn a_replay_brings_exactly_what_is_missing() {
     let journal = directory.path().join("envoy.log");
     let mut records: Vec<_> = (1..=2_500).map(|seq| record(boot, seq)).collect();
     let cut: String = record(boot, 2_501).chars().take(80).collect();
-    // What a killed Envoy had written of a line, and the first line of the next one.
+    // A partial line from a killed Envoy, followed by the first line of the next one.
     records[1_499].insert_str(0, &cut);
     let text = format!(
         "[info] starting\n{}\n{{\"an\":\"access log of another kind\"}}\n\u{0}\n{cut}",
@@ -83,7 +83,8 @@ async fn a_replay_says_why_it_ended() {
         run(collector.command(&["replay", "--url", "ftp://x", "--patience=1", journal]).unwrap());
     assert!(status == 2 && error.contains("--patience") && error.contains("ftp://x"), "{error}");
     collector.stop().unwrap();
-    // By default soon, where nobody ever answered; and always with the address.
+    // By default it gives up soon if the server never responded; the error always names the
+    // address.
     for patience in [&["--patience=1s"][..], &[]] {
         let arguments = [&["replay", "--url", &url][..], patience, &[journal]].concat();
         let (status, _, error) = run(collector.command(&arguments).unwrap());
@@ -98,7 +99,7 @@ async fn a_gzipped_journal_is_replayed_as_it_is() {
     let collector = Collector::start(&database, CollectorOptions::default()).await.unwrap();
     let (boot, directory) = (Uuid::new_v4(), TempDir::new().unwrap());
     let journal = directory.path().join("envoy.log.1.gz");
-    // Two members, as of a file that was compressed piece by piece.
+    // Two members, as in a file compressed piece by piece.
     let mut packed = Vec::new();
     for seqs in [1..=20, 21..=30] {
         let lines: String = seqs.map(|seq| record(boot, seq) + "\n").collect();
@@ -112,7 +113,7 @@ async fn a_gzipped_journal_is_replayed_as_it_is() {
     audit(&database, &[&collector], boot, 30).await;
 }
 
-/// It read them, and never sent them.
+/// Regression: it read them, and never sent them.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_broken_gzip_journal_still_holds_is_replayed() {
     let database = Database::fresh().await.unwrap();

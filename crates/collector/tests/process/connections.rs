@@ -1,4 +1,4 @@
-//! Connections: their limits, HTTP/2, TLS, tokens that change.
+//! Connections: their limits, HTTP/2, TLS, changing tokens.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -37,7 +37,7 @@ async fn start(environment: &[(&str, &str)]) -> Collector {
     Collector::start(&database, CollectorOptions { environment }).await.unwrap()
 }
 
-/// Posts over HTTP/2 and says the status.
+/// Posts over HTTP/2 and returns the status.
 async fn post_h2<S>(stream: S, scheme: &str, address: SocketAddr) -> Result<u16>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -51,7 +51,8 @@ where
     Ok(sender.send_request(request).await?.status().as_u16())
 }
 
-/// Its connection was closed while it wrote, and the answer was lost: Envoy made a 503 of that.
+/// Regression: its connection was closed while it was writing, and the response was lost, which
+/// Envoy turned into a 503.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sender_that_writes_all_of_a_body_that_is_too_large_reads_the_answer() {
     let collector =
@@ -124,7 +125,7 @@ async fn metric(collector: &Collector, name: &str) -> Result<u64> {
     Ok(line.with_context(|| format!("no {name}"))?.trim().parse()?)
 }
 
-/// What a connection may say that is no request.
+/// Things that a connection may send that are not a request.
 const MUTE: [&[u8]; 6] = [
     b"",
     b"PRI * HT",
@@ -140,10 +141,10 @@ async fn say(address: SocketAddr, text: &[u8]) -> Result<TcpStream> {
     Ok(stream)
 }
 
-/// Returns when the other side has closed.
+/// Returns when the peer has closed the connection.
 async fn closed(mut stream: impl AsyncRead + Unpin) {
     let mut rest = Vec::new();
-    // By a reset as well.
+    // A reset counts as well.
     let _ = timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("still open");
 }
 
@@ -156,10 +157,10 @@ async fn a_connection_without_a_request_is_closed_in_time_whatever_it_says() {
         let stream = say(address, text).await.unwrap();
         tasks.spawn(closed(stream));
     }
-    // After an answer as well.
+    // After a response as well.
     let health = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
     tasks.spawn(closed(say(address, health).await.unwrap()));
-    // One that answers pings, and is told so in order.
+    // A connection that answers pings is told to close in an orderly way.
     let io = TokioIo::new(TcpStream::connect(address).await.unwrap());
     let (sender, connection) =
         http2::handshake::<_, _, Full<Bytes>>(TokioExecutor::new(), io).await.unwrap();
@@ -308,7 +309,7 @@ async fn a_tls_connection_without_a_request_is_closed_in_time() {
         ("GATELOG_HEADER_TIMEOUT", "1s"),
     ])
     .await;
-    // The beginning of a handshake, and a whole one.
+    // The beginning of a handshake, and a complete one.
     closed(say(collector.address(), b"\x16\x03\x01\x02\0\x01\0\x01\xfc").await.unwrap()).await;
     closed(connect_tls(directory.path(), collector.address(), false).await.unwrap()).await;
     assert_eq!(post_tls(directory.path(), collector.address(), false).await.unwrap(), 202);
@@ -329,7 +330,7 @@ async fn tls_is_served_and_a_client_certificate_asked_for() {
     let collector = start(&mutual).await;
     assert_eq!(post_tls(directory.path(), collector.address(), true).await.unwrap(), 202);
     assert!(post_tls(directory.path(), collector.address(), false).await.is_err());
-    // And the collector's own client takes the same way.
+    // The collector's own client works the same way.
     let journal = directory.path().join("journal");
     fs::write(&journal, crate::load::record(Uuid::new_v4(), 1)).unwrap();
     let url = format!("https://localhost:{}", collector.address().port());

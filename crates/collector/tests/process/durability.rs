@@ -1,4 +1,4 @@
-//! The process is killed, stopped, started again; its disk refuses.
+//! The process is killed, stopped, and restarted; its disk refuses.
 
 use std::process::Command;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use gatelog_testkit::{Client, Collector, CollectorOptions, Database, eventually}
 
 use crate::load::{Load, PATIENCE, audit, batch, post};
 
-/// How often the collector is killed; `GATELOG_KILL_ROUNDS` for the long form.
+/// How often the collector is killed; set `GATELOG_KILL_ROUNDS` for a longer test.
 fn rounds() -> u64 {
     std::env::var("GATELOG_KILL_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(4)
 }
@@ -71,7 +71,7 @@ async fn a_disk_that_refuses_is_told_and_nothing_is_acknowledged_until_it_takes_
         post(&client, collector.address(), batch(boot, 1..=5, 5)).await.unwrap().status,
         202
     );
-    // No file of the process may grow: what a full disk does.
+    // No file of the process may grow, as on a full disk.
     let id = collector.process().id().to_string();
     let limit = |size: &str| {
         let done =

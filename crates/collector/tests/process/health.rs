@@ -1,5 +1,5 @@
-//! What the collector says of itself: MongoDB's state follows inserts, and the log says once what
-//! is wrong.
+//! What the collector reports about itself: MongoDB's state follows inserts, and each problem is
+//! logged once.
 
 use anyhow::ensure;
 use gatelog_record::Uuid;
@@ -15,7 +15,7 @@ async fn metric(collector: &Collector, name: &str) -> u64 {
     line.map_or(0, |value| value.parse().unwrap())
 }
 
-/// Pings went through, and set the state to "up" between two refused inserts.
+/// Regression: pings succeeded, and set the state to "up" between two refused inserts.
 #[tokio::test(flavor = "multi_thread")]
 async fn mongodb_is_down_for_as_long_as_inserts_are_refused() {
     let server = DatabaseServer::start().await.unwrap();
@@ -40,7 +40,7 @@ async fn mongodb_is_down_for_as_long_as_inserts_are_refused() {
     post(&Client::default(), collector.address(), batch(boot, 1..=9, 9)).await.unwrap();
     let failures = "gatelog_collector_mongodb_failures_total{kind=\"denied\"}";
     let mut seen = 0;
-    // The waits between so many tries are longer than the time between two pings.
+    // The delays between this many attempts are longer than the interval between two pings.
     eventually("some tries are refused", PATIENCE, async || {
         seen = metric(&collector, failures).await;
         ensure!(seen >= 1);
@@ -56,8 +56,8 @@ async fn mongodb_is_down_for_as_long_as_inserts_are_refused() {
     assert_eq!(metric(&collector, up).await, 1);
 }
 
-/// The only warning of a collector with this address of its database, once all that needs the
-/// database has tried, and has said so where it does not disturb.
+/// The only warning of a collector with this database address, once everything that needs the
+/// database has tried, and has logged its failure where that does not add a warning.
 async fn only_warning(uri: &str) -> String {
     let database = Database::on(uri, "logs").await.unwrap();
     let options = CollectorOptions { environment: vec![("LOG_LEVEL".into(), "DEBUG".into())] };
@@ -72,7 +72,7 @@ async fn only_warning(uri: &str) -> String {
     })
     .await
     .unwrap();
-    // Those about the environment of the tests apart.
+    // Ignores those about the test environment.
     let is_warning = |line: &&str| line.contains("WARN") && !line.contains("GATELOG_");
     let warnings: Vec<_> = log.lines().filter(is_warning).collect();
     assert_eq!(warnings.len(), 1, "{warnings:#?}");

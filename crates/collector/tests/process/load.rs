@@ -1,4 +1,4 @@
-//! A gateway's load: batches whose acknowledgement is remembered.
+//! Load from a gateway: batches whose acknowledgements are remembered.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use gatelog_testkit::{Client, Collector, Database, Reply, eventually};
 use mongodb::bson::doc;
 use serde_json::json;
 
-/// How long anything may take.
+/// Maximum time for anything in these tests.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Between two batches of a gateway.
+/// Pause between two batches of a gateway.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// The ids of records are made from their numbers, so that a batch can be sent again.
+/// The record's id, derived from its number so that a batch can be sent again.
 pub(crate) fn id(boot: Uuid, seq: u64) -> Uuid {
     Uuid::new_v5(&boot, &seq.to_le_bytes())
 }
@@ -26,8 +26,8 @@ pub(crate) fn id(boot: Uuid, seq: u64) -> Uuid {
 /// Four levels in turn; every tenth record is audited.
 pub(crate) fn record(boot: Uuid, seq: u64) -> String {
     let level = ["INFO", "WARNING", "ERROR", "CRITICAL"][usize::try_from(seq % 4).unwrap()];
-    // Now: a record that is older than its retention is removed by the server's next look, which
-    // comes once a minute.
+    // Uses the current time: the server removes records that are older than their retention in its
+    // next pass, once a minute.
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let timestamp = Timestamp::from_unix_nanos(u64::try_from(since.as_nanos()).unwrap());
     json!({
@@ -66,7 +66,7 @@ pub(crate) async fn post(
     client.send(address, Method::POST, "/v1/records", &headers, body).await
 }
 
-/// A gateway that sends batches one after the other, and each until it is acknowledged.
+/// A gateway that sends batches one after the other, repeating each until it is acknowledged.
 pub(crate) struct Load {
     pub(crate) boot: Uuid,
     stop: Arc<AtomicBool>,
@@ -75,7 +75,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Sends `per_batch` records at a time to the addresses in turn.
+    /// Sends `per_batch` records at a time to the addresses, round-robin.
     pub(crate) fn start(addresses: Vec<SocketAddr>, per_batch: u64) -> Self {
         let (boot, stop) = (Uuid::new_v4(), Arc::new(AtomicBool::new(false)));
         let acknowledged = Arc::new(AtomicU64::new(0));
@@ -89,12 +89,12 @@ impl Load {
         Self { boot, stop, acknowledged, task }
     }
 
-    /// How many records were acknowledged until now.
+    /// How many records have been acknowledged so far.
     pub(crate) fn acknowledged(&self) -> u64 {
         self.acknowledged.load(Ordering::SeqCst)
     }
 
-    /// Waits until so many more were.
+    /// Waits until this many more have been acknowledged.
     pub(crate) async fn progress(&self, records: u64) {
         let goal = self.acknowledged() + records;
         eventually("records are acknowledged", PATIENCE, async || {
@@ -105,7 +105,7 @@ impl Load {
         .unwrap();
     }
 
-    /// Ends when the batch under way is acknowledged; says how many records were in all.
+    /// Stops once the current batch is acknowledged; returns how many records there were in total.
     pub(crate) async fn finish(self) -> (Uuid, u64) {
         self.stop.store(true, Ordering::SeqCst);
         tokio::time::timeout(PATIENCE, self.task).await.unwrap().unwrap();
@@ -126,7 +126,7 @@ async fn send(
     while !stop.load(Ordering::SeqCst) {
         let last = first + per_batch - 1;
         let body = batch(boot, first..=last, last);
-        // As the filter does: the same batch again until it is taken.
+        // Like the filter: the same batch again until it is accepted.
         loop {
             let address = *turn.next().unwrap();
             match post(&client, address, body.clone()).await {
@@ -142,7 +142,7 @@ async fn send(
     }
 }
 
-/// Records that wait in a collector's spool.
+/// The number of records waiting in a collector's spool.
 async fn spooled(collector: &Collector) -> Result<u64> {
     let metrics = collector.get("/metrics").await?.text();
     let line =
@@ -150,12 +150,12 @@ async fn spooled(collector: &Collector) -> Result<u64> {
     Ok(line.context("no such metric")?.trim().parse()?)
 }
 
-/// The audit from outside: every record up to `last` is in the database exactly once, in the
-/// collections where it belongs, and the accounts of all collectors say the same.
+/// An external audit: every record up to `last` is in the database exactly once, in the collections
+/// where it belongs, and the accounts of all collectors agree.
 pub(crate) async fn audit(database: &Database, collectors: &[&Collector], boot: Uuid, last: u64) {
-    // The collectors say when they are done: to count in the database meanwhile, without an index,
-    // would keep it from what is waited for. As long as it takes, while there is progress: a busy
-    // machine is no fault of the collector.
+    // Asks the collectors when they are done: counting in the database meanwhile, without an index,
+    // would slow down the very work being waited for. Waits as long as there is progress: a busy
+    // machine is not the collector's fault.
     let mut before = u64::MAX;
     while before > 0 {
         before = eventually("the spools shrink", PATIENCE, async || {

@@ -1,4 +1,4 @@
-//! MongoDB goes away and comes back, refuses, and is slow; several collectors share it.
+//! MongoDB becomes unavailable and recovers, refuses, and is slow; several collectors share it.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn records_wait_while_the_database_hangs_and_are_stored_when_it_goes_on() 
     let load = Load::start(vec![collector.address()], 30);
     load.progress(60).await;
     server.freeze().unwrap();
-    // Accepting goes on, and readiness does not depend on the database.
+    // Records are still accepted, and readiness does not depend on the database.
     load.progress(600).await;
     eventually("the outage is reported", PATIENCE, async || {
         let ready = collector.get("/readyz").await?;
@@ -73,14 +73,14 @@ async fn a_database_that_refuses_some_inserts_gets_them_again() {
     }
 }
 
-/// The same thousand were once tried again and again, too slow each time.
+/// Regression: the same thousand records were retried again and again, too slow each time.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_too_slow_gets_smaller_inserts_on_the_next_try() {
     let server = DatabaseServer::start().await.unwrap();
     let database = Database::on(&server.uri(), "slow").await.unwrap();
     let collector = Collector::start(&database, impatient()).await.unwrap();
     let client = mongodb::Client::with_uri_str(server.uri()).await.unwrap();
-    // Each try makes an insert into six collections: two tries are too slow.
+    // Each attempt inserts into six collections: two attempts are too slow.
     let slow = doc! {
         "configureFailPoint": "failCommand", "mode": {"times": 12},
         "data": {"failCommands": ["insert"], "blockConnection": true, "blockTimeMS": 2_000},
@@ -90,7 +90,7 @@ async fn a_database_that_is_too_slow_gets_smaller_inserts_on_the_next_try() {
     let body = batch(boot, 1..=1_000, 1_000);
     let reply = post(&Client::default(), collector.address(), body).await.unwrap();
     assert_eq!(reply.status, 202);
-    // Some seconds; with the same thousand each time it was more than a minute.
+    // Takes some seconds; with the same thousand each time it took more than a minute.
     let within = Duration::from_secs(45);
     tokio::time::timeout(within, audit(&database, &[&collector], boot, 1_000)).await.unwrap();
 }

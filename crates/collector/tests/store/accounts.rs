@@ -1,4 +1,4 @@
-//! Accounts shared through a database that is as administrators leave it.
+//! Accounts shared through a database that administrators have modified.
 
 use gatelog_collector::accounting::sharing::{COLLECTION, Sharing};
 use gatelog_collector::accounting::{Account, Peers, Told};
@@ -38,7 +38,7 @@ fn of_another(boot: u128) -> Document {
 async fn accounts_pushed_in_one_millisecond_are_all_read_and_another_lifetime_stops_nothing() {
     let (fixture, dir) = (Fixture::new().await, TempDir::new().unwrap());
     let collection = fixture.store.database().collection::<Document>(COLLECTION);
-    // An administrator's own choice of a lifetime, which `createIndex` refuses to change.
+    // A lifetime chosen by an administrator, which `createIndex` refuses to change.
     let index = doc! {"createIndexes": COLLECTION, "indexes": [
         {"key": {"pushed": 1}, "name": "theirs", "expireAfterSeconds": 2_000_000_000_i64},
     ]};

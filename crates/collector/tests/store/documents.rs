@@ -1,4 +1,4 @@
-//! Which documents a record becomes.
+//! The documents that a record becomes.
 
 use gatelog_collector::store::InsertReport;
 use mongodb::bson::{Bson, Document, doc};
@@ -130,7 +130,7 @@ async fn writing_again_stores_nothing_twice_and_completes_what_was_half_done() {
 
 #[tokio::test]
 async fn the_connection_string_s_preferences_do_not_make_a_redelivery_unsure() {
-    // No member is a secondary: whatever is asked of one is not answered.
+    // No member is a secondary: any read sent to one would go unanswered.
     let unsafe_choice = "&readPreference=secondary&readConcernLevel=majority&w=0";
     let fixture = Fixture::with(|options| options.uri.push_str(unsafe_choice)).await;
     let records = [record("INFO", &json!({"context": {"correlation_id": "c"}}))];
@@ -212,8 +212,8 @@ async fn an_organization_s_own_retention_stands_in_its_documents() {
     assert_eq!(lifetimes(fixture.all("trace_logs").await), [None, Some(2)]);
 }
 
-/// The server used for tests cannot read a date outside the years 1 to 9999, nor can several
-/// drivers: it refused the whole call, and with it the record's neighbours.
+/// Regression: the test server cannot read a date outside the years 1 to 9999, nor can several
+/// drivers. It refused the whole call, and with it the record's neighbours.
 #[tokio::test]
 async fn records_of_the_first_and_of_the_last_instant_are_stored() {
     let fixture = Fixture::with(|options| {

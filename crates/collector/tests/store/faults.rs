@@ -1,5 +1,5 @@
-//! Faults of the server, made by its fail points and by stopping it: what passes is to be tried
-//! again and comes through, what does not is told apart.
+//! Server faults, caused by fail points and by stopping the server: transient ones are retried and
+//! succeed, permanent ones are distinguished from them.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ fn on_insert(how: Document) -> Document {
     data
 }
 
-/// Inserts until nothing is left to try again.
+/// Inserts until nothing is left to retry.
 async fn insist(store: &Store, records: &[Decoded]) -> InsertReport {
     let give_up = Instant::now() + Duration::from_secs(30);
     loop {
@@ -34,7 +34,7 @@ async fn insist(store: &Store, records: &[Decoded]) -> InsertReport {
     }
 }
 
-/// Codes of faults that can pass, and the kind of failure they are told as.
+/// Codes of transient faults, and the kind of failure they are reported as.
 const PASSING: [(i32, &str); 19] = [
     (6, "server"),      // HostUnreachable
     (7, "server"),      // HostNotFound
@@ -93,7 +93,7 @@ async fn a_condition_of_the_collection_is_told_apart_from_one_of_the_server() {
     }
 }
 
-/// Were it halved to the end, a thousand records would cost two thousand calls, again and again.
+/// Bisecting to the end would cost two thousand calls for a thousand records, again and again.
 #[tokio::test]
 async fn a_collection_that_refuses_everything_with_an_unknown_error_is_blocked_after_few_calls() {
     let fixture = Fixture::failing().await;
@@ -135,7 +135,7 @@ async fn what_a_majority_has_not_confirmed_is_not_called_stored() {
         let report = fixture.store.insert(&records).await;
         assert_eq!((report.retry, report.stored), (vec![0, 1], vec![]), "{code}");
         assert!(matches!(report.failure, Some(StoreError::NotDurable(_))));
-        // A duplicate is no better while the concern is in doubt.
+        // A duplicate is no better while the write concern is in doubt.
         assert_eq!(fixture.store.insert(&records).await.retry, [0, 1], "{code}");
     }
     fixture.fail("off", doc! {}).await;
@@ -157,7 +157,7 @@ async fn a_slow_server_is_given_up_and_the_calls_to_it_do_not_pile_up() {
     for _ in 0..3 {
         let report = fixture.store.insert(&records).await;
         assert_eq!(report.retry, [0, 1]);
-        // One call is under way. The other two waited for its place and never left: only the
+        // One call is in progress. The other two waited for a permit and were never sent: only the
         // first call is slow, so they would have been answered.
         let after = Duration::from_millis(400);
         assert_eq!(report.failure, Some(StoreError::Timeout { after }));
@@ -214,7 +214,7 @@ async fn a_server_that_is_away_or_frozen_is_found_out_in_time() {
     server.freeze().unwrap();
     let report = store.insert(&plain(1)).await;
     assert_eq!(report.retry, [0]);
-    // Not waited for any longer than was asked, or found out by the driver itself before.
+    // Waits no longer than the timeout, unless the driver detects the failure first.
     let limit = options.operation_timeout;
     let in_time = |failure: &StoreError| match failure {
         StoreError::Timeout { after } => *after == limit,

@@ -1,4 +1,4 @@
-//! A store on a database of the test's own, and records to put into it.
+//! A store on the test's own database, and records to insert into it.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
-/// A store, and the database behind it seen through another client.
+/// A store, and its database accessed through a separate client.
 pub(crate) struct Fixture {
     pub(crate) database: Database,
     pub(crate) store: Store,
-    /// The name of the store's connections, so that fail points hit no other test's.
+    /// The name of the store's connections, so that fail points do not affect other tests.
     app_name: String,
-    /// A server has one fail point for commands at a time, so one test has it.
+    /// A server has only one command fail point at a time, so one test holds it.
     fail_point: Option<MutexGuard<'static, ()>>,
 }
 
@@ -40,7 +40,7 @@ impl Fixture {
         }
     }
 
-    /// With the fail point of the server in this test's hands.
+    /// Holds the server's fail point for this test.
     pub(crate) async fn failing() -> Self {
         Self::failing_with(|_| {}).await
     }
@@ -57,7 +57,7 @@ impl Fixture {
         Store::connect(&options).await.unwrap()
     }
 
-    /// Another store on the same database, which the fail point hits too.
+    /// Another store on the same database, also affected by the fail point.
     pub(crate) async fn failing_store(&self, change: impl FnOnce(&mut StoreOptions)) -> Store {
         self.again(|options| {
             options.uri = with_app_name(self.database.uri(), &self.app_name);
@@ -76,7 +76,7 @@ impl Fixture {
         client.database("admin").run_command(command).await.unwrap();
     }
 
-    /// All documents, read without serde, which would take plain values for extended JSON.
+    /// All documents, read without serde, which would interpret plain values as extended JSON.
     pub(crate) async fn all(&self, collection: &str) -> Vec<Document> {
         let target = self.database.collection(collection).clone_with_type::<RawDocumentBuf>();
         let mut cursor = target.find(doc! {}).await.unwrap();
@@ -98,14 +98,15 @@ fn options(uri: &str, database: &str) -> StoreOptions {
 
 fn with_app_name(uri: &str, app_name: &str) -> String {
     let separator = if uri.contains('?') { "&" } else { "?" };
-    // A fail point makes the driver wait for its next look at the server, every 10 s by default.
+    // A fail point makes the driver wait for its next heartbeat, every 10 s by default.
     format!("{uri}{separator}appName={app_name}&heartbeatFrequencyMS=500")
 }
 
 /// A record of this level, with these top-level keys set.
 pub(crate) fn record(level: &str, change: &Value) -> Decoded {
     let mut record = json!({
-        // Far ahead: what is older than its retention would be removed by the server, once a minute.
+        // Far in the future: the server would remove anything older than its retention, once a
+        // minute.
         "timestamp": "2096-01-26T02:11:57.469652+00:00", "level": level, "message": "m",
         "logger_name": "gateway.edge",
     });
@@ -113,7 +114,7 @@ pub(crate) fn record(level: &str, change: &Value) -> Decoded {
     decode_record(record.to_string().as_bytes(), &DecodeLimits::default(), Uuid::now_v7()).unwrap()
 }
 
-/// The report of an insert in which all went well.
+/// The report of an insert in which everything succeeded.
 pub(crate) fn all_stored(records: usize) -> InsertReport {
     InsertReport { stored: (0..records).collect(), ..InsertReport::default() }
 }

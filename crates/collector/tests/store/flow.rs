@@ -73,7 +73,7 @@ async fn only_the_earliest_records_of_a_huge_flow_are_read() {
     assert_eq!(messages, ["0", "1", "2"]);
 }
 
-/// Runs `gatelog-collector trace` as a user does, with nothing but the address in its environment.
+/// Runs `gatelog-collector trace` as a user does, with only the address in its environment.
 async fn trace(fixture: &Fixture, arguments: &[&str]) -> Output {
     tokio::process::Command::new(env!("CARGO_BIN_EXE_gatelog-collector"))
         .arg("trace")

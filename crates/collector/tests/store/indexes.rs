@@ -67,8 +67,8 @@ async fn a_changed_retention_takes_hold_of_what_is_there_and_is_told() {
     assert_eq!(shorter.reconcile().await, []);
 }
 
-/// Once a plain index on the date was turned into the one for expiry, or ended the pass where
-/// the server refused that, and an administrator's index was dropped to make room.
+/// Regression: a plain index on the date was converted into the expiry index, or, where the server
+/// refused that, ended the pass; and an administrator's index was dropped to make room.
 #[tokio::test]
 async fn an_administrators_index_on_the_date_is_left_alone_and_told_with_the_command() {
     let fixture = Fixture::new().await;
@@ -103,10 +103,10 @@ async fn an_administrators_index_on_the_date_is_left_alone_and_told_with_the_com
          or options; to resolve this run \
          db.runCommand({ \"dropIndexes\": \"debug_logs\", \"index\": \"created_at_1\" })"
     );
-    // The others have theirs, and the same collections their other indexes.
+    // The other collections have theirs, and the same collections have their other indexes.
     assert_eq!(fixture.expiry_seconds("trace_logs").await, Some(30 * 86_400));
     assert!(fixture.index("error_logs", "timestamp_1").await.is_some());
-    // Once there is room, the next look makes it.
+    // Once there is room, the next pass creates it.
     for change in &told {
         let remove = doc! { "dropIndexes": change.collection.as_str(), "index": "created_at_1" };
         fixture.database.command(remove).await.unwrap();
@@ -119,7 +119,7 @@ async fn an_administrators_index_on_the_date_is_left_alone_and_told_with_the_com
 
 #[tokio::test]
 async fn what_is_wrong_with_one_collection_keeps_no_other_from_its_indexes() {
-    // CommandNotSupportedOnView, Unauthorized, and an error of no special meaning.
+    // CommandNotSupportedOnView, Unauthorized, and an error without a special meaning.
     for (code, says) in [
         (
             166,
@@ -144,7 +144,7 @@ async fn what_is_wrong_with_one_collection_keeps_no_other_from_its_indexes() {
 
 #[tokio::test]
 async fn an_index_that_the_server_refuses_keeps_no_other_from_being_made() {
-    // InvalidOptions as of another implementation's collMod; an index build that failed.
+    // InvalidOptions as another implementation's collMod returns it; an index build that failed.
     for (command, code, open) in
         [("collMod", 72, "conflicts with it"), ("createIndexes", 276, "not checked")]
     {
@@ -163,7 +163,7 @@ async fn an_index_that_the_server_refuses_keeps_no_other_from_being_made() {
     }
 }
 
-/// The driver's own type for an index cannot hold such a period, and hid every index.
+/// Regression: the driver's own index type cannot hold such a period, which hid every index.
 #[tokio::test]
 async fn an_option_that_cannot_be_read_hides_no_index() {
     let fixture = Fixture::new().await;
@@ -252,7 +252,7 @@ async fn a_longer_retention_of_one_organization_spares_its_records() {
     let filter = expiry.get_document("partialFilterExpression").unwrap();
     assert_eq!(filter, &doc! { "expires_at": Bson::Null });
     assert_eq!(store.reconcile().await, []);
-    // Without the organization's entry, what carries a date of its own is still spared.
+    // Without the organization's entry, records that carry their own date are still excluded.
     assert_eq!(fixture.store.reconcile().await, []);
 }
 
@@ -292,7 +292,7 @@ async fn a_user_without_the_right_is_told_what_an_administrator_can_run() {
     let client = mongodb::Client::with_uri_str(open.uri()).await.unwrap();
     let database = client.database("logs");
     database.run_command(doc! { "create": "info_logs" }).await.unwrap();
-    // The second is the one of docs/mongodb.md.
+    // The second is the one from docs/mongodb.md.
     for (role, actions) in [
         ("insert_only", vec!["insert", "find", "listIndexes"]),
         (

@@ -1,11 +1,11 @@
-//! The documented queries: their answers, and that an index serves each.
+//! The documented queries: their results, and that an index serves each.
 
 use mongodb::bson::{Document, doc};
 use serde_json::json;
 
 use crate::fixture::{Fixture, all_stored, record};
 
-/// Indexes, and a few hundred records, so that a scan would be a scan.
+/// Creates the indexes and a few hundred records, so that a full scan would show up as one.
 async fn filled() -> Fixture {
     let fixture = Fixture::new().await;
     fixture.store.reconcile().await;
@@ -149,7 +149,7 @@ async fn the_latest_errors_and_the_latest_of_any_collection_need_no_scan() {
         .await;
 }
 
-/// A descending index answered a span of time with nothing on the server of these tests.
+/// Regression: a time range on a descending index returned nothing on the test server.
 #[tokio::test]
 async fn a_span_of_time_is_found_whole_by_an_ascending_index() {
     let fixture = filled().await;

@@ -1,8 +1,8 @@
-//! One connection, from its first byte to its last: TLS, requests, and when it has to end.
+//! One connection, from its first byte to its last: TLS, requests, and when it must end.
 //!
-//! One timer covers it all. From the moment it is accepted, and again from each answer, the next
-//! request's headers must be complete within the header time, whatever else is sent: no byte, half a
-//! TLS handshake, half an HTTP/2 preface, half a header, pings.
+//! One timer covers everything. From the moment the connection is accepted, and again from each
+//! response, the next request's headers must be complete within the header time, whatever else is
+//! sent: nothing, half a TLS handshake, half an HTTP/2 preface, half a header, pings.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -23,30 +23,30 @@ use crate::ingest::POST_BYTES;
 use super::places::Peer;
 use super::tls::Tls;
 
-/// Most requests of one HTTP/2 connection at once: a gateway's worker has a few under way.
+/// Maximum concurrent requests on one HTTP/2 connection: a gateway's worker has only a few.
 const STREAMS: u32 = 16;
-/// Most bytes of a request's headers, and of what is read ahead of an HTTP/1 connection.
+/// Maximum bytes of a request's headers, and of the read buffer of an HTTP/1 connection.
 const HEADER_BYTES: u32 = 16 << 10;
 const _: () = assert!(HEADER_BYTES as usize <= POST_BYTES, "a post's share holds its headers");
-/// Most bytes that an HTTP/2 connection, and one request of it, may send ahead of being read.
+/// Maximum unread bytes that an HTTP/2 connection, and one request on it, may send.
 const WINDOW_BYTES: u32 = 128 << 10;
-/// How long a connection that was told to end may take to do so.
+/// How long a connection that was told to close may take to do so.
 const LEAVE_TIME: Duration = Duration::from_secs(1);
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// As either side wanted.
+    /// Normally, closed by either side.
     Done,
-    /// By an error of TLS or of the protocol.
+    /// With a TLS or protocol error.
     Failed,
-    /// No request came in time.
+    /// No request arrived in time.
     Idle,
-    /// Another one needed its place.
+    /// Another connection needed its place.
     Evicted,
 }
 
-/// What all connections have in common.
+/// The settings that all connections share.
 pub(super) struct Settings {
     pub(super) router: Router,
     pub(super) header_time: Duration,
@@ -58,7 +58,8 @@ impl Settings {
         Self { router, header_time, builder: builder() }
     }
 
-    /// Serves a connection until it ends, or `stop` becomes true and its requests are answered.
+    /// Serves a connection until it ends, or until `stop` becomes true and its requests are
+    /// answered.
     pub(super) async fn serve(
         &self,
         stream: TcpStream,
@@ -87,7 +88,7 @@ impl Settings {
         peer: &Peer,
         mut stop: watch::Receiver<bool>,
     ) -> End {
-        // The peer is busy with a request until there is an answer.
+        // The peer counts as busy with a request until there is a response.
         let service = service_fn(|mut request: Request<Incoming>| {
             let turn = peer.begin();
             request.extensions_mut().insert(peer.clone());
@@ -99,7 +100,7 @@ impl Settings {
             }
         });
         let mut connection = pin!(self.builder.serve_connection(TokioIo::new(stream), service));
-        // Once it was told to end: how it ends if it does.
+        // Set once it was told to end: the outcome to report when it does.
         let mut told = None;
         loop {
             let limit = if told.is_some() { LEAVE_TIME } else { self.header_time };
@@ -114,7 +115,7 @@ impl Settings {
             match told {
                 Some(told) => return told,
                 None => {
-                    // In order, so that no request is lost that is on its way just now.
+                    // Gracefully, so that a request that is just arriving is not lost.
                     connection.as_mut().graceful_shutdown();
                     peer.start_quiet();
                     told = Some(why);
@@ -130,7 +131,7 @@ fn builder() -> Builder<TokioExecutor> {
         .http1()
         // The connection's own timer covers headers.
         .header_read_timeout(None)
-        // A sender that closes its side right behind a post has still posted.
+        // A sender that closes its side right after a post has still posted.
         .half_close(true)
         .max_buf_size(HEADER_BYTES as usize);
     builder

@@ -1,10 +1,11 @@
-//! Who holds one of the places for connections, and who gives his up when all are taken.
+//! Tracks the places for connections, and decides which connection gives up its place when all are
+//! taken.
 //!
-//! A connection costs memory and a file, so there is a bound. Whoever can connect could take all
-//! places and say nothing; so at the bound a new connection takes the place of one that has no
-//! request under way: of those that never had an authorized one first, and of them the one that
-//! has been quiet for the longest. Only where a request is under way on every connection is a new
-//! one refused.
+//! A connection costs memory and a file descriptor, so their number is bounded. Any client that can
+//! connect could take all places and send nothing. So at the bound a new connection replaces one
+//! that has no request in progress: preferably one that never had an authorized request, and among
+//! those the one that has been idle longest. Only if every connection has a request in progress is
+//! a new one refused.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 
-/// The places, and who holds them.
+/// The places, and the connections that hold them.
 pub(super) struct Places {
     limit: u32,
     permits: Arc<Semaphore>,
@@ -22,22 +23,22 @@ pub(super) struct Places {
 
 #[derive(Default)]
 struct Holders {
-    /// By the order in which they came; without those that were told to leave.
+    /// In order of arrival; excludes those that were told to leave.
     peers: BTreeMap<u64, Peer>,
     next: u64,
 }
 
-/// Whether a place was free.
+/// The result of taking a place.
 pub(super) enum Taken {
-    /// One was.
+    /// A place was free.
     Free(Place),
-    /// None was; a quiet connection gave its own up.
+    /// None was free; an idle connection gave up its place.
     Evicted(Place),
-    /// None was, and on every connection a request is under way.
+    /// None was free, and every connection has a request in progress.
     Refused,
 }
 
-/// A place, given back when dropped.
+/// A place, released when dropped.
 pub(super) struct Place {
     places: Arc<Places>,
     number: u64,
@@ -45,7 +46,7 @@ pub(super) struct Place {
     _permit: OwnedSemaphorePermit,
 }
 
-/// What is known of the other side of one connection. Each request carries it as an extension.
+/// What is known about the peer of a connection. Each request carries it as an extension.
 #[derive(Clone)]
 pub(crate) struct Peer {
     inner: Arc<Inner>,
@@ -57,15 +58,15 @@ struct Inner {
 }
 
 struct State {
-    /// Requests under way: their headers have arrived, and there is no answer yet.
+    /// Requests in progress: their headers have arrived, and there is no response yet.
     requests: usize,
-    /// Since when there is none.
+    /// When it became idle.
     quiet_since: Instant,
     /// Whether it ever sent an authorized request.
     trusted: bool,
 }
 
-/// A request under way, until dropped.
+/// A request in progress, until dropped.
 pub(super) struct Turn {
     peer: Peer,
 }
@@ -81,8 +82,8 @@ impl Places {
         })
     }
 
-    /// Takes a place; where none is free, that of the connection that needs its own the least,
-    /// as soon as that has ended.
+    /// Takes a place; if none is free, takes that of the connection that needs it least, once that
+    /// connection has ended.
     pub(super) async fn take(self: &Arc<Self>) -> Taken {
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             return Taken::Free(self.place(permit));
@@ -96,7 +97,7 @@ impl Places {
         }
     }
 
-    /// Returns when every place has been given back.
+    /// Returns when every place has been released.
     pub(super) async fn all_free(&self) {
         let _ = self.permits.acquire_many(self.limit).await;
     }
@@ -110,7 +111,7 @@ impl Places {
         Place { places: Arc::clone(self), number, peer, _permit: permit }
     }
 
-    /// Tells one connection to leave; false where a request is under way on each.
+    /// Tells one connection to leave; returns false if every connection has a request in progress.
     fn send_one_away(&self) -> bool {
         let mut holders = self.holders();
         let quiet = holders.peers.iter().filter_map(|(number, peer)| {
@@ -154,7 +155,7 @@ impl Peer {
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// It sent an authorized request: it keeps its place longer than those that never did.
+    /// The peer sent an authorized request: it keeps its place longer than those that never did.
     pub(crate) fn trust(&self) {
         self.state().trusted = true;
     }
@@ -166,12 +167,12 @@ impl Peer {
         Turn { peer: self.clone() }
     }
 
-    /// Counts its quiet time anew.
+    /// Restarts its idle time.
     pub(super) fn start_quiet(&self) {
         self.state().quiet_since = Instant::now();
     }
 
-    /// Returns when it has had no request under way for so long.
+    /// Returns when it has had no request in progress for this long.
     pub(super) async fn quiet_for(&self, limit: Duration) {
         loop {
             let now = Instant::now();
@@ -179,7 +180,7 @@ impl Peer {
                 let state = self.state();
                 if state.requests == 0 { state.quiet_since } else { now }
             };
-            // A request that ends while this sleeps ends later than now: no deadline is missed.
+            // A request that ends during this sleep ends later than now, so no deadline is missed.
             let Some(deadline) = quiet_since.checked_add(limit) else {
                 return std::future::pending().await;
             };
@@ -190,7 +191,7 @@ impl Peer {
         }
     }
 
-    /// Returns when its place is needed for another.
+    /// Returns when its place is needed for another connection.
     pub(super) async fn sent_away(&self) {
         self.inner.leave.notified().await;
     }
@@ -218,7 +219,8 @@ mod tests {
         }
     }
 
-    /// Whether this one is told to leave when another comes; and the other's place.
+    /// Whether this connection is told to leave when another one arrives; and the other one's
+    /// place.
     async fn gives_way(places: &Arc<Places>, place: Place) -> Option<Place> {
         let leaving = async {
             place.peer().sent_away().await;

@@ -1,4 +1,4 @@
-//! TLS by rustls: the server's certificate, and client certificates.
+//! TLS with rustls: the server's certificate, and client certificates.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,11 +13,11 @@ use tokio_rustls::TlsAcceptor;
 /// The certificate files, all PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The server's chain, its own certificate first.
+    /// The server's certificate chain, leaf first.
     pub cert: PathBuf,
-    /// The key of its own certificate.
+    /// The private key of the leaf certificate.
     pub key: PathBuf,
-    /// The CA of client certificates; without it none is required.
+    /// The CA for client certificates; if `None`, clients need no certificate.
     pub client_ca: Option<PathBuf>,
 }
 
@@ -47,7 +47,7 @@ impl Tls {
     ///
     /// # Errors
     ///
-    /// The file that does not do, and why.
+    /// Names the unusable file, and why it is unusable.
     pub fn read(files: &TlsFiles) -> Result<Self, TlsError> {
         Ok(Self { files: files.clone(), acceptor: RwLock::new(acceptor(files)?) })
     }
@@ -56,7 +56,7 @@ impl Tls {
     ///
     /// # Errors
     ///
-    /// The file that does not do, and why.
+    /// Names the unusable file, and why it is unusable.
     pub fn reread(&self) -> Result<(), TlsError> {
         let new = acceptor(&self.files)?;
         *self.acceptor.write().unwrap_or_else(PoisonError::into_inner) = new;
