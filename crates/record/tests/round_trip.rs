@@ -2,6 +2,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a strategy of tests only")]
 
+use gatelog_record::limits::SEQ_MAX;
 use gatelog_record::{
     Context, DecodeLimits, Encoder, ErrorDetails, Http, Level, Record, RecordLimits, Source,
     Status, Timestamp, Trace, Uuid, decode_record,
@@ -32,7 +33,7 @@ prop_compose! {
         metric in proptest::num::f64::ANY,
         grpc in proptest::option::of(any::<u32>()),
         status in proptest::option::of(any::<u16>()),
-        (id, boot, seq) in (any::<u128>(), any::<u128>(), 1..=i64::MAX.cast_unsigned()),
+        (id, boot, seq) in (any::<u128>(), any::<u128>(), 1..=SEQ_MAX),
     ) -> (String, u128, u64) {
         let t = |index: usize| texts[index].as_deref();
         let id_text = |index: usize| t(index).filter(|text| !text.is_empty());
