@@ -149,7 +149,11 @@ impl Names<'_> {
                 (self.start, self.spaced) = (after, false);
                 None
             }
-            _ if byte.is_ascii_whitespace() || self.is_encoded_blank(at, byte) => {
+            _ if byte.is_ascii_whitespace()
+                || (self.quoted.is_some()
+                    && matches!(byte, b'+' | b'%' | b'2' | b'0')
+                    && self.is_encoded_blank(at, byte)) =>
+            {
                 self.spaced = true;
                 None
             }
@@ -166,19 +170,17 @@ impl Names<'_> {
 
     /// Whether it is a plus or part of a `%20` next to a quote: white space there, elsewhere part
     /// of a name.
+    #[cold]
+    #[inline(never)]
     fn is_encoded_blank(&self, at: usize, byte: u8) -> bool {
-        let begins = |back| {
-            let text = self.text.as_bytes().get(at.checked_sub(back)?..)?;
-            text.starts_with(b"%20").then_some(())
+        let back = match byte {
+            b'%' => 0,
+            b'2' => 1,
+            b'0' => 2,
+            _ => return byte == b'+',
         };
-        self.quoted.is_some()
-            && match byte {
-                b'+' => true,
-                b'%' => begins(0).is_some(),
-                b'2' => begins(1).is_some(),
-                b'0' => begins(2).is_some(),
-                _ => false,
-            }
+        let text = at.checked_sub(back).and_then(|from| self.text.as_bytes().get(from..));
+        text.is_some_and(|text| text.starts_with(b"%20"))
     }
 
     fn is_sensitive(&self, name: &str) -> bool {
