@@ -24,7 +24,7 @@ use anyhow::{Result, ensure};
 use gatelog_testkit::{Collector, CollectorOptions, Database, eventually};
 use tokio::task::JoinSet;
 
-/// docs/collector.md: resident memory, whatever is posted.
+/// docs/collector.md: resident memory under all senders at once. The aim is 128 MiB.
 const RESIDENT_BYTES: u64 = 192 << 20;
 const SPOOL_BYTES: u64 = 32 << 20;
 const LETTER_BYTES: u64 = 8 << 20;
