@@ -241,6 +241,19 @@ pub(super) fn last_row(db: &Connection) -> Result<i64, SpoolError> {
     Ok(db.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
+/// Makes the next row's number larger than this one.
+pub(super) fn number_after(tx: &Transaction<'_>, last: i64) -> Result<(), SpoolError> {
+    // SQLite's documentation of AUTOINCREMENT allows writing to this table, which has no key.
+    let changed = tx.execute(
+        "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'batch'",
+        [last],
+    )?;
+    if changed == 0 {
+        tx.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('batch', ?)", [last])?;
+    }
+    Ok(())
+}
+
 /// Stores the number of pages in the log into `pages` after every commit of this connection.
 pub(super) fn watch_log(db: &mut Connection, pages: &Arc<AtomicU64>) -> Result<(), SpoolError> {
     let pages = Arc::clone(pages);

@@ -249,12 +249,14 @@ fn rescue(from: &Path, into: &mut Connection) -> Result<(u64, u64), SpoolError> 
     let tx = into.transaction()?;
     let (mut batches, mut records) = (0_u64, 0_u64);
     let mut waiting = Seqs::default();
+    let mut last = database::last_row(old).unwrap_or(0);
     // A file of an earlier version has no parked rows.
     for source in [Source::Whole, Source::EveryParked] {
         let mut wanted = Wanted { source, after: 0, bytes: 1, rows: 1 };
         while let Ok(found) = reader.read(wanted) {
             wanted.after = found.last;
             let Some(row) = found.rows.into_iter().next() else { break };
+            last = last.max(row.id);
             if row.intact {
                 waiting.merge(&row.seqs);
                 batches += 1;
@@ -263,6 +265,8 @@ fn rescue(from: &Path, into: &mut Connection) -> Result<(u64, u64), SpoolError> 
             }
         }
     }
+    // A number is never assigned twice: what is parked of a batch keeps the number of that batch.
+    database::number_after(&tx, last)?;
     for id in letters::readable_ids(old) {
         if let Ok(Some(letter)) = letters::get(old, id) {
             letters::insert(&tx, letter.at, &letter.letter)?;

@@ -198,3 +198,15 @@ async fn letters_of_a_file_that_was_moved_aside_are_left_to_the_new_one() {
     assert_eq!((spool.letters().letters, all(&spool).await.len()), (0, 1));
     assert_eq!(spool.ledger().get(&key()).unwrap().statement(0).spooled, 1);
 }
+
+#[tokio::test]
+async fn a_batch_accepted_after_a_rescue_does_not_get_the_number_of_one_that_is_parked() {
+    let dir = TempDir::new().unwrap();
+    let spool = open(dir.path());
+    park(&spool).await;
+    let found = spool.submit(|done| Job::Corrupt("told".into(), done)).await;
+    assert_eq!(found.unwrap_err().kind(), SpoolErrorKind::Corrupt);
+    spool.append(batch(4, 10)).await.unwrap();
+    assert_eq!(parked(&spool, "trace_logs").await[0].id, 1);
+    assert_eq!(all(&spool).await[0].id, 2);
+}
