@@ -244,10 +244,8 @@ pub(super) fn last_row(db: &Connection) -> Result<i64, SpoolError> {
 /// Makes the next row's number larger than this one.
 pub(super) fn number_after(tx: &Transaction<'_>, last: i64) -> Result<(), SpoolError> {
     // SQLite's documentation of AUTOINCREMENT allows writing to this table, which has no key.
-    let changed = tx.execute(
-        "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'batch'",
-        [last],
-    )?;
+    let changed =
+        tx.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'batch'", [last])?;
     if changed == 0 {
         tx.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('batch', ?)", [last])?;
     }
