@@ -3,7 +3,9 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
-use gatelog_record::limits::{RECORD_BYTES_MAX, RECORD_BYTES_MIN, SEQ_MAX, VALUE_BYTES_MIN};
+use gatelog_record::limits::{
+    GATEWAY_BYTES, RECORD_BYTES_MAX, RECORD_BYTES_MIN, SEQ_MAX, VALUE_BYTES_MIN,
+};
 use gatelog_record::{
     Context, DecodeLimits, Encoder, ErrorDetails, Http, Level, Record, RecordLimits, Source,
     Status, Timestamp, Trace, Uuid, decode_record,
@@ -61,6 +63,9 @@ fuzz_target!(|input: Input<'_>| {
         cluster,
         upstream,
     ] = input.http;
+    // The configuration and the worker keep the gateway's name within its bound.
+    let gateway = input.names[2];
+    let gateway = &gateway[..gateway.floor_char_boundary(GATEWAY_BYTES)];
     let record = Record {
         timestamp: Timestamp::from_unix_micros(input.micros),
         level: Level::ALL[usize::from(input.level) % Level::ALL.len()],
@@ -118,7 +123,7 @@ fuzz_target!(|input: Input<'_>| {
         extra: &input.extra,
         id: Uuid::from_u128(input.id),
         source: Source {
-            gateway: input.names[2],
+            gateway,
             boot: Uuid::from_u128(1),
             seq: (input.seq % SEQ_MAX).max(1),
         },
