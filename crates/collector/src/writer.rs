@@ -44,6 +44,9 @@ use lanes::{Advice, Lanes};
 
 /// Rows are read until they reach this many bytes: about one insert.
 const READ_BYTES: usize = 1 << 20;
+/// While running jobs hold rows of this many bytes, no more are read. One read may exceed it: a row
+/// is at most a batch.
+const HELD_BYTES: usize = 4 << 20;
 /// Maximum number of rows per read.
 const READ_ROWS: usize = 256;
 
@@ -152,12 +155,15 @@ pub async fn run(
     let mut parked = JoinSet::new();
     parked.spawn(parked::run(Arc::clone(&context), stop.clone()));
     let mut jobs = JoinSet::new();
+    let mut held = 0_usize;
     let mut reading = Reading::default();
     while !*stop.borrow() {
+        let free = jobs.len() < options.jobs && held < HELD_BYTES;
         let mut more = false;
-        if jobs.len() < options.jobs {
+        if free {
             more = match reading.next(&context).await {
                 Some(job) => {
+                    held = held.saturating_add(job.bytes());
                     jobs.spawn(job.run(stop.clone()));
                     true
                 }
@@ -169,10 +175,14 @@ pub async fn run(
         }
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => {}
-            () = context.spool.changed(), if jobs.len() < options.jobs => {}
+            () = context.spool.changed(), if free => {}
             () = tokio::time::sleep(reading.pause()), if reading.failed() => {}
-            Some(ended) = jobs.join_next() => pass_on_fault(ended),
-            Some(ended) = parked.join_next() => pass_on_fault(ended),
+            Some(ended) = jobs.join_next() => {
+                held = held.saturating_sub(pass_on_fault(ended).unwrap_or_default());
+            }
+            Some(ended) = parked.join_next() => {
+                pass_on_fault(ended);
+            }
         }
     }
     let finish = async {
@@ -186,9 +196,11 @@ pub async fn run(
 
 /// Propagates a task's panic to the writer, so that `/healthz` shows it: otherwise its rows would
 /// wait for a restart that never comes.
-fn pass_on_fault(ended: Result<(), JoinError>) {
-    if let Some(fault) = ended.err().and_then(|error| error.try_into_panic().ok()) {
-        std::panic::resume_unwind(fault);
+fn pass_on_fault<T>(ended: Result<T, JoinError>) -> Option<T> {
+    match ended.map_err(JoinError::try_into_panic) {
+        Ok(result) => Some(result),
+        Err(Ok(fault)) => std::panic::resume_unwind(fault),
+        Err(Err(_cancelled)) => None,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::spool::Row;
 pub const CHUNK_BYTES: usize = 1 << 20;
 
 /// Maximum memory for the decoded records of one insert, approximate, in bytes.
-pub const CHUNK_MEMORY: usize = 8 << 20;
+pub const CHUNK_MEMORY: usize = 4 << 20;
 
 /// Approximate memory that a value takes in addition to its text: most values have a key.
 const VALUE_BYTES: usize = 128;

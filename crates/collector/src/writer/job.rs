@@ -26,9 +26,17 @@ impl Job {
         Self { progress: Progress::new(Arc::clone(&context), read), context }
     }
 
-    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+    /// Bytes of its rows, which it holds in memory until it ends.
+    pub(super) fn bytes(&self) -> usize {
+        self.progress.rows.iter().map(|row| row.body.len()).sum()
+    }
+
+    /// Ends with the bytes that it held.
+    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) -> usize {
+        let held = self.bytes();
         // Stopping is checked between attempts, never in the middle of one.
         let _: Result<(), Stopped> = self.work(&mut stop).await;
+        held
     }
 
     async fn work(&mut self, stop: &mut watch::Receiver<bool>) -> Result<(), Stopped> {

@@ -21,11 +21,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use gatelog_testkit::{Collector, CollectorOptions, Database, eventually};
+use gatelog_testkit::{Collector, CollectorOptions, Database, DatabaseServer, eventually};
 use tokio::task::JoinSet;
 
-/// docs/collector.md: resident memory under all senders at once. The aim is 128 MiB.
-const RESIDENT_BYTES: u64 = 192 << 20;
+/// docs/collector.md: resident memory under all senders at once.
+const RESIDENT_BYTES: u64 = 128 << 20;
 const SPOOL_BYTES: u64 = 32 << 20;
 const LETTER_BYTES: u64 = 8 << 20;
 /// docs/operations.md: the disk that a spool needs.
@@ -64,14 +64,17 @@ async fn watch(process: u32, directory: std::path::PathBuf, stop: Arc<AtomicBool
     most
 }
 
-async fn start() -> Collector {
-    let database = Database::fresh().await.unwrap();
+async fn start(server: &DatabaseServer) -> Collector {
+    let database = Database::on(&server.uri(), "memory").await.unwrap();
     let size = |bytes: u64| format!("{}MiB", bytes >> 20);
     let environment = vec![
         ("GATELOG_SPOOL_MAX_BYTES".to_owned(), size(SPOOL_BYTES)),
         ("GATELOG_DEAD_LETTERS_MAX_BYTES".to_owned(), size(LETTER_BYTES)),
         ("GATELOG_HEADER_TIMEOUT".to_owned(), "3s".to_owned()),
         ("GATELOG_BODY_TIMEOUT".to_owned(), "2s".to_owned()),
+        // A dropped HTTP/2 stream can fail an assertion that h2 has in debug builds only. A
+        // backtrace of it would load 25 MiB of debug information into the process.
+        ("RUST_BACKTRACE".to_owned(), "0".to_owned()),
     ];
     Collector::start(&database, CollectorOptions { environment }).await.unwrap()
 }
@@ -82,17 +85,30 @@ async fn answers(collector: &Collector) -> Result<()> {
     Ok(())
 }
 
+/// Runs every sender to its end.
+async fn send_everything(collector: &mut Collector, rounds: usize) {
+    let mut tasks = JoinSet::new();
+    for sender in senders::all(collector.address(), rounds) {
+        tasks.spawn(sender);
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+    collector.process().ensure_running().unwrap();
+    eventually("the collector answers", PATIENCE, async || answers(collector).await).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn resident_memory_and_the_spools_directory_stay_within_their_bounds_whatever_is_sent() {
     let rounds = std::env::var("GATELOG_MEMORY_ROUNDS");
     let rounds = rounds.map_or(ROUNDS, |rounds| rounds.parse().expect("a number of rounds"));
-    let mut collector = start().await;
+    let mut server = DatabaseServer::start().await.unwrap();
+    let mut collector = start(&server).await;
     let address = collector.address();
     let stop = Arc::new(AtomicBool::new(false));
     let process = collector.process().id();
     let watcher = tokio::spawn(watch(process, collector.spool(), Arc::clone(&stop)));
 
-    let mut tasks = JoinSet::new();
     // Known before anything else arrives, so that clients that read the accounts read all of them.
     eventually("ten thousand boots are known", PATIENCE, async || {
         let reply = senders::post(address, senders::boots()).await?;
@@ -101,16 +117,12 @@ async fn resident_memory_and_the_spools_directory_stay_within_their_bounds_whate
     })
     .await
     .unwrap();
-    for sender in senders::all(address, rounds) {
-        tasks.spawn(sender);
-    }
-    while let Some(done) = tasks.join_next().await {
-        done.unwrap();
-    }
-    collector.process().ensure_running().unwrap();
-    eventually("the collector answers", PATIENCE, async || answers(&collector).await)
-        .await
-        .unwrap();
+    send_everything(&mut collector, rounds).await;
+
+    // The same while the database does not answer.
+    server.freeze().unwrap();
+    send_everything(&mut collector, rounds).await;
+    server.thaw().unwrap();
     stop.store(true, Ordering::SeqCst);
     let most = watcher.await.unwrap();
     println!("at most {} KiB resident, {} KiB on disk", most.resident >> 10, most.directory >> 10);

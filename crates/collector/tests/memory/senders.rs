@@ -34,6 +34,9 @@ const SILENT: usize = 60;
 /// HTTP/2 connections that open as many posts as allowed, and more.
 const CROWDED: usize = 64;
 const STREAMS: usize = 32;
+/// Connections whose head is not finished, and its size in bytes.
+const UNFINISHED: usize = 700;
+const UNFINISHED_BYTES: usize = 12 << 10;
 
 /// All senders; each ends after `rounds` rounds.
 pub(crate) fn all(address: SocketAddr, rounds: usize) -> Vec<Sender> {
@@ -46,6 +49,7 @@ pub(crate) fn all(address: SocketAddr, rounds: usize) -> Vec<Sender> {
     senders.push(Box::pin(posts(address, rounds, bomb(), true)));
     senders.push(Box::pin(floods(address, rounds)));
     senders.push(Box::pin(silent(address, rounds)));
+    senders.push(Box::pin(unfinished(address, rounds)));
     senders.push(Box::pin(crowded(address, rounds)));
     senders.push(Box::pin(cancelled(address, rounds)));
     senders.push(Box::pin(large_heads(address, rounds)));
@@ -195,6 +199,20 @@ async fn silent(address: SocketAddr, rounds: usize) {
                 let _ = stream.write_all(text).await;
                 open.push(stream);
             }
+        }
+        tokio::time::sleep(HELD / 2).await;
+    }
+}
+
+/// Connections that send a long head and do not finish it.
+async fn unfinished(address: SocketAddr, rounds: usize) {
+    let head = [&b"GET / HTTP/1.1\r\nx: "[..], &vec![b'x'; UNFINISHED_BYTES]].concat();
+    for _ in 0..rounds {
+        let mut open = Vec::new();
+        for _ in 0..UNFINISHED {
+            let Ok(mut stream) = TcpStream::connect(address).await else { continue };
+            let _ = timeout(HELD, stream.write_all(&head)).await;
+            open.push(stream);
         }
         tokio::time::sleep(HELD / 2).await;
     }
