@@ -122,11 +122,7 @@ fuzz_target!(|input: Input<'_>| {
         weight: input.weight.filter(|weight| weight.is_finite() && *weight > 0.0),
         extra: &input.extra,
         id: Uuid::from_u128(input.id),
-        source: Source {
-            gateway,
-            boot: Uuid::from_u128(1),
-            seq: (input.seq % SEQ_MAX).max(1),
-        },
+        source: Source { gateway, boot: Uuid::from_u128(1), seq: (input.seq % SEQ_MAX).max(1) },
     };
     let record_bytes =
         RECORD_BYTES_MIN + usize::from(input.limits.0) % (RECORD_BYTES_MAX - RECORD_BYTES_MIN);
