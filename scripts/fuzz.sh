@@ -3,7 +3,8 @@
 #
 # FUZZ_SECONDS=10      how long each target runs; overnight: FUZZ_SECONDS=1800
 # FUZZ_RUNS=0          1000 or more: run that many inputs for each target, derived from the checked-in
-#                      corpus with a fixed seed, so that the run is reproducible
+#                      corpus with a fixed seed. Two runs still differ: coverage varies with the
+#                      seeds of hash maps, and libFuzzer reads a directory in the disk's order
 # FUZZ_TARGETS="a b"   only these targets
 #
 # A run adds interesting inputs to target/fuzz/corpus/, in addition to the checked-in corpus; a

@@ -44,9 +44,6 @@ use lanes::{Advice, Lanes};
 
 /// Rows are read until they reach this many bytes: about one insert.
 const READ_BYTES: usize = 1 << 20;
-/// While running jobs hold rows of this many bytes, no more are read. One read may exceed it: a row
-/// is at most a batch.
-const HELD_BYTES: usize = 4 << 20;
 /// Maximum number of rows per read.
 const READ_ROWS: usize = 256;
 
@@ -155,10 +152,13 @@ pub async fn run(
     let mut parked = JoinSet::new();
     parked.spawn(parked::run(Arc::clone(&context), stop.clone()));
     let mut jobs = JoinSet::new();
+    // Bytes of rows that running jobs hold: as much as one read for each. One row may exceed it, as
+    // it is a whole batch; until then several large ones wait in the spool.
     let mut held = 0_usize;
+    let most_held = options.jobs.saturating_mul(READ_BYTES);
     let mut reading = Reading::default();
     while !*stop.borrow() {
-        let free = jobs.len() < options.jobs && held < HELD_BYTES;
+        let free = jobs.len() < options.jobs && held < most_held;
         let mut more = false;
         if free {
             more = match reading.next(&context).await {
