@@ -3,6 +3,7 @@
 pub mod attributes;
 pub mod claims;
 pub mod headers;
-pub mod percent;
 pub mod property;
 pub mod response_flags;
+
+pub use gatelog_record::sensitive::percent;

@@ -3,9 +3,7 @@
 //! The work per value is bounded regardless of its length: rules read no more than [`Redactor`]
 //! allows, each in linear time.
 
-mod assignments;
 mod excerpt;
-pub mod names;
 mod segments;
 mod userinfo;
 
@@ -17,13 +15,11 @@ use sha2::Sha256;
 
 use crate::decision::path_template::PathTemplate;
 use crate::envoy::percent::decoded_twice;
-use assignments::Place;
 pub use excerpt::{Excerpt, Redactor};
+use gatelog_record::sensitive::assignments::{self, Place};
+pub use gatelog_record::sensitive::{MASK, names};
 use names::{HOST_HEADERS, URL_HEADERS, is_sensitive_header};
 use segments::split_origin;
-
-/// The replacement for a secret.
-pub const MASK: &str = "[redacted]";
 
 /// Hex digits kept of a hash: enough to tell values apart, too few to brute-force one.
 const HASH_DIGITS: usize = 16;

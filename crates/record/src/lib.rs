@@ -8,6 +8,7 @@
 //! - [`BatchHeader`]: the first line of a batch, with the sender's own accounting.
 //! - [`Level`], [`Timestamp`]: the two values that determine where a record is stored.
 //! - [`limits`]: every bound of the format, with its reason.
+//! - [`sensitive`]: the names of credentials, whose values no record may contain.
 //!
 //! A batch is a header line followed by one line for each record:
 //!
@@ -75,6 +76,7 @@ mod json;
 mod level;
 pub mod limits;
 mod record;
+pub mod sensitive;
 mod timestamp;
 pub mod units;
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::envoy::percent::decoded_twice;
+use super::percent::decoded_twice;
 
 /// Headers whose value is a credential. They are removed unless configured otherwise,
 /// and can be the source of neither an id nor a tenant.
@@ -177,7 +177,7 @@ pub const URL_HEADERS: [&str; 11] = [
 pub const HOST_HEADERS: [&str; 4] = ["host", "x-forwarded-host", "x-original-host", "x-host"];
 
 /// Whether a header (lower-case name) is treated as a credential.
-pub(super) fn is_sensitive_header(name: &str) -> bool {
+pub fn is_sensitive_header(name: &str) -> bool {
     if PLAIN_HEADERS.contains(&name) {
         return false;
     }
@@ -193,19 +193,19 @@ pub(super) fn is_sensitive_header(name: &str) -> bool {
 }
 
 /// Whether a name in free text, which may be a header's or a parameter's, denotes a credential.
-pub(super) fn is_sensitive(name: &str, more: &[String]) -> bool {
+pub fn is_sensitive(name: &str, more: &[String]) -> bool {
     is_sensitive_parameter(name, more)
         || (name.contains('-') && is_sensitive_header(&name.to_ascii_lowercase()))
 }
 
 /// Whether a name is also an ordinary word.
-pub(super) fn is_prose(name: &str) -> bool {
+pub fn is_prose(name: &str) -> bool {
     PROSE.iter().any(|word| name.eq_ignore_ascii_case(word))
 }
 
 /// Whether a parameter's name, in any spelling, is treated as a credential's. `more` are the
 /// configured names, in lower case.
-pub(super) fn is_sensitive_parameter(name: &str, more: &[String]) -> bool {
+pub fn is_sensitive_parameter(name: &str, more: &[String]) -> bool {
     if name.is_empty() {
         return false;
     }

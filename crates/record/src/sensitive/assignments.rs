@@ -12,7 +12,7 @@ use super::names::{is_prose, is_sensitive, is_sensitive_parameter};
 
 /// Where a text comes from, which determines where a value in it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub enum Place {
     /// A parameter of a query or fragment: the value ends with the text.
     Parameter,
     /// A segment of a path: the next `;` begins another parameter.
@@ -93,7 +93,7 @@ fn nested_end(value: &str) -> Option<usize> {
 }
 
 /// Masks the values of sensitive names in the text; `more` are the configured names.
-pub(super) fn mask<'t>(text: &'t str, place: Place, more: &[String]) -> Cow<'t, str> {
+pub fn mask<'t>(text: &'t str, place: Place, more: &[String]) -> Cow<'t, str> {
     let Some(first) = value_start(text, place, more) else {
         return Cow::Borrowed(text);
     };
@@ -109,7 +109,7 @@ pub(super) fn mask<'t>(text: &'t str, place: Place, more: &[String]) -> Cow<'t, 
 }
 
 /// Where the first value of a sensitive name begins. Reads each byte once, and each name once.
-pub(super) fn value_start(text: &str, place: Place, more: &[String]) -> Option<usize> {
+pub fn value_start(text: &str, place: Place, more: &[String]) -> Option<usize> {
     let mut names = Names { text, place, more, start: 0, spaced: false, quoted: None };
     text.bytes().enumerate().find_map(|(at, byte)| names.next(at, byte))
 }
