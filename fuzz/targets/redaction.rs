@@ -16,7 +16,8 @@ struct Input<'a> {
     before: &'a str,
     after: &'a str,
     name: u8,
-    /// How each letter of the name is spelled: unchanged, upper case, or percent-encoded.
+    /// How each letter of the name is spelled: unchanged, upper case, or percent-encoded. And how
+    /// each slash of a path is.
     spelling: Vec<u8>,
     around: Around,
     shape: Shape,
@@ -49,6 +50,11 @@ enum Shape {
     User,
     UserWithoutScheme,
     Segment,
+    Member,
+    MemberFirst,
+    EscapedSlashes,
+    Bearer,
+    Token,
 }
 
 const SECRET: &str = "hunter2";
@@ -62,6 +68,22 @@ fn spelled(name: &str, spelling: &[u8]) -> String {
             _ => letter.to_string(),
         });
     letters.collect()
+}
+
+/// A path, its slashes in the spellings that services take for one, `$` for the secret.
+fn path(plain: &str, spelling: &[u8]) -> String {
+    const SLASHES: [&str; 8] = ["/", "//", "/./", "/x/../", "%2F", "\\", ";v=1/", "%252f"];
+    let mut spelling = spelling.iter();
+    let mut path = String::new();
+    for part in plain.split_inclusive('/') {
+        path.push_str(part.trim_end_matches('/'));
+        if part.ends_with('/') {
+            let how = spelling.next().map_or(0, |how| usize::from(*how) % SLASHES.len());
+            // A parameter needs a segment that it belongs to.
+            path.push_str(if path.is_empty() { "/" } else { SLASHES[how] });
+        }
+    }
+    path.replace('$', SECRET)
 }
 
 fn encoded(text: &str) -> String {
@@ -97,7 +119,16 @@ impl Input<'_> {
             Shape::JsonObject => format!("v={{\"{}\":{{\"a\":\"{SECRET}\"}}}}", self.name()),
             Shape::User => format!("u=https://user:{SECRET}@host/"),
             Shape::UserWithoutScheme => format!("u=//{SECRET}@host"),
-            Shape::Segment => format!("u=/a/invite/{SECRET}/b"),
+            Shape::Segment => format!("u={}", path("/a/invite/$/b", &self.spelling)),
+            Shape::Member => {
+                format!("v={{\"name\":\"{}\",\"value\":\"{SECRET}\"}}", self.name())
+            }
+            Shape::MemberFirst => {
+                format!("v={{\"value\":\"{SECRET}\",\"key\": \"{}\"}}", self.name())
+            }
+            Shape::EscapedSlashes => format!("u=https:\\/\\/user:{SECRET}@host\\/"),
+            Shape::Bearer => format!("q=bearer%20{SECRET}"),
+            Shape::Token => format!("q=eyJhbGciOiJub25lIn0.{SECRET}.x"),
         }
     }
 }
@@ -144,6 +175,7 @@ fuzz_target!(|input: Input<'_>| {
     let name = input.name();
     for path in [
         format!("/{padding}/invite/{SECRET}{after}/x"),
+        path(&format!("/{padding}/invite/$/x"), &input.spelling),
         format!("/{padding};{name}={SECRET};v=1/x"),
         format!("/{padding}/{}/x", encoded(&format!("{name}={SECRET}"))),
         format!("/{padding}/https://user:{SECRET}@host/x"),

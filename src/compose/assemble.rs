@@ -45,7 +45,8 @@ pub fn record(parts: &Parts<'_>, worker: &mut Worker, host: &dyn Host, lines: &m
 pub fn debug_record(parts: &Parts<'_>, worker: &mut Worker, host: &dyn Host, lines: &mut Vec<u8>) {
     let exchange = parts.exchange;
     let settings = Rc::clone(&worker.settings);
-    let redactor = Redactor::new(&settings.config.redaction, settings.config.record.limits);
+    let redactor = Redactor::new(&settings.config.redaction, settings.config.record.limits)
+        .of_request(&parts.request.path);
     let whole_us = exchange.duration_ns / 1_000;
     let phases = exchange.responded_ns.map(|responded| {
         let wait_us = responded / 1_000;

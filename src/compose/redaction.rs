@@ -14,10 +14,12 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::decision::path_template::PathTemplate;
-use crate::envoy::percent::decoded_twice;
 pub use excerpt::{Excerpt, Redactor};
 use gatelog_record::sensitive::assignments::{self, Place};
+use gatelog_record::sensitive::encoding::decoded;
+use gatelog_record::sensitive::marks::Marks;
 pub use gatelog_record::sensitive::{MASK, names};
+use gatelog_record::sensitive::{json, jwt};
 use names::{HOST_HEADERS, URL_HEADERS, is_sensitive_header};
 use segments::split_origin;
 
@@ -74,12 +76,13 @@ impl Redaction {
         }
     }
 
-    /// The value of a kept header, in the form that the record may contain.
-    pub fn kept_header<'v>(&self, name: &str, value: Excerpt<'v>) -> Cow<'v, str> {
+    /// The value of a kept header, in the form that the record may contain. `base` is the request's
+    /// path, to which a relative reference refers.
+    pub fn kept_header<'v>(&self, name: &str, value: Excerpt<'v>, base: &str) -> Cow<'v, str> {
         match name {
-            "link" => self.link(value),
-            "refresh" => self.refresh(value),
-            _ if URL_HEADERS.contains(&name) => self.url(value),
+            "link" => self.link(value, base),
+            "refresh" => self.refresh(value, base),
+            _ if URL_HEADERS.contains(&name) => self.url(value, base),
             _ if HOST_HEADERS.contains(&name) => self.host(value),
             _ if self.headers.iter().any(|(header, _)| header == name) => value.text.into(),
             _ => self.words(value),
@@ -114,44 +117,52 @@ impl Redaction {
     /// A query, without its `?`, with the values of sensitive parameters masked. A value ends at the
     /// next `&`; everything up to there is part of the secret.
     pub fn query<'q>(&self, query: Excerpt<'q>) -> Cow<'q, str> {
-        each(
-            query,
-            |byte| byte == b'&',
-            |parameter| {
-                let masked = assignments::mask(parameter.text, Place::Parameter, &self.parameters);
-                if matches!(masked, Cow::Owned(_)) {
-                    return masked;
-                }
-                if parameter.text.contains('%') && self.hides_a_secret(parameter, Place::Parameter)
-                {
-                    let name = parameter.text.split_once('=').map(|(name, _)| name);
-                    let plain = name.filter(|name| !name.contains('%'));
-                    return plain.map_or(MASK.into(), |name| format!("{name}={MASK}").into());
-                }
-                then(userinfo::removed(parameter.text, parameter.cut), |text| {
-                    self.paths_within(parameter.with(text))
-                })
-            },
-        )
+        // First: a password may contain an `&`.
+        let without_users = userinfo::removed_from_query(query.text, query.cut);
+        then(without_users, |text| {
+            each(query.with(text), |byte| byte == b'&', |parameter| self.parameter(parameter))
+        })
+    }
+
+    fn parameter<'p>(&self, parameter: Excerpt<'p>) -> Cow<'p, str> {
+        let marks = Marks::of(parameter.text);
+        let masked = assignments::mask(parameter.text, marks, Place::Parameter, &self.parameters);
+        let masked = then(masked, |text| without_open_members(parameter.with(text)));
+        if matches!(masked, Cow::Owned(_)) {
+            return masked;
+        }
+        if marks.any(Marks::ESCAPE | Marks::PLUS)
+            && self.hides_a_secret(parameter, Place::Parameter)
+        {
+            let name = parameter.text.split_once('=').map(|(name, _)| name);
+            let plain = name.filter(|name| !name.contains(['%', '\\']));
+            return plain.map_or(MASK.into(), |name| format!("{name}={MASK}").into());
+        }
+        let without_tokens =
+            then_if(marks.any(Marks::TOKEN), Cow::Borrowed(parameter.text), jwt::masked);
+        then(without_tokens, |text| self.paths_within(parameter.with(text)))
     }
 
     /// A path, without its query, with secret segments, sensitive path parameters
     /// (`;jsessionid=…`) and user information masked.
     pub fn path<'p>(&self, path: Excerpt<'p>) -> Cow<'p, str> {
+        let marks = Marks::of(path.text);
         let without_users = userinfo::removed(path.text, path.cut);
-        let without_secrets = then(without_users, |text| self.secret_segments(path.with(text)));
+        let without_tokens = then_if(marks.any(Marks::TOKEN), without_users, jwt::masked);
+        let without_secrets = then(without_tokens, |text| self.secret_segments(path.with(text)));
+        if !marks.any(Marks::ASSIGNS | Marks::SPACE | Marks::ESCAPE) {
+            return without_secrets;
+        }
         then(without_secrets, |text| self.path_parameters(path.with(text)))
     }
 
     /// Masks assigned values within a segment, and whole segments that hide one behind encoding.
     fn path_parameters<'p>(&self, path: Excerpt<'p>) -> Cow<'p, str> {
-        if !path.text.contains(['=', ':', '%']) {
-            return Cow::Borrowed(path.text);
-        }
-        let mask = |text| assignments::mask(text, Place::Segment, &self.parameters);
+        let mask =
+            |text| assignments::mask(text, Marks::of(text), Place::Segment, &self.parameters);
         let redact = |segment: Excerpt<'p>| {
             let masked = mask(segment.text);
-            if segment.text.contains('%')
+            if segment.text.contains(['%', '\\'])
                 && self.hides_a_secret(segment.with(&masked), Place::Segment)
             {
                 return Cow::Borrowed(MASK);
@@ -167,19 +178,22 @@ impl Redaction {
         each(path, |byte| byte == b'/', redact)
     }
 
-    /// A URL or a path, with its user information, path, query and fragment redacted.
-    pub fn url<'u>(&self, url: Excerpt<'u>) -> Cow<'u, str> {
+    /// A URL or a path, with its user information, path, query and fragment redacted. `base` is the
+    /// path to which a relative reference refers.
+    fn url<'u>(&self, url: Excerpt<'u>, base: &str) -> Cow<'u, str> {
         // First: a password may contain what separates the parts.
-        then(userinfo::removed(url.text, url.cut), |text| self.url_parts(url.with(text)))
+        then(userinfo::removed(url.text, url.cut), |text| self.url_parts(url.with(text), base))
     }
 
-    fn url_parts<'u>(&self, url: Excerpt<'u>) -> Cow<'u, str> {
+    fn url_parts<'u>(&self, url: Excerpt<'u>, base: &str) -> Cow<'u, str> {
         let (before, fragment) = split_before(url.text, '#');
-        let (base, query) = split_before(before, '?');
-        let base = Excerpt { text: base, cut: url.cut && base.len() == url.text.len() };
-        let whole = then(self.path_of_word(base), |text| {
+        let (place, query) = split_before(before, '?');
+        let place = Excerpt { text: place, cut: url.cut && place.len() == url.text.len() };
+        let masked = self.path_of_word(place);
+        let masked = then(masked, |text| self.relative_reference(place.with(text), base));
+        let whole = then(masked, |text| {
             let (origin, path) = split_origin(text);
-            let path = self.path(base.with(path));
+            let path = self.path(place.with(path));
             match path {
                 Cow::Borrowed(_) => Cow::Borrowed(text),
                 Cow::Owned(path) => Cow::Owned([origin, &path].concat()),
@@ -202,9 +216,9 @@ impl Redaction {
     }
 
     /// The value of `Link`: URLs in angle brackets, each with parameters (RFC 8288 §3).
-    fn link<'v>(&self, link: Excerpt<'v>) -> Cow<'v, str> {
+    fn link<'v>(&self, link: Excerpt<'v>, base: &str) -> Cow<'v, str> {
         if !link.text.contains('<') {
-            return self.url(link);
+            return self.url(link, base);
         }
         then(userinfo::removed(link.text, link.cut), |text| {
             let mut within = false;
@@ -212,7 +226,7 @@ impl Redaction {
                 link.with(text),
                 |byte| matches!(byte, b'<' | b'>'),
                 |part| {
-                    let redacted = if within { self.url(part) } else { self.words(part) };
+                    let redacted = if within { self.url(part, base) } else { self.words(part) };
                     within = !within;
                     redacted
                 },
@@ -222,7 +236,7 @@ impl Redaction {
 
     /// The value of `Refresh`: seconds, then `;` or `,` and a URL, perhaps after `url=` and in
     /// quotes (HTML, "shared declarative refresh steps").
-    fn refresh<'v>(&self, refresh: Excerpt<'v>) -> Cow<'v, str> {
+    fn refresh<'v>(&self, refresh: Excerpt<'v>, base: &str) -> Cow<'v, str> {
         let begins = |character: char| !matches!(character, '0'..='9' | '.' | ';' | ',' | ' ');
         let Some((seconds, rest)) =
             refresh.text.find(begins).and_then(|at| refresh.text.split_at_checked(at))
@@ -232,7 +246,7 @@ impl Redaction {
         let url = rest.get(..3).filter(|name| name.eq_ignore_ascii_case("url"));
         let url = url.and_then(|_| rest.get(3..)?.trim_start().strip_prefix('='));
         let url = url.unwrap_or(rest).trim_start().trim_start_matches(['"', '\'']);
-        match self.url(refresh.with(url)) {
+        match self.url(refresh.with(url), base) {
             Cow::Borrowed(_) => Cow::Borrowed(refresh.text),
             Cow::Owned(redacted) => {
                 let name = rest.strip_suffix(url).unwrap_or_default();
@@ -256,17 +270,24 @@ impl Redaction {
 
     /// Free text: a user agent, an id, the value of a header without a known form.
     pub fn words<'w>(&self, words: Excerpt<'w>) -> Cow<'w, str> {
-        let masked = assignments::mask(words.text, Place::Words, &self.parameters);
-        let without_users = then(masked, |text| userinfo::removed(text, words.cut));
+        let marks = Marks::of(words.text);
+        let masked = assignments::mask(words.text, marks, Place::Words, &self.parameters);
+        let masked = then(masked, |text| without_open_members(words.with(text)));
+        let without_tokens = then_if(marks.any(Marks::TOKEN), masked, jwt::masked);
+        if !marks.any(Marks::SLASH | Marks::ESCAPE) {
+            return without_tokens;
+        }
+        let without_users = then(without_tokens, |text| userinfo::removed(text, words.cut));
         let without_secrets = then(without_users, |text| self.paths_within(words.with(text)));
-        if !without_secrets.contains('%') {
+        if !marks.any(Marks::ESCAPE) {
             return without_secrets;
         }
         then(without_secrets, |text| {
             // A value that begins in an encoded word may continue in the next ones.
             let mut hidden = false;
             each(words.with(text), ends_word, |word| {
-                hidden |= word.text.contains('%') && self.hides_a_secret(word, Place::Words);
+                hidden |=
+                    word.text.contains(['%', '\\']) && self.hides_a_secret(word, Place::Words);
                 Cow::Borrowed(if hidden { MASK } else { word.text })
             })
         })
@@ -274,10 +295,24 @@ impl Redaction {
 
     /// Whether an encoded text, for example a parameter or a URL, would be redacted if decoded.
     fn hides_a_secret(&self, encoded: Excerpt<'_>, place: Place) -> bool {
-        let decoded = decoded_twice(encoded.text);
-        assignments::value_start(&decoded, place, &self.parameters).is_some()
-            || matches!(userinfo::removed(&decoded, encoded.cut), Cow::Owned(_))
-            || matches!(self.paths_within(encoded.with(&decoded)), Cow::Owned(_))
+        let decoded = decoded(encoded.text);
+        let marks = Marks::of(&decoded);
+        let cut = encoded.cut;
+        assignments::has_secret(&decoded, marks, place, &self.parameters)
+            || matches!(without_open_members(encoded.with(&decoded)), Cow::Owned(_))
+            || (marks.any(Marks::TOKEN) && matches!(jwt::masked(&decoded), Cow::Owned(_)))
+            || (marks.any(Marks::SLASH)
+                && (matches!(userinfo::removed(&decoded, cut), Cow::Owned(_))
+                    || matches!(self.paths_within(encoded.with(&decoded)), Cow::Owned(_))))
+    }
+}
+
+/// A text without the members of an object that was cut: what follows may tell that they are secret.
+fn without_open_members(text: Excerpt<'_>) -> Cow<'_, str> {
+    let members = text.cut.then(|| json::open_members(text.text)).flatten();
+    match members.and_then(|at| text.text.get(..at)) {
+        None => Cow::Borrowed(text.text),
+        Some(before) => Cow::Owned([before, MASK].concat()),
     }
 }
 
@@ -327,6 +362,15 @@ fn then<'t>(
             other => Cow::Owned(other.into_owned()),
         },
     }
+}
+
+/// Applies the next step if the text has what it looks for.
+fn then_if<'t>(
+    applies: bool,
+    text: Cow<'t, str>,
+    step: impl for<'s> FnOnce(&'s str) -> Cow<'s, str>,
+) -> Cow<'t, str> {
+    if applies { then(text, step) } else { text }
 }
 
 /// Splits before the first `at`, which stays with the second part.

@@ -157,7 +157,7 @@ fn record(
         Fate::Excluded => return worker.metrics.count(Metric::Excluded, 1),
         Fate::SampledOut => return worker.sampled_out(),
     };
-    let redactor = Redactor::new(&config.redaction, config.record.limits);
+    let redactor = Redactor::new(&config.redaction, config.record.limits).of_request(&request.path);
     let claims = &worker.claims;
     let sources = Sources {
         exchange,

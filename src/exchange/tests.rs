@@ -250,7 +250,7 @@ fn no_planted_secret_is_in_any_record_whatever_its_shape_and_place() {
     let mut rig = Rig::new(&configuration);
     let mut redacted = 0;
     for planted in secret_shapes::planted() {
-        let mut request = get("/a");
+        let mut request = get(planted.target);
         let mut response = vec![(":status", "200")];
         match planted.place {
             Place::Target => request[1].1 = &planted.value,

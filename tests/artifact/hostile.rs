@@ -141,6 +141,7 @@ fn no_planted_secret_leaves_a_trace_in_record_batch_or_log() {
         let mut stream = ordinary();
         let (request, response) =
             (stream.request_headers.as_mut().unwrap(), stream.response_headers.as_mut().unwrap());
+        request.set(":path", planted.target);
         match planted.place {
             Place::Target => request.set(":path", &planted.value),
             Place::Host => request.set(":authority", &planted.value),

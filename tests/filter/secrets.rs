@@ -22,7 +22,7 @@ async fn service(table: Vec<Planted>) -> SampleService {
         let number = request.headers().get(NUMBER).and_then(|value| value.to_str().ok());
         let planted = number.and_then(|number| table.get(number.parse::<usize>().ok()?));
         let mut response = Response::new(String::new());
-        if let Some(Planted { place: Place::Response(name), value }) = planted {
+        if let Some(Planted { place: Place::Response(name), value, .. }) = planted {
             let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
             response.headers_mut().insert(HeaderName::from_static(name), value);
         }
@@ -35,9 +35,9 @@ async fn service(table: Vec<Planted>) -> SampleService {
 fn request(number: usize, planted: &Planted) -> Vec<u8> {
     let (target, host, header) = match planted.place {
         Place::Target => (planted.value.as_str(), "g", None),
-        Place::Host => ("/a", planted.value.as_str(), None),
-        Place::Request(name) => ("/a", "g", Some((name, planted.value.as_str()))),
-        Place::Response(_) => ("/a", "g", None),
+        Place::Host => (planted.target, planted.value.as_str(), None),
+        Place::Request(name) => (planted.target, "g", Some((name, planted.value.as_str()))),
+        Place::Response(_) => (planted.target, "g", None),
     };
     let header = header.map(|(name, value)| format!("{name}: {value}\r\n")).unwrap_or_default();
     format!(

@@ -48,10 +48,12 @@ pub struct Planted {
     pub place: Place,
     /// The complete value at that place.
     pub value: String,
+    /// The request's target, unless the secret is in it.
+    pub target: &'static str,
 }
 
 /// Parameters of a query, of a fragment, and of a URL anywhere. `$` is the secret.
-const PARAMETERS: [&str; 59] = [
+const PARAMETERS: [&str; 66] = [
     "token=$",
     "TOKEN=$",
     "pin=$",
@@ -111,10 +113,17 @@ const PARAMETERS: [&str; 59] = [
     "creds=$",
     "clientcert=$",
     "httpauthorization=$",
+    "q=Bearer%20$",
+    "q=Bearer+$",
+    "v={\"name\":\"password\",\"value\":\"$\"}",
+    "v=%7B%22value%22%3A%22$%22%2C%22name%22%3A%22token%22%7D",
+    "next=https:\\/\\/u:$@h\\/a",
+    "next=\\/any\\/renew\\/$",
+    "q=eyJhbGciOiJub25lIn0.$",
 ];
 
 /// Paths.
-const PATHS: [&str; 18] = [
+const PATHS: [&str; 20] = [
     "/reset/$",
     "/RESET/$/more",
     "/res%65t/$",
@@ -133,6 +142,8 @@ const PATHS: [&str; 18] = [
     "/to/https%3A%2F%2Fu%3A$%40h",
     "//u:$@h/a",
     "/login;code=$",
+    "/a/Bearer%20$",
+    "/verify/eyJhbGciOiJub25lIn0.$.S",
 ];
 
 /// Paths for the template `/any/renew/{secret}`, in every spelling that a service reads as it.
@@ -156,6 +167,13 @@ const SPELLED_PATHS: [&str; 17] = [
     "/any/x%2F..%2Frenew/$",
 ];
 
+/// A path with the same template: references in the response are relative to it.
+const SIBLING: &str = "/any/renew/x";
+
+/// References that are the secret, or lead to it, when they are resolved against that path.
+const SIBLING_REFERENCES: [&str; 6] =
+    ["$", "$?x=1", "./$", "../renew/$", "../../any/renew/$", "x/../$#top"];
+
 /// Relative references to it.
 const RELATIVE_PATHS: [&str; 7] = [
     "renew/$",
@@ -178,7 +196,7 @@ const ORIGINS: [&str; 6] = [
 ];
 
 /// Free text: a user agent, an id, a tenant, a header without a known form.
-const WORDS: [&str; 41] = [
+const WORDS: [&str; 52] = [
     "password:12$",
     "password%3A%20$",
     "{\"password\"%20:%20\"$\"}",
@@ -220,6 +238,17 @@ const WORDS: [&str; 41] = [
     "stripe_key=$",
     "otp_code=$",
     "x-bapi-sign=$",
+    "Bearer $",
+    "sent bearer  $, then",
+    "Basic $==",
+    "Bearer%20$",
+    "{\"name\":\"password\",\"value\":\"$\"}",
+    "[{\"value\":\"$\",\"key\":\"api-key\"}]",
+    "{\\\"name\\\":\\\"pwd\\\",\\\"v\\\":\\\"$\\\"}",
+    "{\"url\":\"https:\\/\\/u:$@h\\/\"}",
+    "{\"url\":\"https:\\/\\/h\\/reset\\/$\"}",
+    "{\"url\":\"https:\\u002f\\u002fh\\u002freset\\u002f$\"}",
+    "a eyJhbGciOiJub25lIn0.$.S b",
 ];
 
 /// Request headers whose value is a credential.
@@ -285,44 +314,8 @@ const WORDED: [&str; 9] = [
     "baggage",
 ];
 
-/// The complete table.
-pub fn planted() -> Vec<Planted> {
-    let mut all = Vec::new();
-    let mut plant = |place: Place, shape: &str| {
-        let secret = format!("{MARK}{}", all.len());
-        all.push(Planted { place, value: shape.replace('$', &secret) });
-    };
-    for path in PATHS {
-        plant(Place::Target, path);
-        plant(Place::Target, &format!("{}/deep{path}?x=1", "/a".repeat(70)));
-    }
-    // At the end of the examined part of a value, and far beyond it.
-    for shape in ["/a/invite/$/b", "/a;jsessionid=$/b", "/?next=https://u:$@h/a", "/?token=$&x=1"] {
-        for before in [230, 250, 4_070, 4_080, 4_090, 20_000] {
-            let padding = format!("/{}", "p".repeat(before));
-            plant(Place::Target, &format!("{padding}{shape}{}", "y".repeat(9_000)));
-        }
-    }
-    for parameter in PARAMETERS {
-        plant(Place::Target, &format!("/a?{parameter}"));
-        let urls = ["referer", "x-original-url"].map(Place::Request);
-        let answers = ["location", "content-location"].map(Place::Response);
-        for place in urls.into_iter().chain(answers) {
-            plant(place, &format!("https://h/a?{parameter}#top"));
-            plant(place, &format!("?{parameter}"));
-            plant(place, &format!("/a#{parameter}"));
-        }
-        plant(Place::Response("link"), &format!("<https://h/>; rel=a, <?{parameter}>; rel=\"b\""));
-        plant(Place::Response("refresh"), &format!("5; url='/a?{parameter}'"));
-        plant(Place::Response("refresh"), &format!("5,https://h/?{parameter}"));
-    }
-    for path in PATHS {
-        plant(Place::Request("referer"), &format!("https://h{path}"));
-        plant(Place::Request("x-forwarded-uri"), path);
-        plant(Place::Response("location"), path);
-        plant(Place::Response("link"), &format!("<{path}>; rel=a, <https://h{path}?x=1>"));
-        plant(Place::Response("refresh"), &format!("0;URL={path}"));
-    }
+/// References to secret paths, in every spelling.
+fn plant_references(plant: &mut dyn FnMut(Place, &str)) {
     for path in SPELLED_PATHS {
         plant(Place::Target, path);
     }
@@ -348,6 +341,13 @@ pub fn planted() -> Vec<Planted> {
             plant(Place::Request("x-region"), url);
         }
     }
+    for reference in SIBLING_REFERENCES {
+        for name in ["location", "content-location"] {
+            plant(Place::Response(name), reference);
+        }
+        plant(Place::Response("link"), &format!("<{reference}>; rel=next"));
+        plant(Place::Response("refresh"), &format!("0; url={reference}"));
+    }
     for url in [
         "https:/h/any/renew/$",
         "https:\\\\h\\any\\renew\\$",
@@ -360,6 +360,52 @@ pub fn planted() -> Vec<Planted> {
             plant(place, url);
         }
     }
+}
+
+/// The complete table.
+pub fn planted() -> Vec<Planted> {
+    let mut all = Vec::new();
+    let mut plant = |place: Place, shape: &str| {
+        let secret = format!("{MARK}{}", all.len());
+        let target = match place {
+            Place::Response("location" | "content-location" | "link" | "refresh") => SIBLING,
+            _ => "/a",
+        };
+        all.push(Planted { place, value: shape.replace('$', &secret), target });
+    };
+    for path in PATHS {
+        plant(Place::Target, path);
+        plant(Place::Target, &format!("{}/deep{path}?x=1", "/a".repeat(70)));
+    }
+    // At the end of the examined part of a value, and far beyond it.
+    for shape in ["/a/invite/$/b", "/a;jsessionid=$/b", "/?next=https://u:$@h/a", "/?token=$&x=1"] {
+        for before in [230, 250, 4_070, 4_080, 4_090, 20_000] {
+            let padding = format!("/{}", "p".repeat(before));
+            plant(Place::Target, &format!("{padding}{shape}{}", "y".repeat(9_000)));
+        }
+    }
+    for parameter in PARAMETERS {
+        plant(Place::Target, &format!("/a?{parameter}"));
+        let urls = ["referer", "x-original-url"].map(Place::Request);
+        let answers = ["location", "content-location"].map(Place::Response);
+        for place in urls.into_iter().chain(answers) {
+            plant(place, &format!("https://h/a?{parameter}#top"));
+            plant(place, &format!("?{parameter}"));
+            plant(place, &format!("/a#{parameter}"));
+        }
+        plant(Place::Response("link"), &format!("<https://h/>; rel=a, <?{parameter}>; rel=\"b\""));
+        plant(Place::Response("refresh"), &format!("5; url='/a?{parameter}'"));
+        plant(Place::Response("refresh"), &format!("5,https://h/?{parameter}"));
+    }
+    plant(Place::Target, "/a?next=https://u:a&$@h/&b=1");
+    for path in PATHS {
+        plant(Place::Request("referer"), &format!("https://h{path}"));
+        plant(Place::Request("x-forwarded-uri"), path);
+        plant(Place::Response("location"), path);
+        plant(Place::Response("link"), &format!("<{path}>; rel=a, <https://h{path}?x=1>"));
+        plant(Place::Response("refresh"), &format!("0;URL={path}"));
+    }
+    plant_references(&mut plant);
     for origin in ORIGINS {
         for name in ["referer", "origin"] {
             plant(Place::Request(name), origin);

@@ -51,13 +51,20 @@ impl<'t> Excerpt<'t> {
 pub struct Redactor<'r> {
     redaction: &'r Redaction,
     limits: RecordLimits,
+    base: &'r str,
     cut: Cell<u64>,
 }
 
 impl<'r> Redactor<'r> {
     /// A redactor for a record with these bounds. It reads at most twice the bound of each value.
     pub fn new(redaction: &'r Redaction, limits: RecordLimits) -> Self {
-        Self { redaction, limits, cut: Cell::new(0) }
+        Self { redaction, limits, base: "/", cut: Cell::new(0) }
+    }
+
+    /// The same for a request with this path, to which relative references in headers refer. Of a
+    /// longer path than is read, only the beginning counts.
+    pub fn of_request(self, path: &'r str) -> Self {
+        Self { base: Excerpt::of(path, self.bytes()).text, ..self }
     }
 
     /// Number of values cut here rather than at the encoder's bound.
@@ -103,7 +110,7 @@ impl<'r> Redactor<'r> {
             Treatment::Hash => Some(self.redaction.hash(value)),
             Treatment::Keep => {
                 let value = self.text(value);
-                let keep = |value| self.redaction.kept_header(name, value);
+                let keep = |value| self.redaction.kept_header(name, value, self.base);
                 Some(self.redact(&value, keep).into_owned())
             }
         }

@@ -16,22 +16,28 @@ type Segment<'p> = (Range<usize>, Cow<'p, str>);
 impl Redaction {
     /// Masks the segments that a template names.
     pub(super) fn secret_segments<'p>(&self, path: Excerpt<'p>) -> Cow<'p, str> {
-        let mut secret = self.secret_ranges(path);
-        if secret.is_empty() {
-            return Cow::Borrowed(path.text);
+        masked(path.text, self.secret_ranges(path))
+    }
+
+    /// Masks the segments of a relative reference that a template names once it is resolved against
+    /// the request's path (RFC 3986 §5.2.3).
+    pub(super) fn relative_reference<'r>(
+        &self,
+        reference: Excerpt<'r>,
+        base: &str,
+    ) -> Cow<'r, str> {
+        let first = reference.text.split(['/', '\\']).next().unwrap_or_default();
+        if self.paths.is_empty() || first.is_empty() || first.contains(':') {
+            return Cow::Borrowed(reference.text);
         }
-        secret.sort_unstable_by_key(|range| (range.start, range.end));
-        let mut masked = String::with_capacity(path.text.len());
-        let mut done = 0;
-        for range in secret {
-            if range.start >= done {
-                masked.push_str(path.text.get(done..range.start).unwrap_or_default());
-                masked.push_str(MASK);
-            }
-            done = done.max(range.end);
-        }
-        masked.push_str(path.text.get(done..).unwrap_or_default());
-        Cow::Owned(masked)
+        let directory = base.rfind('/').and_then(|slash| base.get(..=slash)).unwrap_or("/");
+        let path = [directory, reference.text].concat();
+        let named = self.secret_ranges(reference.with(&path));
+        let own = named.into_iter().filter_map(|range| {
+            let start = range.start.checked_sub(directory.len())?;
+            Some(start..range.end.saturating_sub(directory.len()))
+        });
+        masked(reference.text, own.collect())
     }
 
     /// The positions of the segments that a template names. Services may or may not treat `%2F` and
@@ -140,6 +146,25 @@ impl Redaction {
         // Either a host or the first segment after doubled slashes.
         then(masked, |text| self.secret_segments(word.with(text)))
     }
+}
+
+/// A path with these ranges of it masked.
+fn masked(path: &str, mut secret: Vec<Range<usize>>) -> Cow<'_, str> {
+    if secret.is_empty() {
+        return Cow::Borrowed(path);
+    }
+    secret.sort_unstable_by_key(|range| (range.start, range.end));
+    let mut masked = String::with_capacity(path.len());
+    let mut done = 0;
+    for range in secret {
+        if range.start >= done {
+            masked.push_str(path.get(done..range.start).unwrap_or_default());
+            masked.push_str(MASK);
+        }
+        done = done.max(range.end);
+    }
+    masked.push_str(path.get(done..).unwrap_or_default());
+    Cow::Owned(masked)
 }
 
 /// A path without empty segments, and with its dot segments resolved (RFC 3986 §5.2.4).

@@ -11,6 +11,15 @@ const PASSWORD_BYTES: usize = 256;
 /// The text without the user information of any authority in it. If the text was cut, an
 /// authority at its end may lack only the `@`, so it is masked. Reads each byte a few times at most.
 pub(super) fn removed(text: &str, cut: bool) -> Cow<'_, str> {
+    removed_between(text, cut, ends_authority)
+}
+
+/// The same for a query: `&` ends an authority, unless it must be part of a password.
+pub(super) fn removed_from_query(query: &str, cut: bool) -> Cow<'_, str> {
+    removed_between(query, cut, |byte| byte == b'&' || ends_authority(byte))
+}
+
+fn removed_between(text: &str, cut: bool, ends: fn(u8) -> bool) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let position = |from: usize, wanted: fn(u8) -> bool| {
         let rest = bytes.get(from..).unwrap_or_default();
@@ -32,14 +41,14 @@ pub(super) fn removed(text: &str, cut: bool) -> Cow<'_, str> {
         if at_sign == bytes.len() && !cut {
             break;
         }
-        let mut end = position(start, ends_authority);
+        let mut end = position(start, ends);
         let within = |from: usize, to: usize| bytes.get(from..to).unwrap_or_default();
         if at_sign >= end
             && at_sign.saturating_sub(start) < PASSWORD_BYTES
             && !has_port_or_none(within(start, end))
         {
             // Not a port, so it is part of the password, even a slash, quote or space.
-            end = position(at_sign, ends_authority);
+            end = position(at_sign, ends);
         }
         let host = within(start, end).iter().rposition(|byte| *byte == b'@');
         if let Some(last) = host {
@@ -120,6 +129,14 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(removed(text, false), expected, "{text}");
+        }
+        for (query, expected) in [
+            ("a=https://u:S&S@h&b=1", "a=https://h&b=1"),
+            ("a=https://h&email=me@x", "a=https://h&email=me@x"),
+            ("a=https://h:80&email=me@x", "a=https://h:80&email=me@x"),
+            ("a=//u:S@h&b=https://u:S@h/", "a=//h&b=https://h/"),
+        ] {
+            assert_eq!(removed_from_query(query, false), expected, "{query}");
         }
         assert_eq!(removed("https://u:S", true), "https://[redacted]");
         assert_eq!(removed("https://host/a", true), "https://host/a");

@@ -2,13 +2,18 @@
 //!
 //! An assignment is `name=value`, or `"name": value` as in JSON, or, in free text, `Name: value` as
 //! in a header. Where the value ends depends on where the text comes from: a secret may contain any
-//! character allowed there.
+//! character allowed there. Two more forms have no assignment: credentials after the name of their
+//! scheme, as in `Bearer value` (RFC 9110 §11.4), and JSON that has the name itself as a value, as
+//! in `{"name": "password", "value": "…"}`.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use super::MASK;
+use super::json::{is_naming, json_end, members_end, quoted_end, string_at};
+use super::marks::Marks;
 use super::names::{is_prose, is_sensitive, is_sensitive_parameter};
+use super::schemes::{Scheme, first_credentials, is_credential};
 
 /// Where a text comes from, which determines where a value in it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,13 +26,33 @@ pub enum Place {
     Words,
 }
 
+/// What tells that a value is a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// A name before it, and `=` or `:`.
+    Assigned,
+    /// The name of an authentication scheme before it, and white space.
+    Scheme,
+    /// A name as another value of the same object.
+    Member,
+}
+
+/// A value to mask: where it starts, and why.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    start: usize,
+    form: Form,
+}
+
 impl Place {
-    /// Length in bytes of the value that follows `before`, which ends with its `=` or `:`.
-    fn value_length(self, before: &str, text: &str) -> usize {
-        let end = match self {
-            Place::Parameter => None,
-            Place::Segment => text.find(';'),
-            Place::Words => {
+    /// Length in bytes of the value that follows `before`.
+    fn value_length(self, form: Form, before: &str, text: &str) -> usize {
+        let end = match (self, form) {
+            (_, Form::Scheme) => text.find(|part| !is_credential(part)),
+            (Place::Segment, _) => text.find(';'),
+            (Place::Words, Form::Member) if before.ends_with('{') => members_end(text),
+            (Place::Parameter, _) | (Place::Words, Form::Member) => None,
+            (Place::Words, Form::Assigned) => {
                 // A backslash escapes the quote of a nested JSON text.
                 let opens = |before: char| before.is_whitespace() || before == '\\';
                 let value = text.trim_start_matches(opens);
@@ -51,66 +76,35 @@ fn word_end(value: &str) -> Option<usize> {
     }
 }
 
-/// The end of a JSON value, including a whole array or object; `None` if it extends to the end of
-/// the text or is not JSON.
-fn json_end(value: &str) -> Option<usize> {
-    let end = match value.as_bytes().first()? {
-        b'{' | b'[' => nested_end(value)?,
-        b'"' | b'\'' => quoted_end(value)?,
-        _ => value.find(|part: char| !(part.is_ascii_alphanumeric() || "+-.".contains(part)))?,
-    };
-    let next = value.get(end..)?.trim_start().chars().next();
-    next.is_none_or(|next| matches!(next, ',' | '}' | ']')).then_some(end)
-}
-
-/// Where a quoted string ends.
-fn quoted_end(value: &str) -> Option<usize> {
-    let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''))?;
-    let mut escaped = false;
-    let closing = value.char_indices().skip(1).find(|(_, character)| {
-        let closes = *character == quote && !escaped;
-        escaped = *character == '\\' && !escaped;
-        closes
-    });
-    closing.map(|(at, _)| at.saturating_add(1))
-}
-
-/// Where the leading array or object ends: its brackets balance outside quotes.
-fn nested_end(value: &str) -> Option<usize> {
-    let (mut depth, mut quote, mut escaped) = (0_usize, None, false);
-    value.bytes().enumerate().find_map(|(at, byte)| {
-        match (quote, byte) {
-            (Some(_), _) if escaped => escaped = false,
-            (Some(_), b'\\') => escaped = true,
-            (Some(open), _) if open == byte => quote = None,
-            (None, b'"' | b'\'') => quote = Some(byte),
-            (None, b'{' | b'[') => depth = depth.saturating_add(1),
-            (None, b'}' | b']') => depth = depth.saturating_sub(1),
-            (Some(_) | None, _) => {}
-        }
-        (depth == 0).then(|| at.saturating_add(1))
-    })
-}
-
-/// Masks the values of sensitive names in the text; `more` are the configured names.
-pub fn mask<'t>(text: &'t str, place: Place, more: &[String]) -> Cow<'t, str> {
-    let Some(first) = value_start(text, place, more) else {
+/// Masks the values of sensitive names in the text with these marks; `more` are the configured names.
+pub fn mask<'t>(text: &'t str, marks: Marks, place: Place, more: &[String]) -> Cow<'t, str> {
+    let Some(first) = find(text, marks, place, more) else {
         return Cow::Borrowed(text);
     };
     let mut masked = String::with_capacity(text.len());
-    let (mut rest, mut start) = (text, Some(first));
-    while let Some((before, value)) = start.and_then(|start| rest.split_at_checked(start)) {
+    let (mut rest, mut found) = (text, Some(first));
+    while let Some(Found { start, form }) = found {
+        let Some((before, value)) = rest.split_at_checked(start) else { break };
         masked.extend([before, MASK]);
-        rest = value.get(place.value_length(before, value)..).unwrap_or_default();
-        start = value_start(rest, place, more);
+        rest = value.get(place.value_length(form, before, value)..).unwrap_or_default();
+        found = find(rest, marks, place, more);
     }
     masked.push_str(rest);
     Cow::Owned(masked)
 }
 
-/// Where the first value of a sensitive name begins. Reads each byte once, and each name once.
-pub fn value_start(text: &str, place: Place, more: &[String]) -> Option<usize> {
-    let mut names = Names { text, place, more, start: 0, spaced: false, quoted: None };
+/// Whether the text with these marks has a value to mask.
+pub fn has_secret(text: &str, marks: Marks, place: Place, more: &[String]) -> bool {
+    find(text, marks, place, more).is_some()
+}
+
+/// The first value to mask. Reads each byte once, and each name once.
+fn find(text: &str, marks: Marks, place: Place, more: &[String]) -> Option<Found> {
+    if !marks.any(Marks::ASSIGNS) {
+        let start = marks.any(Marks::SPACE).then(|| first_credentials(text)).flatten()?;
+        return Some(Found { start, form: Form::Scheme });
+    }
+    let mut names = Names::new(text, place, more);
     text.bytes().enumerate().find_map(|(at, byte)| names.next(at, byte))
 }
 
@@ -125,11 +119,28 @@ struct Names<'t> {
     spaced: bool,
     /// A quoted name, as long as only white space has followed it.
     quoted: Option<Range<usize>>,
+    /// Where the members of the innermost object begin; `None` after the end of one.
+    members: Option<usize>,
+    /// Whether the last word is the name of an authentication scheme.
+    scheme: Option<Scheme>,
 }
 
-impl Names<'_> {
-    /// Takes the next byte; returns where the value of a sensitive name begins.
-    fn next(&mut self, at: usize, byte: u8) -> Option<usize> {
+impl<'t> Names<'t> {
+    const fn new(text: &'t str, place: Place, more: &'t [String]) -> Self {
+        Self {
+            text,
+            place,
+            more,
+            start: 0,
+            spaced: false,
+            quoted: None,
+            members: Some(0),
+            scheme: None,
+        }
+    }
+
+    /// Takes the next byte; returns the value to mask that begins after it or with it.
+    fn next(&mut self, at: usize, byte: u8) -> Option<Found> {
         let after = at.saturating_add(1);
         match byte {
             b'=' | b':' => {
@@ -137,12 +148,15 @@ impl Names<'_> {
                 let bare = quoted.is_none();
                 let name = self.text.get(quoted.unwrap_or(self.start..at)).unwrap_or_default();
                 (self.start, self.spaced) = (after, false);
+                if !bare && is_naming(name) && self.is_sensitive(string_at(self.rest(after))) {
+                    return Some(Found { start: self.members.unwrap_or(0), form: Form::Member });
+                }
                 let sensitive = if bare && byte == b':' {
                     self.is_header(name, after)
                 } else {
                     self.is_sensitive(name)
                 };
-                sensitive.then_some(after)
+                sensitive.then_some(Found { start: after, form: Form::Assigned })
             }
             b'"' | b'\'' => {
                 self.quoted = Some(self.start..at);
@@ -154,10 +168,21 @@ impl Names<'_> {
                     && matches!(byte, b'+' | b'%' | b'2' | b'0')
                     && self.is_encoded_blank(at, byte)) =>
             {
+                if !self.spaced {
+                    self.scheme = self.text.get(self.start..at).and_then(Scheme::named);
+                }
                 self.spaced = true;
                 None
             }
+            _ if self.scheme.take().is_some_and(|scheme| scheme.has_credentials(self.rest(at))) => {
+                Some(Found { start: at, form: Form::Scheme })
+            }
             _ => {
+                match byte {
+                    b'{' => self.members = Some(after),
+                    b'}' => self.members = None,
+                    _ => {}
+                }
                 if self.spaced || !is_part_of_name(byte) {
                     let part = is_part_of_name(byte);
                     (self.start, self.spaced) = (if part { at } else { after }, false);
@@ -181,6 +206,10 @@ impl Names<'_> {
         };
         let text = at.checked_sub(back).and_then(|from| self.text.as_bytes().get(from..));
         text.is_some_and(|text| text.starts_with(b"%20"))
+    }
+
+    fn rest(&self, at: usize) -> &str {
+        self.text.get(at..).unwrap_or_default()
     }
 
     fn is_sensitive(&self, name: &str) -> bool {
@@ -256,8 +285,28 @@ mod tests {
             (Place::Words, "{\"token\": \"a\\\"b\", \"c\": 1}", "{\"token\":[redacted], \"c\": 1}"),
             (Place::Words, "token = S x", "token =[redacted]"),
             (Place::Words, "text/html;q=0.9", "text/html;q=0.9"),
+            (Place::Words, "sent Bearer S, then", "sent Bearer [redacted], then"),
+            (Place::Words, "bearer  S/S+S==", "bearer  [redacted]"),
+            (Place::Words, "bearer", "bearer"),
+            (Place::Words, "Basic dXNlcjpTUw== x", "Basic [redacted] x"),
+            (Place::Words, "a basic subscription", "a basic subscription"),
+            (Place::Parameter, "q=Bearer S;S", "q=Bearer [redacted];S"),
+            (
+                Place::Words,
+                "[{\"name\":\"a\",\"value\":1},{\"name\": \"password\", \"value\": \"S\"}]",
+                "[{\"name\":\"a\",\"value\":1},{[redacted]}]",
+            ),
+            (Place::Words, "{\"value\":\"S\",\"key\":\"api-key\"} b", "{[redacted]} b"),
+            (Place::Words, "{\"value\":{\"a\":\"S\"},\"name\":\"token\"} S", "[redacted]"),
+            (Place::Words, "{\\\"name\\\":\\\"pwd\\\",\\\"v\\\":\\\"S\\\"}", "{[redacted]"),
+            (
+                Place::Words,
+                "{\"kind\":\"password\",\"user\":1}",
+                "{\"kind\":\"password\",\"user\":1}",
+            ),
+            (Place::Parameter, "v={\"name\":\"pin_code\",\"value\":\"S\"}", "v={[redacted]"),
         ] {
-            assert_eq!(mask(text, place, &[]), expected, "{text}");
+            assert_eq!(mask(text, Marks::of(text), place, &[]), expected, "{text}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::percent::decoded_twice;
+use super::encoding::decoded;
 
 /// Headers whose value is a credential. They are removed unless configured otherwise,
 /// and can be the source of neither an id nor a tenant.
@@ -211,15 +211,16 @@ pub fn is_sensitive_parameter(name: &str, more: &[String]) -> bool {
     }
     let name = canonical(name);
     let known = |name: &str| {
-        SENSITIVE_PARAMETERS.iter().any(|own| same(own, name))
+        let first = letters(name).next();
+        SENSITIVE_PARAMETERS.iter().any(|own| own.bytes().next() == first && same(own, name))
             || more.iter().any(|own| same(own, name))
     };
+    let is_part = |part: &str| part.len() <= 4 && SENSITIVE_PARTS.contains(&part);
     known(&name)
         || has_sensitive_word(&name)
         || (name.contains('.') && name.split('.').any(known))
         || (name.len() > 1
-            && (name.split(['.', '_']).any(|part| SENSITIVE_PARTS.contains(&part))
-                || name.split('.').any(is_qualified)))
+            && (name.split(['.', '_']).any(is_part) || name.split('.').any(is_qualified)))
 }
 
 /// Whether it is a kind of key or code that is a credential.
@@ -269,14 +270,13 @@ const fn letter(byte: u8) -> u32 {
 /// `api-key` in the normalized form.
 const API_KEYS: [&str; 2] = ["api_key", "api.key"];
 
-/// A name normalized for comparison: percent-decoded (twice, as some services do), in lower
-/// case, with `_` for hyphens and the like, and `.` between the components of `user[code]`.
+/// A name normalized for comparison: decoded, in lower case, with `_` for hyphens and the like, and `.` between the components of `user[code]`.
 fn canonical(name: &str) -> Cow<'_, str> {
     let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
     if name.bytes().all(plain) {
         return Cow::Borrowed(name);
     }
-    let decoded = unescaped(decoded_twice(name));
+    let decoded = decoded(name);
     let mut canonical = String::with_capacity(decoded.len());
     for character in decoded.trim().chars() {
         match character {
@@ -290,32 +290,14 @@ fn canonical(name: &str) -> Cow<'_, str> {
     Cow::Owned(canonical)
 }
 
-/// A name with JSON escapes (`\u0061`) decoded, however many times the backslash itself is escaped.
-fn unescaped(name: Cow<'_, str>) -> Cow<'_, str> {
-    if !name.contains("\\u") {
-        return name;
-    }
-    let mut parts = name.split("\\u");
-    let mut plain = parts.next().unwrap_or_default().trim_end_matches('\\').to_owned();
-    for part in parts {
-        let escape = part.split_at_checked(4).and_then(|(digits, rest)| {
-            Some((char::from_u32(u32::from_str_radix(digits, 16).ok()?)?, rest))
-        });
-        let rest = escape.map_or(part, |(character, rest)| {
-            plain.push(character);
-            rest
-        });
-        plain.push_str(rest.trim_end_matches('\\'));
-    }
-    Cow::Owned(plain)
+/// What counts when names are compared.
+fn letters(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().filter(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii())
 }
 
 /// Whether two names differ at most in hyphens, underscores and the like. Names without a letter or
 /// a digit never match.
 fn same(one: &str, other: &str) -> bool {
-    fn letters(name: &str) -> impl Iterator<Item = u8> {
-        name.bytes().filter(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii())
-    }
     let mut letters_of_one = letters(one);
     let mut letters_of_other = letters(other);
     // Most differ in the first letter.
