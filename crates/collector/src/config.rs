@@ -14,6 +14,7 @@ use gatelog_record::{DecodeLimits, Level};
 use crate::http::IngestLimits;
 use crate::http::server::TlsFiles;
 use crate::ingest::BatchLimits;
+use crate::ingest::otlp::{Mapping, Secrets, Slots};
 use crate::spool::{RESERVE_BYTES, SpoolOptions};
 use crate::store::StoreOptions;
 use crate::writer::WriterOptions;
@@ -41,6 +42,8 @@ pub struct Config {
     pub shutdown_timeout: Duration,
     /// The limits on posts.
     pub ingest: IngestLimits,
+    /// How OTLP log records become records.
+    pub mapping: Mapping,
     /// The spool.
     pub spool: SpoolOptions,
     /// The database.
@@ -128,6 +131,7 @@ impl ServeArgs {
             ),
             shutdown_timeout,
             ingest,
+            mapping: self.mapping(&mut read),
             spool,
             store,
             writer: WriterOptions {
@@ -150,6 +154,19 @@ impl ServeArgs {
             );
         }
         read.done(config)
+    }
+
+    fn mapping(&self, read: &mut Reader) -> Mapping {
+        let ids = self.otlp_ids.trim();
+        let slots = read.faults.take("GATELOG_OTLP_IDS", ids, Slots::parse(ids));
+        let names = |text: &str| {
+            let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+            names.map(str::to_ascii_lowercase).collect::<Vec<_>>()
+        };
+        let plain = names(&self.otlp_plain);
+        let mask = !plain.iter().any(|name| name == "*");
+        let secrets = Secrets { mask, plain, more: names(&self.otlp_sensitive) };
+        Mapping { slots: slots.unwrap_or_default(), secrets }
     }
 
     fn tls(&self, read: &mut Reader) -> Option<TlsFiles> {
@@ -252,6 +269,7 @@ mod tests {
             "--log-level=loud",
             "--retention=info=soon",
             "--ingest-memory=1MiB",
+            "--otlp-ids=who=x",
         ])
         .compile()
         .unwrap_err();
@@ -265,9 +283,10 @@ mod tests {
             "LOG_LEVEL = \"loud\": ",
             "GATELOG_RETENTION = \"info=soon\": ",
             "GATELOG_INGEST_MEMORY = \"1MiB\": must hold",
+            "GATELOG_OTLP_IDS = \"who=x\": ",
         ] {
             assert!(faults.lines().iter().any(|line| line.starts_with(says)), "{says}\n{faults}");
         }
-        assert_eq!(faults.lines().len(), 9, "{faults}");
+        assert_eq!(faults.lines().len(), 10, "{faults}");
     }
 }

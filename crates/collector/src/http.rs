@@ -3,6 +3,7 @@
 mod answer;
 mod auth;
 mod held;
+mod logs;
 mod operate;
 mod post;
 pub mod server;
@@ -27,6 +28,7 @@ use tokio::sync::Semaphore;
 
 use crate::accounting::{Peers, Sums};
 use crate::clock::now_millis;
+use crate::ingest::otlp::Mapping;
 use crate::ingest::{BatchLimits, Budget};
 use crate::metrics::Metrics;
 use crate::spool::{Append, Spool};
@@ -36,6 +38,7 @@ pub use auth::{Auth, Grant, Sources, TokensError};
 use held::{Answers, held};
 use server::Peer;
 
+pub use logs::LogsPost;
 pub use post::Post;
 
 /// Maximum posts decoded at once, however many processors there are: a record being decoded takes
@@ -75,6 +78,7 @@ struct Inner {
     spool: Spool,
     auth: Auth,
     limits: IngestLimits,
+    mapping: Mapping,
     budget: Budget,
     /// One permit for every post that may be decoded at once.
     decoders: Arc<Semaphore>,
@@ -89,12 +93,19 @@ struct Inner {
 
 impl App {
     /// The state of a server that accepts batches into this spool.
-    pub fn new(spool: Spool, auth: Auth, limits: IngestLimits, metrics: Metrics) -> Self {
+    pub fn new(
+        spool: Spool,
+        auth: Auth,
+        limits: IngestLimits,
+        mapping: Mapping,
+        metrics: Metrics,
+    ) -> Self {
         let processors = available_parallelism().map_or(1, NonZero::get);
         let inner = Inner {
             spool,
             auth,
             limits,
+            mapping,
             budget: Budget::new(limits.memory),
             decoders: Arc::new(Semaphore::new(processors.min(MAX_DECODERS))),
             metrics,
@@ -147,6 +158,7 @@ impl App {
 pub fn app(state: App) -> Router {
     Router::new()
         .route("/v1/records", post(records).fallback(|| method("POST")))
+        .route("/v1/logs", post(logs::logs).fallback(|| method("POST")))
         .route(
             "/v1/accounting",
             get(operate::accounting)
@@ -230,7 +242,8 @@ async fn take_in(app: App, grant: Arc<Grant>, post: Post) -> Result<(u64, usize)
     let kinds = kinds(&batch);
     inner.spool.append(batch).await.map_err(Refusal::Spool)?;
     drop(share);
-    inner.metrics.acknowledged(answer.0, started.elapsed());
+    inner.metrics.made_durable(answer.0);
+    inner.metrics.acknowledged(started.elapsed());
     for kind in &kinds {
         inner.metrics.quarantined(kind);
     }

@@ -3,6 +3,7 @@
 mod batch;
 mod body;
 mod elements;
+pub mod otlp;
 
 pub use batch::{BatchError, BatchLimits, Form, parse};
 pub(crate) use batch::{beside_text, write_line};

@@ -111,9 +111,9 @@ impl Metrics {
         let mut add = Add { registry: &mut registry };
         let inner = Inner {
             // gatelog_collector_requests_total{code="202"} 17
-            requests: add.metric("requests", "Posts to /v1/records by status"),
+            requests: add.metric("requests", "Posts to /v1/records and /v1/logs by status"),
             // gatelog_collector_ack_seconds_bucket{le="0.008"} 17
-            ack_seconds: add.timer("ack", "Time from a batch's last byte to its 202"),
+            ack_seconds: add.timer("ack", "Time from a batch's last byte to its acknowledgement"),
             // gatelog_collector_connections 3
             connections: add.metric("connections", "Open connections"),
             // gatelog_collector_connections_refused_total 0
@@ -205,9 +205,13 @@ impl Metrics {
         self.inner.requests.get_or_create(&Code { code }).inc();
     }
 
-    /// A batch was acknowledged.
-    pub fn acknowledged(&self, records: u64, took: Duration) {
+    /// Records were made durable.
+    pub fn made_durable(&self, records: u64) {
         self.inner.accepted.inc_by(records);
+    }
+
+    /// A batch was acknowledged.
+    pub fn acknowledged(&self, took: Duration) {
         self.inner.ack_seconds.observe(took.as_secs_f64());
     }
 
@@ -359,7 +363,8 @@ mod tests {
     fn the_documented_lines_come_out() {
         let metrics = Metrics::new();
         metrics.request(202);
-        metrics.acknowledged(3, Duration::from_millis(7));
+        metrics.made_durable(3);
+        metrics.acknowledged(Duration::from_millis(7));
         metrics.quarantined("not_json");
         let _open = metrics.connection();
         let text = metrics.render(&Snapshot { spool_limit: 1 << 30, ..Snapshot::default() });

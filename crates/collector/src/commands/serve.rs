@@ -115,7 +115,8 @@ async fn serve(config: Config, prepared: Prepared) -> Result<(), Failure> {
         "listening"
     );
 
-    let state = App::new(spool.clone(), auth, config.ingest, metrics.clone());
+    let state =
+        App::new(spool.clone(), auth, config.ingest, config.mapping.clone(), metrics.clone());
     let (stop_writer, writer_stops) = watch::channel(false);
     let stored =
         write(config.clone(), store, state.clone(), spool.clone(), metrics.clone(), writer_stops);
@@ -310,6 +311,7 @@ mod tests {
     use super::*;
     use crate::http::IngestLimits;
     use crate::ingest::BatchLimits;
+    use crate::ingest::otlp::Mapping;
     use crate::spool::{Health, SpoolOptions};
 
     #[tokio::test]
@@ -330,7 +332,8 @@ mod tests {
             batch: BatchLimits { records: 1, record: DecodeLimits::default() },
             silent_after: Duration::from_mins(5),
         };
-        let state = App::new(spool.clone(), Auth::open(), limits, Metrics::new());
+        let state =
+            App::new(spool.clone(), Auth::open(), limits, Mapping::default(), Metrics::new());
         watched(&state, "first", async {}).await.unwrap();
         assert_eq!(state.dead(), None, "it ended in order");
         watched(&state, "second", async { panic!("a fault") }).await.unwrap();

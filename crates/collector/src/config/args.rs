@@ -218,6 +218,38 @@ pub struct ServeArgs {
     )]
     pub(super) shutdown_timeout: String,
 
+    /// OTLP attributes that the ids of a record are taken from, in order, for example
+    /// `user_id=enduser.id`
+    #[arg(
+        long,
+        value_name = "ID=NAME,…",
+        env = "GATELOG_OTLP_IDS",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "OTLP"
+    )]
+    pub(super) otlp_ids: String,
+    /// OTLP attributes that are kept although their names look like credentials; * masks nothing
+    #[arg(
+        long,
+        value_name = "NAME,…",
+        env = "GATELOG_OTLP_PLAIN",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "OTLP"
+    )]
+    pub(super) otlp_plain: String,
+    /// More OTLP attributes whose values are masked
+    #[arg(
+        long,
+        value_name = "NAME,…",
+        env = "GATELOG_OTLP_SENSITIVE",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "OTLP"
+    )]
+    pub(super) otlp_sensitive: String,
+
     #[command(flatten)]
     pub(super) log: LogArgs,
 }

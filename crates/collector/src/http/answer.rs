@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, Response, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use crate::spool::SpoolError;
 /// to be stored.
 const RETRY_FULL_SECONDS: u16 = 5;
 /// When it should retry after too many concurrent requests.
-const RETRY_BUSY_SECONDS: u16 = 1;
+pub(super) const RETRY_BUSY_SECONDS: u16 = 1;
 
 /// Why a post was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    fn status(&self) -> StatusCode {
+    pub(super) fn status(&self) -> StatusCode {
         match self {
             Refusal::Unauthorized => StatusCode::UNAUTHORIZED,
             Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
@@ -55,8 +55,12 @@ impl Refusal {
                 BodyError::Busy => StatusCode::SERVICE_UNAVAILABLE,
             },
             Refusal::Batch(error) => match error {
-                BatchError::TooMany { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-                BatchError::Version(_) | BatchError::Json(_) => StatusCode::BAD_REQUEST,
+                BatchError::TooMany { .. } | BatchError::Expands { .. } => {
+                    StatusCode::PAYLOAD_TOO_LARGE
+                }
+                BatchError::Version(_) | BatchError::Json(_) | BatchError::Export(_) => {
+                    StatusCode::BAD_REQUEST
+                }
             },
             Refusal::Spool(_) | Refusal::Busy | Refusal::Stopping => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -66,7 +70,7 @@ impl Refusal {
         }
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         match self {
             Refusal::Unauthorized => {
                 "unauthorized: send `authorization: Bearer` and a token of this collector".into()
@@ -77,12 +81,14 @@ impl Refusal {
             Refusal::Spool(error) => error.to_string(),
             Refusal::Busy => "too many such responses are in progress: try again".into(),
             Refusal::Stopping => "the collector is stopping".into(),
-            Refusal::NotFound => "no such path: records go to POST /v1/records".into(),
+            Refusal::NotFound => {
+                "no such path: records go to POST /v1/records, OTLP logs to POST /v1/logs".into()
+            }
             Refusal::Method(allowed) => format!("method not allowed: use {allowed}"),
         }
     }
 
-    fn retry_after(&self) -> Option<u16> {
+    pub(super) fn retry_after(&self) -> Option<u16> {
         match self {
             Refusal::Spool(SpoolError::Busy)
             | Refusal::Body(BodyError::Busy)
@@ -94,10 +100,9 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response<Body> {
-        let mut response = json(self.status(), &json!({"error": self.text()}));
-        let headers = response.headers_mut();
+impl Refusal {
+    /// Adds what its status requires besides a body.
+    pub(super) fn add_headers(&self, headers: &mut HeaderMap) {
         if let Some(seconds) = self.retry_after() {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -110,6 +115,13 @@ impl IntoResponse for Refusal {
             }
             _ => {}
         }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response<Body> {
+        let mut response = json(self.status(), &json!({"error": self.text()}));
+        self.add_headers(response.headers_mut());
         response
     }
 }

@@ -10,13 +10,51 @@ use super::answer::Refusal;
 use crate::ingest::{self, BodyError, Budget, Form, Held, POST_BYTES};
 use crate::spool::Append;
 
+/// A body that has arrived.
+pub(super) struct Arrived {
+    gzipped: bool,
+    encoded: Vec<u8>,
+    share: Held,
+}
+
+impl Arrived {
+    /// Reads a body, within the limits and the memory budget that all posts share.
+    pub(super) async fn read(
+        headers: HeaderMap,
+        body: Body,
+        limits: &IngestLimits,
+        budget: &Budget,
+    ) -> Result<Self, Refusal> {
+        let gzipped = gzipped(&headers)?;
+        // The headers may be large, and a body may take a while.
+        drop(headers);
+        let mut share = budget.hold();
+        share.grow(POST_BYTES).map_err(Refusal::Body)?;
+        let encoded = ingest::read(body, limits.encoded_bytes, limits.body_time, &mut share).await;
+        let encoded = encoded.map_err(Refusal::Body)?;
+        Ok(Self { gzipped, encoded, share })
+    }
+
+    /// The decompressed body, and its share of the memory budget.
+    pub(super) fn unzip(self, limits: &IngestLimits) -> Result<(Vec<u8>, Held), Refusal> {
+        let Self { gzipped, encoded, mut share } = self;
+        let limit = limits.decoded_bytes;
+        let decoded = if gzipped {
+            ingest::gunzip(&encoded, limit, &mut share).map_err(Refusal::Body)?
+        } else if encoded.len() > limit {
+            return Err(Refusal::Body(BodyError::DecodedTooLarge { limit }));
+        } else {
+            encoded
+        };
+        Ok((decoded, share))
+    }
+}
+
 /// A post whose body has arrived.
 pub struct Post {
     limits: IngestLimits,
     form: Form,
-    gzipped: bool,
-    encoded: Vec<u8>,
-    share: Held,
+    arrived: Arrived,
 }
 
 impl Post {
@@ -32,14 +70,8 @@ impl Post {
         budget: &Budget,
     ) -> Result<Self, Refusal> {
         let form = form(&headers)?;
-        let gzipped = gzipped(&headers)?;
-        // The headers may be large, and a body may take a while.
-        drop(headers);
-        let mut share = budget.hold();
-        share.grow(POST_BYTES).map_err(Refusal::Body)?;
-        let encoded = ingest::read(body, limits.encoded_bytes, limits.body_time, &mut share).await;
-        let encoded = encoded.map_err(Refusal::Body)?;
-        Ok(Self { limits: *limits, form, gzipped, encoded, share })
+        let arrived = Arrived::read(headers, body, limits, budget).await?;
+        Ok(Self { limits: *limits, form, arrived })
     }
 
     /// Returns the batch and its share of the memory budget, which must be held as long as the
@@ -49,15 +81,8 @@ impl Post {
     ///
     /// It is not valid gzip, too large, or not a batch.
     pub fn decode(self) -> Result<(Append, Held), Refusal> {
-        let Self { limits, form, gzipped, encoded, mut share } = self;
-        let limit = limits.decoded_bytes;
-        let decoded = if gzipped {
-            ingest::gunzip(&encoded, limit, &mut share).map_err(Refusal::Body)?
-        } else if encoded.len() > limit {
-            return Err(Refusal::Body(BodyError::DecodedTooLarge { limit }));
-        } else {
-            encoded
-        };
+        let Self { limits, form, arrived } = self;
+        let (decoded, mut share) = arrived.unzip(&limits)?;
         // For the copy that goes into the spool.
         share.grow(decoded.len()).map_err(Refusal::Body)?;
         let batch = ingest::parse(&decoded, form, &limits.batch).map_err(Refusal::Batch)?;
@@ -67,16 +92,21 @@ impl Post {
 }
 
 fn form(headers: &HeaderMap) -> Result<Form, Refusal> {
-    let given = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
-    let essence = given.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    match essence.to_ascii_lowercase().as_slice() {
+    match content_type(headers).as_slice() {
         b"application/x-ndjson" | b"application/ndjson" | b"application/jsonl" => Ok(Form::Lines),
         b"application/json" => Ok(Form::Json),
-        _ => Err(Refusal::Unsupported(format!(
+        other => Err(Refusal::Unsupported(format!(
             "unsupported content type \"{}\": must be application/x-ndjson or application/json",
-            essence.escape_ascii()
+            other.escape_ascii()
         ))),
     }
+}
+
+/// The content type without parameters, in lower case.
+pub(super) fn content_type(headers: &HeaderMap) -> Vec<u8> {
+    let given = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    let essence = given.split(|byte| *byte == b';').next().unwrap_or_default();
+    essence.trim_ascii().to_ascii_lowercase()
 }
 
 fn gzipped(headers: &HeaderMap) -> Result<bool, Refusal> {

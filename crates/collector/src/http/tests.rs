@@ -1,5 +1,7 @@
 //! Everything that can be posted, and the responses to it.
 
+mod logs;
+
 use std::convert::Infallible;
 use std::io::Write as _;
 use std::pin::{Pin, pin};
@@ -54,7 +56,11 @@ impl Fixture {
             keep_free_bytes: 0,
         };
         let spool = Spool::open(&options, Metrics::new()).unwrap();
-        Self { app: App::new(spool.clone(), auth, limits(), Metrics::new()), spool, dir }
+        Self {
+            app: App::new(spool.clone(), auth, limits(), Mapping::default(), Metrics::new()),
+            spool,
+            dir,
+        }
     }
 
     async fn send(&self, request: Request) -> (u16, HeaderMap, Value) {

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use gatelog_record::limits::GATEWAY_BYTES;
+use gatelog_record::units::show_size;
 use gatelog_record::{BatchHeader, DecodeLimits, HeaderError, Uuid, check_record, decode_record};
 use serde::Deserialize;
 
@@ -79,6 +80,13 @@ pub enum BatchError {
     Version(u64),
     /// Not a JSON array or object.
     Json(String),
+    /// Not an OTLP export request.
+    Export(String),
+    /// An export request whose records, each with its resource's attributes, are too large together.
+    Expands {
+        /// The bound in bytes.
+        limit: usize,
+    },
 }
 
 impl fmt::Display for BatchError {
@@ -89,6 +97,15 @@ impl fmt::Display for BatchError {
             }
             BatchError::Version(version) => HeaderError::Version(*version).fmt(f),
             BatchError::Json(text) => write!(f, "body is not a JSON array of records: {text}"),
+            BatchError::Export(text) => write!(f, "body is not an OTLP export request: {text}"),
+            BatchError::Expands { limit } => {
+                let limit = show_size(u64::try_from(*limit).unwrap_or(u64::MAX));
+                write!(
+                    f,
+                    "the records, each with its resource's attributes, are too large together: \
+                     limit is {limit}; send smaller batches"
+                )
+            }
         }
     }
 }
@@ -153,7 +170,8 @@ fn header(batch: &mut Append, line: &[u8]) -> Result<(), BatchError> {
     Ok(())
 }
 
-fn add(batch: &mut Append, line: &[u8], limits: &DecodeLimits) {
+/// Adds a line: a record, or else a dead letter.
+pub(super) fn add(batch: &mut Append, line: &[u8], limits: &DecodeLimits) {
     // Fast path: checking a well-formed gateway record, which nearly every one is, costs a fifth of
     // decoding it.
     if let Some(checked) = check_record(line, limits) {

@@ -66,6 +66,14 @@ impl Held {
         self.bytes
     }
 
+    /// Returns this many bytes to the budget.
+    pub(crate) fn shrink(&mut self, bytes: usize) {
+        let before = self.bytes.div_ceil(PERMIT);
+        self.bytes = self.bytes.saturating_sub(bytes);
+        let less = before.saturating_sub(self.bytes.div_ceil(PERMIT));
+        drop(self.permit.as_mut().and_then(|permit| permit.split(less)));
+    }
+
     /// Returns all of it to the budget.
     pub fn release(&mut self) {
         self.bytes = 0;
@@ -278,7 +286,10 @@ mod tests {
         let (mut one, mut two) = (budget.hold(), budget.hold());
         assert_eq!(one.grow(8 << 10), Ok(()));
         assert_eq!(two.grow(4 << 10), Err(BodyError::Busy));
-        drop((one, two));
+        drop(two);
+        one.shrink((4 << 10) + 1);
+        assert_eq!((one.bytes(), budget.free()), ((4 << 10) - 1, 6 << 10));
+        drop(one);
         assert_eq!(budget.hold().grow(10 << 10), Ok(()));
     }
 }

@@ -1,0 +1,109 @@
+//! Which attributes are secrets: by the same names as in a gateway's record.
+
+use std::borrow::Cow;
+
+use gatelog_record::sensitive::assignments::{self, Place};
+use gatelog_record::sensitive::names;
+
+/// Attributes of OpenTelemetry's semantic conventions that only look like credentials. One that ends
+/// with a dot stands for all names that begin with it.
+pub const PLAIN_ATTRIBUTES: [&str; 7] = [
+    "code.",
+    "error.code",
+    "exception.code",
+    "gen_ai.request.max_tokens",
+    "gen_ai.token.",
+    "gen_ai.usage.",
+    "process.exit.code",
+];
+
+/// What is masked.
+#[derive(Clone, Debug)]
+pub struct Secrets {
+    /// Whether anything is.
+    pub mask: bool,
+    /// Names that are kept, in lower case.
+    pub plain: Vec<String>,
+    /// More names that are masked, in lower case.
+    pub more: Vec<String>,
+}
+
+impl Default for Secrets {
+    fn default() -> Self {
+        Self { mask: true, plain: Vec::new(), more: Vec::new() }
+    }
+}
+
+impl Secrets {
+    /// Whether the value of an attribute is a secret.
+    pub(super) fn is_secret(&self, name: &str) -> bool {
+        self.mask && names::is_sensitive(name, &self.more) && !self.is_plain(name)
+    }
+
+    fn is_plain(&self, name: &str) -> bool {
+        let name = name.to_ascii_lowercase();
+        let conventional =
+            |plain: &str| name == plain || (plain.ends_with('.') && name.starts_with(plain));
+        PLAIN_ATTRIBUTES.into_iter().any(conventional) || self.plain.contains(&name)
+    }
+
+    /// A text with the values masked that are assigned to a sensitive name in it, line by line: what
+    /// is not quoted extends to the end of its line.
+    pub(super) fn masked<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if !self.mask {
+            return Cow::Borrowed(text);
+        }
+        let mask = |line| assignments::mask(line, Place::Words, &self.more);
+        if !text.contains('\n') {
+            return mask(text);
+        }
+        let lines: Vec<_> = text.split('\n').map(mask).collect();
+        if lines.iter().all(|line| matches!(line, Cow::Borrowed(_))) {
+            return Cow::Borrowed(text);
+        }
+        Cow::Owned(lines.join("\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_filters_names_and_the_configured_ones_are_secret_and_conventions_are_not() {
+        let secrets =
+            Secrets { more: vec!["iban".into()], plain: vec!["session.id".into()], mask: true };
+        for name in [
+            "password",
+            "db.password",
+            "http.request.header.authorization",
+            "http.request.header.x-api-key",
+            "user[token]",
+            "customer.iban",
+            "code",
+        ] {
+            assert!(secrets.is_secret(name), "{name}");
+        }
+        for name in ["code.file.path", "gen_ai.usage.input_tokens", "Session.Id", "service.name"] {
+            assert!(!secrets.is_secret(name), "{name}");
+        }
+        assert!(Secrets::default().is_secret("session.id"));
+        for name in PLAIN_ATTRIBUTES {
+            let name = if name.ends_with('.') { format!("{name}token") } else { name.to_owned() };
+            assert!(names::is_sensitive(&name, &[]), "{name} need not be listed");
+        }
+        assert!(!Secrets { mask: false, ..Secrets::default() }.is_secret("password"));
+    }
+
+    #[test]
+    fn a_secret_in_a_text_is_masked_up_to_the_end_of_its_line() {
+        let secrets = Secrets::default();
+        let trace = "File \"app.py\"\n  connect(password=hunter2)\nValueError: no";
+        assert_eq!(
+            secrets.masked(trace),
+            "File \"app.py\"\n  connect(password=[redacted]\nValueError: no"
+        );
+        assert!(matches!(secrets.masked("a\nb"), Cow::Borrowed(_)));
+        assert_eq!(Secrets { mask: false, ..secrets }.masked("token=a"), "token=a");
+    }
+}
