@@ -13,6 +13,7 @@ pub mod report;
 mod seqs;
 pub mod sharing;
 mod sums;
+mod unnumbered;
 mod varint;
 
 pub use account::{Account, BootKey, GAPS_LISTED, Gap, Statement, Totals};
@@ -22,3 +23,4 @@ pub use numbers::{Counts, MAX_NUMBER, MAX_RUNS, Numbers, Place, Run, Told};
 pub use peers::Peers;
 pub use seqs::Seqs;
 pub use sums::Sums;
+pub use unnumbered::Unnumbered;

@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::accounting::Statement;
+use crate::accounting::{Statement, Unnumbered};
 use crate::spool::{LetterCount, Parked, Waiting};
 use crate::store::LogCollection;
 
@@ -75,6 +75,7 @@ struct Inner {
     boots: Gauge,
     boots_forgotten: Counter,
     accounted: Family<State, Gauge>,
+    unnumbered: Family<State, Gauge>,
 }
 
 /// What is measured when it is asked for.
@@ -96,6 +97,8 @@ pub struct Snapshot {
     pub boots: usize,
     /// The sum of all boots' statements.
     pub accounted: Statement,
+    /// Records that no account covers.
+    pub unnumbered: Unnumbered,
 }
 
 impl Default for Metrics {
@@ -195,6 +198,11 @@ impl Metrics {
             boots_forgotten: add.metric("boots_forgotten", "Accounts removed to keep their bound"),
             // gatelog_collector_accounted_records{state="missing"} 0
             accounted: add.metric("accounted_records", "Records of all known boots by state"),
+            // gatelog_collector_unnumbered_records{state="accepted"} 12
+            unnumbered: add.metric(
+                "unnumbered_records",
+                "Records without a sequence number, which no account covers, by what became of them",
+            ),
             registry: Registry::default(),
         };
         Self { inner: Arc::new(Inner { registry, ..inner }) }
@@ -310,6 +318,9 @@ impl Metrics {
         for (state, count) in accounted.terms() {
             inner.accounted.get_or_create(&State { state }).set(signed(count));
         }
+        for (state, count) in snapshot.unnumbered.terms() {
+            inner.unnumbered.get_or_create(&State { state }).set(signed(count));
+        }
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = prometheus_client::encoding::text::encode(&mut text, &inner.registry);
@@ -376,6 +387,7 @@ mod tests {
             "gatelog_collector_records_quarantined_total{kind=\"not_json\"} 1",
             "gatelog_collector_spool_limit_bytes 1073741824",
             "gatelog_collector_accounted_records{state=\"missing\"} 0",
+            "gatelog_collector_unnumbered_records{state=\"accepted\"} 0",
         ] {
             assert!(text.lines().any(|have| have == line), "{line} not in\n{text}");
         }

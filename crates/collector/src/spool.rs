@@ -26,7 +26,8 @@
 //! settle waiting rows (see `room`). Tables: `batch` (number, arrival, record count, sequence
 //! numbers, CRC-32, body as NDJSON), `parked` (the same for the rest of a batch, by the collection
 //! it waits for), `dead_letter`, `account` (one per boot), `rollup` (counts of what was stored),
-//! `meta` (this collector's id, the file's id). `PRAGMA user_version` is the schema's version: an
+//! `meta` (this collector's id, the file's id, the count of
+//! records without a number). `PRAGMA user_version` is the schema's version: an
 //! older file is migrated in one transaction, a newer one is refused, never guessed at.
 //!
 //! Jobs that wait while a transaction commits form the next one (group commit): under load one
@@ -71,7 +72,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLockReadGuard};
 use gatelog_record::Uuid;
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::accounting::{Edit, Ledger};
+use crate::accounting::{Edit, Ledger, Unnumbered};
 use crate::metrics::Metrics;
 use committer::{Committer, Job};
 use room::Room;
@@ -311,6 +312,11 @@ impl Spool {
     /// The dead letters, counted.
     pub fn letters(&self) -> LetterCount {
         self.inner.shared.letters()
+    }
+
+    /// The records without a number, which no account covers.
+    pub fn unnumbered(&self) -> Unnumbered {
+        self.inner.shared.unnumbered()
     }
 
     /// The committed accounts. Hold the guard only briefly: commits wait for it.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::account::{Account, BootKey};
 use super::ledger::Packed;
 use super::peers::Peers;
+use super::unnumbered::Unnumbered;
 
 /// Boots in one response by default.
 pub const DEFAULT_LIMIT: usize = 1_000;
@@ -82,6 +83,7 @@ impl Filter {
 #[derive(Debug)]
 pub struct Report {
     filter: Filter,
+    unnumbered: Unnumbered,
     /// See [`Account::statement`].
     silent_before: i64,
     last: Option<BootKey>,
@@ -98,9 +100,14 @@ enum State {
 
 impl Report {
     /// Starts the response of this collector.
-    pub fn new(collector: Uuid, silent_before: i64, filter: Filter) -> Self {
+    pub fn new(
+        collector: Uuid,
+        unnumbered: Unnumbered,
+        silent_before: i64,
+        filter: Filter,
+    ) -> Self {
         let last = filter.after.clone();
-        Self { filter, silent_before, last, listed: 0, state: State::Head(collector) }
+        Self { filter, unnumbered, silent_before, last, listed: 0, state: State::Head(collector) }
     }
 
     /// The next part; `None` after the last one. Blocks for some milliseconds.
@@ -113,7 +120,12 @@ impl Report {
         match self.state {
             State::Done => return None,
             State::Head(collector) => {
-                part = format!("{{\"collector\":\"{}\",\"boots\":[", collector.hyphenated());
+                let [accepted, quarantined] = self.unnumbered.terms().map(|(_, count)| count);
+                part = format!(
+                    "{{\"collector\":\"{}\",\"unnumbered\":{{\"accepted\":{accepted},\
+                     \"quarantined\":{quarantined}}},\"boots\":[",
+                    collector.hyphenated()
+                );
                 self.state = State::Boots;
             }
             State::Boots => {}
@@ -207,7 +219,8 @@ mod tests {
     use crate::accounting::{Edit, Ledger, Told};
 
     fn answer(ledger: &Ledger, query: &str) -> Value {
-        let mut report = Report::new(Uuid::nil(), 0, Filter::parse(query).unwrap());
+        let counts = Unnumbered { accepted: 5, quarantined: 2 };
+        let mut report = Report::new(Uuid::nil(), counts, 0, Filter::parse(query).unwrap());
         let mut text = String::new();
         while let Some(part) =
             report.next_part(&Peers::default(), |key, count| ledger.after(key, count))
@@ -240,7 +253,7 @@ mod tests {
         let report = answer(&ledger, "gateway=edge%207&boot=00000000-0000-0000-0000-000000000007");
         assert_eq!(
             report,
-            json!({"collector": Uuid::nil().to_string(), "boots": [{
+            json!({"collector": Uuid::nil().to_string(), "unnumbered": {"accepted": 5, "quarantined": 2}, "boots": [{
                 "gateway": "edge 7", "boot": "00000000-0000-0000-0000-000000000007",
                 "assigned": 10, "stored": 4, "spooled": 0, "quarantined": 0, "dropped": 0,
                 "recovered": 0, "queued": 0, "unknown": 0, "missing": 6, "dropped_by_reason": {},

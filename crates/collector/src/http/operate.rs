@@ -84,6 +84,7 @@ pub(super) async fn metrics(State(app): State<App>) -> Response<Body> {
         oldest: Duration::from_millis(u64::try_from(age).unwrap_or(0)),
         writable: spool.health() == Health::Good,
         letters: spool.letters(),
+        unnumbered: spool.unnumbered(),
         boots,
         accounted,
     };
@@ -125,7 +126,12 @@ pub(super) async fn accounting(
         let error = format!("{MAX_REPORTS} responses are in progress: try again in a second");
         return answer(StatusCode::SERVICE_UNAVAILABLE, &json!({"error": error}));
     };
-    let report = Report::new(app.inner.spool.collector(), app.silent_before(), filter);
+    let report = Report::new(
+        app.inner.spool.collector(),
+        app.inner.spool.unnumbered(),
+        app.silent_before(),
+        filter,
+    );
     let (sender, body) = Channel::new(1);
     tokio::spawn(send(app, report, sender, place));
     let mut response = Response::new(Body::new(body));

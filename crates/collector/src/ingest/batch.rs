@@ -12,7 +12,7 @@ use gatelog_record::units::show_size;
 use gatelog_record::{BatchHeader, DecodeLimits, HeaderError, Uuid, check_record, decode_record};
 use serde::Deserialize;
 
-use crate::accounting::{BootKey, Totals};
+use crate::accounting::{BootKey, Totals, Unnumbered};
 use crate::spool::{Append, DeadLetter};
 
 use super::body::POST_BYTES;
@@ -53,6 +53,10 @@ impl BatchLimits {
         }
     }
 }
+
+/// One record, and one line that is not a record, without a number.
+const ACCEPTED: Unnumbered = Unnumbered { accepted: 1, quarantined: 0 };
+const QUARANTINED: Unnumbered = Unnumbered { accepted: 0, quarantined: 1 };
 
 /// How much an id adds to a line.
 const ID_BYTES: usize = r#","id":"00000000-0000-7000-8000-000000000000""#.len();
@@ -175,8 +179,9 @@ pub(super) fn add(batch: &mut Append, line: &[u8], limits: &DecodeLimits) {
     // Fast path: checking a well-formed gateway record, which nearly every one is, costs a fifth of
     // decoding it.
     if let Some(checked) = check_record(line, limits) {
-        if let Some(source) = &checked.source {
-            batch.seqs.add(&source.gateway, source.boot, source.seq);
+        match &checked.source {
+            Some(source) => batch.seqs.add(&source.gateway, source.boot, source.seq),
+            None => batch.unnumbered.add(ACCEPTED),
         }
         write_line(line, None, &mut batch.body);
         batch.records = batch.records.saturating_add(1);
@@ -185,15 +190,17 @@ pub(super) fn add(batch: &mut Append, line: &[u8], limits: &DecodeLimits) {
     let fresh = Uuid::now_v7();
     match decode_record(line, limits, fresh) {
         Ok(record) => {
-            if let Some(source) = &record.source {
-                batch.seqs.add(&source.gateway, source.boot, source.seq);
+            match &record.source {
+                Some(source) => batch.seqs.add(&source.gateway, source.boot, source.seq),
+                None => batch.unnumbered.add(ACCEPTED),
             }
             write_line(line, (record.id == fresh).then_some(fresh), &mut batch.body);
             batch.records = batch.records.saturating_add(1);
         }
         Err(error) => {
-            if let Some((key, seq)) = numbered(line) {
-                batch.quarantined.add(&key.gateway, key.boot, seq);
+            match numbered(line) {
+                Some((key, seq)) => batch.quarantined.add(&key.gateway, key.boot, seq),
+                None => batch.unnumbered.add(QUARANTINED),
             }
             batch.letters.push(DeadLetter {
                 kind: error.kind_name().to_owned(),

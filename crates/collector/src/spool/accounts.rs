@@ -3,11 +3,27 @@
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::error::SpoolError;
-use crate::accounting::{Account, BootKey, Gap, Ledger, Packed, legacy};
+use crate::accounting::{Account, BootKey, Gap, Ledger, Packed, Unnumbered, legacy};
 use gatelog_record::Uuid;
 
 /// The key in `meta` that records that an account was once forgotten.
 const FORGOT: &str = "forgot";
+
+/// The key in `meta` of the records without a number.
+const UNNUMBERED: &str = "unnumbered";
+
+/// The records without a number.
+pub(super) fn unnumbered(db: &Connection) -> Result<Unnumbered, SpoolError> {
+    let sql = "SELECT value FROM meta WHERE key = ?";
+    let packed = db.query_row(sql, [UNNUMBERED], |row| row.get(0)).optional()?;
+    Ok(packed.map(Unnumbered::unpack).unwrap_or_default())
+}
+
+pub(super) fn write_unnumbered(tx: &Transaction<'_>, counts: Unnumbered) -> Result<(), SpoolError> {
+    let sql = "INSERT OR REPLACE INTO meta VALUES (?, ?)";
+    tx.prepare_cached(sql)?.execute(params![UNNUMBERED, counts.pack()])?;
+    Ok(())
+}
 
 /// All accounts.
 pub(super) fn ledger(db: &Connection) -> Result<Ledger, SpoolError> {

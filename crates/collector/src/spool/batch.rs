@@ -1,7 +1,7 @@
 //! Batches in the spool: accepted, waiting as rows, settled or parked.
 
 use super::letters::DeadLetter;
-use crate::accounting::{BootKey, Seqs, Totals};
+use crate::accounting::{BootKey, Seqs, Totals, Unnumbered};
 
 /// An accepted batch as stored in the spool, or the rest of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct Append {
     pub letters: Vec<DeadLetter>,
     /// Sequence numbers of those lines, as far as they could be read.
     pub quarantined: Seqs,
+    /// How many records and lines have no sequence number.
+    pub unnumbered: Unnumbered,
     /// The sender's own totals.
     pub totals: Option<(BootKey, Totals)>,
 }

@@ -9,7 +9,7 @@ use super::error::SpoolError;
 use super::letters::{self, DeadLetter, LetterCount};
 use super::rows::{self, Source};
 use super::waiting::{Parked, Waiting};
-use crate::accounting::{Account, Edit, Ledger, Seqs, Told, Totals};
+use crate::accounting::{Account, Edit, Ledger, Seqs, Told, Totals, Unnumbered};
 
 /// One transaction's effect on the in-memory state; discarded if it fails.
 pub(super) struct Change<'a> {
@@ -18,6 +18,7 @@ pub(super) struct Change<'a> {
     pub(super) waiting: Waiting,
     pub(super) parked: Parked,
     pub(super) letters: LetterCount,
+    pub(super) unnumbered: Unnumbered,
     pub(super) ledger: &'a Ledger,
     pub(super) now: i64,
 }
@@ -28,6 +29,7 @@ impl Change<'_> {
         tx: &Transaction<'_>,
         append: &Append,
     ) -> Result<(), SpoolError> {
+        self.unnumbered.add(append.unnumbered);
         self.each(&append.seqs, |account, (start, end)| account.numbers.accept(start..=end));
         if append.records > 0 {
             let (seqs, body) = (&append.seqs, &append.body);

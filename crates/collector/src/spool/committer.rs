@@ -180,6 +180,7 @@ impl Committer {
             waiting: shared.whole(),
             parked: shared.parked(),
             letters: shared.letters(),
+            unnumbered: shared.unnumbered(),
             ledger: &ledger,
             now,
         };
@@ -204,11 +205,15 @@ impl Committer {
         }
         let evicted = change.edit.keep(&ledger, LedgerBounds::default(), now);
         change.write_accounts(&tx)?;
+        if change.unnumbered != shared.unnumbered() {
+            accounts::write_unnumbered(&tx, change.unnumbered)?;
+        }
         change.find_oldest(&tx)?;
         tx.commit()?;
-        let Change { edit, waiting, parked, letters, .. } = change;
+        let Change { edit, waiting, parked, letters, unnumbered, .. } = change;
         drop(ledger);
         shared.publish(edit, waiting, parked, letters);
+        shared.set_unnumbered(unnumbered);
         shared.metrics.spool_committed(started.elapsed(), purged, evicted);
         Ok(())
     }
@@ -271,6 +276,7 @@ impl Committer {
             database::parked(&self.db)?,
             letters::count(&self.db)?,
         );
+        self.shared.set_unnumbered(accounts::unnumbered(&self.db)?);
         Ok(())
     }
 

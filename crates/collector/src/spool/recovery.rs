@@ -235,6 +235,7 @@ fn read_through(db: &Connection) -> Result<(), SpoolError> {
     database::parked(db)?;
     letters::count(db)?;
     accounts::ledger(db)?;
+    accounts::unnumbered(db)?;
     database::collector(db)?;
     Ok(())
 }
@@ -271,6 +272,9 @@ fn rescue(from: &Path, into: &mut Connection) -> Result<(u64, u64), SpoolError> 
         if let Ok(Some(letter)) = letters::get(old, id) {
             letters::insert(&tx, letter.at, &letter.letter)?;
         }
+    }
+    if let Ok(counts) = accounts::unnumbered(old) {
+        accounts::write_unnumbered(&tx, counts)?;
     }
     for (key, mut account) in accounts::accounts(old).unwrap_or_default() {
         // Whatever was accepted but neither settled nor saved is lost here: it becomes missing.

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use super::letters::LetterCount;
 use super::waiting::{Parked, Waiting};
-use crate::accounting::{Edit, Ledger};
+use crate::accounting::{Edit, Ledger, Unnumbered};
 use crate::metrics::Metrics;
 
 /// Whether the spool accepts batches.
@@ -32,6 +32,7 @@ pub(super) struct Shared {
     waiting: Mutex<Waiting>,
     parked: Mutex<Parked>,
     letters: Mutex<LetterCount>,
+    unnumbered: Mutex<Unnumbered>,
     /// Notified after every commit.
     pub(super) committed: Notify,
     pub(super) metrics: Metrics,
@@ -47,6 +48,7 @@ impl Shared {
             waiting: Mutex::default(),
             parked: Mutex::default(),
             letters: Mutex::default(),
+            unnumbered: Mutex::default(),
             committed: Notify::new(),
             metrics,
         }
@@ -105,6 +107,14 @@ impl Shared {
 
     pub(super) fn letters(&self) -> LetterCount {
         *self.letters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn unnumbered(&self) -> Unnumbered {
+        *self.unnumbered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_unnumbered(&self, counts: Unnumbered) {
+        *self.unnumbered.lock().unwrap_or_else(PoisonError::into_inner) = counts;
     }
 
     /// Makes a committed change visible.

@@ -90,6 +90,12 @@ async fn a_record_that_cannot_be_stored_is_a_partial_success_and_a_dead_letter()
     assert_eq!((got.status, got.body), (200, expected));
     assert_eq!(fixture.letters(), ["nul_in_key", "nul_in_key"]);
     assert_eq!(messages(&fixture).await, ["a", "b", "a", "b"]);
+    // Not accounted for, but counted; a numbered record is not among them.
+    fixture.post(NDJSON, format!("{}\n{}\nx\n", numbered(1, ""), record("c"))).await;
+    let request = Request::builder().uri("/v1/accounting").body(Body::empty()).unwrap();
+    let (_, _, report) = fixture.send(request).await;
+    assert_eq!(report["unnumbered"], json!({"accepted": 5, "quarantined": 3}));
+    assert_eq!(report["boots"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]
