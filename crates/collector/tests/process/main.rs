@@ -15,4 +15,5 @@ mod connections;
 mod durability;
 mod health;
 mod load;
+mod logs;
 mod outages;
