@@ -94,7 +94,7 @@ lint: ## Clippy for the native targets, warnings are errors
 .PHONY: lint-wasm
 lint-wasm: ## Clippy for the wasm filter, and for the benchmark's baseline filter
 	@scripts/wasm-toolchain.sh
-	scripts/wasm-cargo.sh wasm32-wasip1 clippy --package gatelog --package gatelog-record -- -D warnings
+	scripts/wasm-cargo.sh wasm32-wasip1 clippy --package gatelog --package gatelog-delivery --package gatelog-record -- -D warnings
 	CARGO_TARGET_DIR=target/plain scripts/wasm-cargo.sh wasm32-wasip1 clippy --locked \
 		--manifest-path tests/plain/Cargo.toml -- -D warnings
 
@@ -128,7 +128,7 @@ test-native: ## Unit, integration and documentation tests of the crates
 test-node: ## Unit tests of the filter and record crates as wasm, under Node
 	@scripts/wasm-toolchain.sh
 	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=wasm-bindgen-test-runner \
-	scripts/wasm-cargo.sh wasm32-unknown-unknown test --lib --package gatelog --package gatelog-record
+	scripts/wasm-cargo.sh wasm32-unknown-unknown test --lib --package gatelog --package gatelog-delivery --package gatelog-record
 
 .PHONY: test-artifact
 test-artifact: wasm ## The shipped .wasm on a strict mock host

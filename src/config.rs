@@ -14,7 +14,7 @@ use gatelog_record::limits::{
 use gatelog_record::{Level, RecordLimits};
 use serde_json::{Map, Value};
 
-pub use delivery::{Delivery, ENTRY_OVERHEAD};
+pub use delivery::Delivery;
 pub use fault::{Fault, Faults};
 pub use section::{Environment, Section};
 

@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
+use gatelog_delivery::queue::Entry;
 use gatelog_record::{DropReason, Encoder, Level, Record, Source, Uuid};
 
 use crate::config::{Config, GATEWAY_BYTES_MAX};
 use crate::delivery::inherited::{INHERITED_MAX, Inherited};
 use crate::delivery::outbox::{Outbox, Sender};
-use crate::delivery::queue::Entry;
 use crate::envoy::attributes::Reader;
 use crate::envoy::claims;
 use crate::envoy::property;

@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
+use gatelog_delivery::queue::ENTRY_OVERHEAD;
 use gatelog_record::units::show_duration;
 
 use super::section::Section;
 use super::{HOUR, MILLISECOND, SECOND};
-
-/// What one record costs in the queue in addition to its line, in bytes: its place and the
-/// allocator's overhead.
-pub const ENTRY_OVERHEAD: usize = 64;
 
 /// How batches are sent. Times are in nanoseconds, sizes in bytes.
 #[derive(Clone, PartialEq, Eq)]

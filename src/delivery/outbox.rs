@@ -7,11 +7,12 @@
 //!   permanently rejected. Both are counted.
 //! - Nothing is sent from a stream's context, and nothing here can delay a request.
 
+use gatelog_delivery::answer::{Disposition, grown};
+use gatelog_delivery::backoff::Backoff;
+use gatelog_delivery::queue::{Entry, Queue};
 use gatelog_record::{BatchHeader, DropReason, Dropped, Uuid};
 
 use crate::config::Delivery;
-use crate::delivery::backoff::Backoff;
-use crate::delivery::queue::{Entry, Queue};
 use crate::host::{Callout, HeaderMap, Host, Refused, Severity};
 use crate::metrics::{Metric, Metrics};
 
@@ -50,15 +51,6 @@ struct InFlight {
 struct Moment {
     now_ns: u64,
     random: u32,
-}
-
-/// What an answer means for its batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Disposition {
-    Accepted,
-    TooLarge,
-    Rejected,
-    Retry,
 }
 
 /// The queue of one worker and its delivery to the collector.
@@ -201,7 +193,7 @@ impl Outbox {
             host.header(HeaderMap::Callout, ":status").and_then(|value| parse_number(&value));
         let milliseconds = now_ns.saturating_sub(batch.sent_ns) / 1_000_000;
         metrics.record(host, Metric::CalloutMs, milliseconds);
-        match disposition(status) {
+        match Disposition::of(status) {
             Disposition::Accepted => self.accepted(host, &batch, metrics),
             Disposition::TooLarge => {
                 // The halves wait for the tick: a collector that answers 413 to everything must
@@ -435,23 +427,6 @@ impl Outbox {
             );
         }
     }
-}
-
-/// What a status means. Only an answer about the batch itself is final: a wrong credential,
-/// path or load says nothing about the records.
-fn disposition(status: Option<u64>) -> Disposition {
-    match status {
-        Some(200..=299) => Disposition::Accepted,
-        Some(413) => Disposition::TooLarge,
-        Some(401 | 403 | 404 | 407 | 408 | 421 | 425 | 429) => Disposition::Retry,
-        Some(400..=499) => Disposition::Rejected,
-        _ => Disposition::Retry,
-    }
-}
-
-/// A bound that was halved, on its way back up.
-fn grown(bound: usize) -> usize {
-    bound.saturating_add((bound / 8).max(1))
 }
 
 fn parse_number(value: &[u8]) -> Option<u64> {

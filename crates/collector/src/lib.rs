@@ -9,7 +9,6 @@
 pub mod accounting;
 mod backoff;
 pub mod cli;
-pub mod client;
 pub mod clock;
 pub mod commands;
 pub mod config;

@@ -23,7 +23,7 @@ use serde::Deserialize;
 
 use crate::accounting::{BootKey, Intervals};
 use crate::backoff::Backoff;
-use crate::client::{Answer, Client};
+use gatelog_delivery::client::{Answer, Client};
 
 pub use journal::{Found, Journal, Kind, Line};
 

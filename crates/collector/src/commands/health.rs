@@ -8,8 +8,8 @@ use hyper::{Method, StatusCode};
 
 use super::Failure;
 use super::target::TargetArgs;
-use crate::client::Client;
 use crate::config::Faults;
+use gatelog_delivery::client::Client;
 
 /// Longest wait for the answer. Below what container engines and orchestrators commonly wait.
 const PATIENCE: Duration = Duration::from_secs(4);

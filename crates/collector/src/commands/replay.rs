@@ -14,9 +14,9 @@ use gatelog_record::units::parse_duration;
 
 use super::Failure;
 use super::target::TargetArgs;
-use crate::client::Client;
 use crate::config::Faults;
 use crate::replay::{Notice, Replay, ReplayError, Tally};
+use gatelog_delivery::client::Client;
 
 /// Damaged lines that are named for each journal; all of them are counted.
 const NAMED_LINES: u64 = 20;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::client::Target;
+use gatelog_delivery::client::Target;
 
 /// Where a collector serves, and how to be let in by TLS.
 #[derive(Args, Clone, Debug)]
@@ -29,6 +29,7 @@ impl TargetArgs {
         Target {
             url: self.url.clone(),
             token_file,
+            token: None,
             ca: self.ca.clone(),
             identity: self.cert.clone().zip(self.key.clone()),
         }

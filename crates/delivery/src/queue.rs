@@ -8,7 +8,9 @@ use std::collections::VecDeque;
 
 use gatelog_record::Level;
 
-use crate::config::ENTRY_OVERHEAD;
+/// What one record costs in the queue in addition to its line, in bytes: its place and the
+/// allocator's overhead.
+pub const ENTRY_OVERHEAD: usize = 64;
 
 /// One encoded record.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -24,16 +24,29 @@ const ANSWER_TIME: Duration = Duration::from_mins(1);
 const ANSWER_BYTES: usize = 16 << 20;
 
 /// The address of a collector, and the client's credentials.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Target {
     /// `http://host:port` or `https://host:port`.
     pub url: String,
     /// File whose first line begins with a bearer token; empty lines and `#` lines apart.
     pub token_file: Option<PathBuf>,
+    /// The token itself; takes precedence over the file.
+    pub token: Option<String>,
     /// CA certificates (PEM) for the collector's certificate; required for `https`.
     pub ca: Option<PathBuf>,
     /// Client certificate and key (PEM), if the collector requires one.
     pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Leave out the token.
+        f.debug_struct("Target")
+            .field("url", &self.url)
+            .field("token_file", &self.token_file)
+            .field("ca", &self.ca)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A client of one collector.
@@ -98,9 +111,10 @@ impl Client {
         } else {
             None
         };
-        let token = match &target.token_file {
-            Some(file) => Some(token(file)?),
-            None => None,
+        let token = match (&target.token, &target.token_file) {
+            (Some(token), _) => Some(bearer(token)?),
+            (None, Some(file)) => Some(token_in(file)?),
+            (None, None) => None,
         };
         Ok(Self {
             url: target.url.clone(),
@@ -196,24 +210,28 @@ fn unanswered(error: impl fmt::Display) -> Unanswered {
     Unanswered(error.to_string())
 }
 
-fn token(file: &PathBuf) -> Result<HeaderValue, String> {
+fn bearer(token: &str) -> Result<HeaderValue, String> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
+        .map_err(|_| "the token has characters that a header cannot carry")?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn token_in(file: &PathBuf) -> Result<HeaderValue, String> {
     let fault = |text: String| format!("token file \"{}\": {text}", file.display());
     let text = std::fs::read_to_string(file).map_err(|error| fault(error.to_string()))?;
     let line = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
     // Behind a token may stand its roles.
     let token = line.and_then(|line| line.split_whitespace().next());
     let token = token.ok_or_else(|| fault("holds no token".into()))?;
-    let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
-        .map_err(|_| fault("the token has characters that a header cannot carry".into()))?;
-    value.set_sensitive(true);
-    Ok(value)
+    bearer(token).map_err(fault)
 }
 
 fn tls(target: &Target) -> Result<ClientConfig, String> {
     let ca = target
         .ca
         .as_ref()
-        .ok_or("https needs --ca, the CA certificates for the collector's certificate")?;
+        .ok_or("https needs the CA certificates for the collector's certificate (--ca)")?;
     let read = |file: &PathBuf| -> Result<Vec<CertificateDer<'static>>, String> {
         CertificateDer::pem_file_iter(file)
             .and_then(Iterator::collect)
