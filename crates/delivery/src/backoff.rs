@@ -20,6 +20,11 @@ impl Backoff {
         now_ns >= self.until_ns
     }
 
+    /// How long until then, in nanoseconds.
+    pub const fn wait_ns(&self, now_ns: u64) -> u64 {
+        self.until_ns.saturating_sub(now_ns)
+    }
+
     /// Failures in a row.
     pub const fn failures(&self) -> u32 {
         self.failures

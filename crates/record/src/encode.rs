@@ -1,5 +1,7 @@
 //! Encodes a record as one JSON line, keys in a fixed order, within its bounds.
 
+mod service;
+
 use std::fmt;
 
 use uuid::Uuid;

@@ -87,6 +87,13 @@ impl<'b> Json<'b> {
         self.out.extend_from_slice(digits.get(start..).unwrap_or_default());
     }
 
+    pub(crate) fn int(&mut self, value: i64) {
+        if value < 0 {
+            self.out.push(b'-');
+        }
+        self.uint(value.unsigned_abs());
+    }
+
     /// Microseconds as milliseconds with three decimals, so that it always reads as a float.
     pub(crate) fn millis(&mut self, micros: u64) {
         self.uint(micros / 1_000);

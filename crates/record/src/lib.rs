@@ -4,6 +4,7 @@
 //! wasm and native alike.
 //!
 //! - [`Record`]: one access-log record, encoded as one JSON line with its keys in a fixed order.
+//! - [`ServiceRecord`]: the record of an event in a service, in the same shape.
 //! - [`decode`]: reads one line back, checks it and returns it in canonical form.
 //! - [`BatchHeader`]: the first line of a batch, with the sender's own accounting.
 //! - [`Level`], [`Timestamp`]: the two values that determine where a record is stored.
@@ -77,6 +78,7 @@ mod level;
 pub mod limits;
 mod record;
 pub mod sensitive;
+mod service;
 mod timestamp;
 pub mod units;
 
@@ -90,5 +92,6 @@ pub use json::acts_on_display;
 pub use level::{Level, ParseLevelError};
 pub use limits::RecordLimits;
 pub use record::{Context, ErrorDetails, Http, Pairs, Record, Source, Status, Trace};
+pub use service::{ServiceError, ServiceRecord, ServiceTrace, Value};
 pub use timestamp::{ParseTimestampError, Timestamp};
 pub use uuid::Uuid;

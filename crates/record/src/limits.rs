@@ -20,6 +20,9 @@ pub const VALUE_BYTES_MIN: usize = 128;
 /// The bound for values when a record exceeds its own bound and is encoded a second and last time.
 pub const TIGHT_VALUE_BYTES: usize = 128;
 
+/// Lines of a stack trace that such a second encoding keeps.
+pub const TIGHT_STACK_LINES: usize = 16;
+
 /// Maximum pairs in each of a record's open-ended objects (headers, metrics, extra fields).
 pub const PAIRS: usize = 64;
 
