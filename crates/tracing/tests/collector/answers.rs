@@ -1,0 +1,49 @@
+//! What each answer of a collector leads to, on one that answers as told.
+
+use gatelog_testkit::{Answer, Sink};
+
+use crate::service::{LONG, Service, ended, sending_to};
+
+#[tokio::test]
+async fn an_answer_about_load_or_credentials_leads_to_a_retry() {
+    let sink = Sink::start().await.unwrap();
+    for status in [500, 503, 429, 401, 403, 404, 408] {
+        sink.answer(Answer::Refuse(status));
+        let service = Service::start(sending_to(sink.address()).drain_timeout(LONG));
+        service.log(3);
+        service.until("it is tried again", |counts| counts.batches_retried > 0).await;
+        sink.answer(Answer::Accept);
+        let counts = ended(service).await;
+        assert_eq!(counts.delivered, 3, "{status}: {counts:?}");
+    }
+    sink.ensure_well_formed().unwrap();
+    assert_eq!(sink.records().len(), 21);
+}
+
+#[tokio::test]
+async fn a_batch_that_is_too_large_is_halved_and_a_single_record_dropped() {
+    let sink = Sink::start().await.unwrap();
+    sink.answer(Answer::Refuse(413));
+    let service = Service::start(sending_to(sink.address()).drain_timeout(LONG));
+    service.log(4);
+    service.until("one is dropped", |counts| counts.dropped_too_large > 0).await;
+    sink.answer(Answer::Accept);
+    let counts = ended(service).await;
+    assert_eq!(counts.delivered + counts.dropped_too_large, 4, "{counts:?}");
+    let totals = sink.totals().into_values().next().unwrap();
+    assert_eq!((totals.assigned, totals.dropped.total()), (4, counts.dropped_too_large));
+}
+
+#[tokio::test]
+async fn a_batch_that_is_refused_for_good_is_dropped_and_reported() {
+    let sink = Sink::start().await.unwrap();
+    sink.answer(Answer::Refuse(400));
+    let service = Service::start(sending_to(sink.address()).drain_timeout(LONG));
+    service.log(4);
+    service.until("it is dropped", |counts| counts.dropped_rejected == 4).await;
+    sink.answer(Answer::Accept);
+    let counts = ended(service).await;
+    assert_eq!((counts.records, counts.delivered), (4, 0));
+    let totals = sink.totals().into_values().next().unwrap();
+    assert_eq!((totals.assigned, totals.queued, totals.dropped.total()), (4, 0, 4));
+}
