@@ -5,7 +5,6 @@
 
 mod excerpt;
 mod segments;
-mod userinfo;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,7 +18,7 @@ use gatelog_record::sensitive::assignments::{self, Place};
 use gatelog_record::sensitive::encoding::decoded;
 use gatelog_record::sensitive::marks::Marks;
 pub use gatelog_record::sensitive::{MASK, names};
-use gatelog_record::sensitive::{json, jwt};
+use gatelog_record::sensitive::{json, jwt, userinfo};
 use names::{HOST_HEADERS, URL_HEADERS, is_sensitive_header};
 use segments::split_origin;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use gatelog_delivery::client::Target;
 use gatelog_delivery::queue::ENTRY_OVERHEAD;
 use gatelog_record::limits::{PAIRS, RECORD_BYTES};
-use gatelog_record::sensitive::{MASK, Place, mask};
+use gatelog_record::sensitive::{self, MASK};
 use gatelog_record::{Encoder, Uuid};
 
 use crate::build_error::BuildError;
@@ -269,7 +269,7 @@ impl Builder {
             let value = if names.is_sensitive(&name) {
                 MASK.to_owned()
             } else {
-                mask(&value, Place::Words, &names.masked).into_owned()
+                sensitive::masked(&value, &names.masked).into_owned()
             };
             (name, value)
         });

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use gatelog_record::sensitive::is_sensitive_parameter;
+use gatelog_record::sensitive::names::is_sensitive_parameter;
 use tracing::callsite::Identifier;
 use tracing::{Metadata, field::Field};
 

@@ -1,11 +1,12 @@
 //! The parts of one record while it is put together; each thread reuses one.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt::{self, Write as _};
 use std::ops::Range;
 
 use gatelog_record::limits::{PAIRS, VALUE_BYTES};
-use gatelog_record::sensitive::{MASK, Place, mask};
+use gatelog_record::sensitive::{self, MASK};
 use gatelog_record::{Status, Value};
 
 use crate::fields::{IDS, IdName};
@@ -127,9 +128,7 @@ impl Scratch {
             None => bounded.write_fmt(value),
         };
         let written = self.text.get(start..).unwrap_or_default();
-        if written.bytes().any(|byte| matches!(byte, b'=' | b':'))
-            && let std::borrow::Cow::Owned(masked) = mask(written, Place::Words, more)
-        {
+        if let Cow::Owned(masked) = sensitive::masked(written, more) {
             self.text.truncate(start);
             self.text.push_str(&masked);
         }

@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use gatelog_record::sensitive::assignments::{self, Place};
-use gatelog_record::sensitive::names;
+use gatelog_record::sensitive::{self, names};
 
 /// Attributes of OpenTelemetry's semantic conventions that only look like credentials. One that ends
 /// with a dot stands for all names that begin with it.
@@ -47,21 +46,9 @@ impl Secrets {
         PLAIN_ATTRIBUTES.into_iter().any(conventional) || self.plain.contains(&name)
     }
 
-    /// A text with the values masked that are assigned to a sensitive name in it, line by line: what
-    /// is not quoted extends to the end of its line.
+    /// A text with the secrets in it masked.
     pub(super) fn masked<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        if !self.mask {
-            return Cow::Borrowed(text);
-        }
-        let mask = |line| assignments::mask(line, Place::Words, &self.more);
-        if !text.contains('\n') {
-            return mask(text);
-        }
-        let lines: Vec<_> = text.split('\n').map(mask).collect();
-        if lines.iter().all(|line| matches!(line, Cow::Borrowed(_))) {
-            return Cow::Borrowed(text);
-        }
-        Cow::Owned(lines.join("\n"))
+        if self.mask { sensitive::masked(text, &self.more) } else { Cow::Borrowed(text) }
     }
 }
 

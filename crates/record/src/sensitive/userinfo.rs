@@ -10,12 +10,12 @@ const PASSWORD_BYTES: usize = 256;
 
 /// The text without the user information of any authority in it. If the text was cut, an
 /// authority at its end may lack only the `@`, so it is masked. Reads each byte a few times at most.
-pub(super) fn removed(text: &str, cut: bool) -> Cow<'_, str> {
+pub fn removed(text: &str, cut: bool) -> Cow<'_, str> {
     removed_between(text, cut, ends_authority)
 }
 
 /// The same for a query: `&` ends an authority, unless it must be part of a password.
-pub(super) fn removed_from_query(query: &str, cut: bool) -> Cow<'_, str> {
+pub fn removed_from_query(query: &str, cut: bool) -> Cow<'_, str> {
     removed_between(query, cut, |byte| byte == b'&' || ends_authority(byte))
 }
 
