@@ -11,7 +11,8 @@ use crate::envoy::headers::Headers;
 use crate::envoy::property;
 use crate::exchange::begun::Begun;
 use crate::host::{HeaderMap, Host, Refused};
-use crate::identity::ids::{IdPolicy, Resolved};
+use crate::identity::ids::{IdPolicy, Identity, Resolved};
+use crate::identity::trace::{TRACEPARENT, TRACESTATE, Trace};
 use crate::metrics::Metric;
 use crate::worker::Worker;
 
@@ -26,36 +27,26 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Handles the request's headers: assigns the ids.
+    /// Handles the request's headers: assigns the ids, and the gateway's span if it is propagated.
     pub fn request_headers(&mut self, worker: &mut Worker, host: &dyn Host) {
         let start_unix_ns = host.unix_nanos();
         let headers = host.headers(HeaderMap::Request);
         let settings = Rc::clone(&worker.settings);
         let config = &settings.config;
+        let identity = &config.identity;
         let peer = || peer(host);
-        let fresh = || worker.uuids.fresh(host, start_unix_ns).to_string();
-        let redirected =
-            worker.redirected.take().filter(|ids| config.identity.are_carried(ids, &headers));
+        let redirected = worker.redirected.take().filter(|ids| identity.are_carried(ids, &headers));
         let resolved = match redirected {
-            Some(ids) => Resolved::carried(ids),
-            None => config.identity.resolve(&headers, peer, fresh),
+            Some(ids) => Resolved::carried(ids.redirected(|| worker.uuids.wide_bits(host))),
+            None => {
+                let random = || worker.uuids.wide_bits(host);
+                let trace = identity.trace.resolve(&headers, peer, random);
+                let fresh = || worker.uuids.fresh(host, start_unix_ns).to_string();
+                identity.resolve(&headers, peer, trace, fresh)
+            }
         };
 
-        let mut refused = 0_u64;
-        if resolved.write_request_id {
-            let policy = &config.identity.request;
-            refused =
-                refused.saturating_add(replace(host, &headers, policy, &resolved.ids.request_id));
-        }
-        if resolved.write_correlation_id {
-            let policy = &config.identity.correlation;
-            refused = refused.saturating_add(replace(
-                host,
-                &headers,
-                policy,
-                &resolved.ids.correlation_id,
-            ));
-        }
+        let mut refused = write(host, &headers, identity, &resolved);
         if config.tenancy.strip_untrusted {
             for name in config.tenancy.headers() {
                 if headers.get(name).is_some() {
@@ -102,15 +93,45 @@ impl Exchange {
     }
 }
 
-/// Writes an id to the request, replacing any values of the header.
-fn replace(host: &dyn Host, headers: &Headers, policy: &IdPolicy, id: &str) -> u64 {
+/// Writes what the request lacks, and counts what the host refuses.
+fn write(host: &dyn Host, headers: &Headers, identity: &Identity, resolved: &Resolved) -> u64 {
+    let ids = &resolved.ids;
     let mut refused = 0_u64;
-    if headers.values(&policy.header).nth(1).is_some() {
-        // When Envoy replaces a repeated header, its other values stay.
-        refused =
-            refused.saturating_add(flag(host.remove_header(HeaderMap::Request, &policy.header)));
+    if resolved.write_request_id {
+        let name = &identity.request.header;
+        refused = refused.saturating_add(replace(host, headers, name, &ids.request_id));
     }
-    refused.saturating_add(flag(host.set_header(HeaderMap::Request, &policy.header, id.as_bytes())))
+    if resolved.write_correlation_id {
+        let name = &identity.correlation.header;
+        refused = refused.saturating_add(replace(host, headers, name, &ids.correlation_id));
+    }
+    if let Some(trace) = &ids.trace {
+        refused = refused.saturating_add(write_trace(host, headers, trace));
+    }
+    refused
+}
+
+/// Puts the gateway's span into the request, if it has one.
+fn write_trace(host: &dyn Host, headers: &Headers, trace: &Trace) -> u64 {
+    let Some(traceparent) = trace.traceparent() else { return 0 };
+    if !trace.begins_here() {
+        // It was sent once.
+        return flag(host.set_header(HeaderMap::Request, TRACEPARENT, traceparent.as_bytes()));
+    }
+    let refused = replace(host, headers, TRACEPARENT, traceparent);
+    let stale = headers.get(TRACESTATE).is_some();
+    let removed = if stale { host.remove_header(HeaderMap::Request, TRACESTATE) } else { Ok(()) };
+    refused.saturating_add(flag(removed))
+}
+
+/// Writes a header of the request, replacing any values that it has.
+fn replace(host: &dyn Host, headers: &Headers, name: &str, value: &str) -> u64 {
+    let mut refused = 0_u64;
+    if headers.values(name).nth(1).is_some() {
+        // When Envoy replaces a repeated header, its other values stay.
+        refused = refused.saturating_add(flag(host.remove_header(HeaderMap::Request, name)));
+    }
+    refused.saturating_add(flag(host.set_header(HeaderMap::Request, name, value.as_bytes())))
 }
 
 /// Lets pages of other origins read the ids. Source: Fetch standard, CORS protocol.

@@ -9,6 +9,7 @@ use crate::compose::redaction::Redactor;
 use crate::decision::fate::Decided;
 use crate::exchange::finished::Finished;
 use crate::host::{HeaderMap, Host};
+use crate::identity::trace;
 use crate::metrics::Metric;
 use crate::worker::Worker;
 
@@ -72,7 +73,7 @@ fn write(
     let Parts { exchange, request, facts, decided } = parts;
     let settings = Rc::clone(&worker.settings);
     let config = &settings.config;
-    let (outcome, ids) = (&exchange.outcome, &exchange.ids);
+    let (outcome, trace) = (&exchange.outcome, exchange.ids.trace.as_ref());
     let told = &facts.told;
     let duration_us = exchange.duration_ns / 1_000;
     let message = message(&told.method, &told.path, outcome.status, duration_us);
@@ -107,8 +108,9 @@ fn write(
             execution_time_us: duration_us,
             status: if failed { Status::Error } else { Status::Success },
             slow: decided.slow,
-            trace_id: ids.trace.as_ref().map(|(trace, _)| trace.as_str()),
-            parent_span_id: ids.trace.as_ref().map(|(_, parent)| parent.as_str()),
+            trace_id: trace.map(trace::Trace::trace_id),
+            span_id: trace.and_then(trace::Trace::span_id),
+            parent_span_id: trace.and_then(trace::Trace::parent_id),
             upstream_us: facts.upstream_ns.map(|nanos| nanos / 1_000),
             metrics: &metrics,
             phases: details.map_or(&[], |details| &details.phases),

@@ -13,7 +13,9 @@ use crate::decision::audit::AuditPolicy;
 use crate::decision::health_checks::HealthChecks;
 use crate::decision::path_template::PathTemplate;
 use crate::envoy::claims::Claim;
-use crate::identity::ids::{IdPolicy, Identity, Trust};
+use crate::identity::ids::{IdPolicy, Identity};
+use crate::identity::trace::TracePolicy;
+use crate::identity::trust::Trust;
 
 /// Maximum elements of a list in the configuration.
 pub(super) const LIST_MAX: usize = 256;
@@ -28,6 +30,7 @@ pub(super) fn identity(root: &Section<'_>) -> Identity {
         request: id_policy(&request, "x-request-id"),
         correlation: id_policy(&correlation, "x-correlation-id"),
         from_traceparent: correlation.bool("from_traceparent", true),
+        trace: trace(&root.section("trace")),
     };
     if identity.request.header == identity.correlation.header {
         let remedy = "must differ from request_id.header";
@@ -36,6 +39,16 @@ pub(super) fn identity(root: &Section<'_>) -> Identity {
     request.refuse_unknown();
     correlation.refuse_unknown();
     identity
+}
+
+fn trace(section: &Section<'_>) -> TracePolicy {
+    let policy = TracePolicy {
+        propagate: section.bool("propagate", false),
+        trust: trust(section),
+        sampled: section.bool("sampled", true),
+    };
+    section.refuse_unknown();
+    policy
 }
 
 fn id_policy(section: &Section<'_>, header: &str) -> IdPolicy {

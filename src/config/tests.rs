@@ -5,7 +5,7 @@ use super::*;
 use crate::compose::redaction::Treatment;
 use crate::compose::tenancy::Source;
 use crate::envoy::claims::Claim;
-use crate::identity::ids::Trust;
+use crate::identity::trust::Trust;
 
 fn environment(name: &str) -> Option<String> {
     match name {

@@ -57,6 +57,7 @@ fn least<'a>() -> Record<'a> {
             status: Status::Success,
             slow: false,
             trace_id: None,
+            span_id: None,
             parent_span_id: None,
             upstream_us: None,
             metrics: &[],
@@ -88,6 +89,7 @@ fn most<'a>() -> Record<'a> {
         trace: Trace {
             slow: true,
             trace_id: text,
+            span_id: text,
             parent_span_id: text,
             upstream_us: count,
             metrics: &[("db", 1.5)],
@@ -173,7 +175,7 @@ fn the_fields_of_applications_are_those_of_the_decoder() {
         decode_record(record.to_string().as_bytes(), &DecodeLimits::default(), Uuid::nil())
     };
     let rows = rows(PAGE, &["field", "type", "meaning", "example"]);
-    assert_eq!(rows.len(), 5);
+    assert_eq!(rows.len(), 4);
     for row in rows {
         let name = code(&row[0]).unwrap();
         let shown = example(&row[3]);

@@ -67,6 +67,13 @@ impl Headers {
         self.iter().next_named(name.as_bytes())
     }
 
+    /// The only value of a header; `None` also if there are several.
+    pub fn single(&self, name: &str) -> Option<&[u8]> {
+        let mut pairs = self.iter();
+        let only = pairs.next_named(name.as_bytes())?;
+        pairs.next_named(name.as_bytes()).is_none().then_some(only)
+    }
+
     /// The first value of a header as text; bytes that are not UTF-8 are replaced.
     pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
         self.get(name).map(lossy)
@@ -162,6 +169,7 @@ mod tests {
         assert_eq!(pairs[0], (&b":path"[..], &b"/a"[..]));
         assert_eq!(map.values("x").collect::<Vec<_>>(), [&b"\xff\xfe"[..], b""]);
         assert_eq!(map.text("x").unwrap(), "\u{fffd}\u{fffd}");
+        assert_eq!((map.single("x"), map.single(":path")), (None, Some(&b"/a"[..])));
         assert_eq!(map.get("absent"), None);
         assert_eq!(pairs.len(), 4);
     }

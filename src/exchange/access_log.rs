@@ -67,7 +67,8 @@ fn gather(
         Some(begun) => {
             let duration = host.monotonic_nanos().saturating_sub(begun.start_ns);
             let responded = responded_ns.map(|at| at.saturating_sub(begun.start_ns));
-            (begun.headers, Some(current), begun.ids, begun.start_unix_ns, duration, responded)
+            let ids = begun.ids.at_end(&current);
+            (begun.headers, Some(current), ids, begun.start_unix_ns, duration, responded)
         }
         None => {
             let start = uint(property::REQUEST_TIME).unwrap_or_else(|| host.unix_nanos());

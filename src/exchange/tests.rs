@@ -9,6 +9,8 @@ use crate::envoy::response_flags::ResponseFlags;
 use crate::plain_host::PlainHost;
 use crate::worker::FILTER_STATE_SEEN;
 
+mod propagation;
+
 #[path = "../../crates/testkit/src/secret_shapes.rs"]
 #[allow(unreachable_pub, reason = "the testkit's own file")]
 mod secret_shapes;

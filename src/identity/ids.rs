@@ -3,64 +3,21 @@
 //! - `X-Request-ID` is unique per request: a valid one from a trusted peer is adopted; otherwise
 //!   one is generated.
 //! - `X-Correlation-ID` is shared by a flow: the peer's when trusted and valid, else the trace id
-//!   of a valid `traceparent`, else the request id.
+//!   of a valid `traceparent` or of the trace that begins here, else the request id.
 //!
 //! An id that a peer sent and that was not adopted is kept for the record, within its bound for texts.
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
-
 use crate::envoy::headers::Headers;
-use crate::identity::traceparent::Traceparent;
+use crate::identity::trace::{Trace, TracePolicy};
+use crate::identity::trust::Trust;
 
 /// Longest valid id, in bytes.
 pub const ID_BYTES_MAX: usize = 128;
 
 /// Where the shipped Envoy configuration's early header mutation moves a client's request id.
 pub const CLIENT_REQUEST_ID: &str = "x-client-request-id";
-
-/// Whose ids are adopted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trust {
-    /// Everyone's.
-    Always,
-    /// No one's.
-    Never,
-    /// Those of peers within these networks.
-    Networks(Vec<IpNet>),
-}
-
-impl Trust {
-    /// Trust in networks. One of IPv4-mapped addresses, `::ffff:10.0.0.0/104`, is the IPv4 network:
-    /// peers are compared by their IPv4 address.
-    pub fn within(networks: impl IntoIterator<Item = IpNet>) -> Self {
-        Self::Networks(networks.into_iter().map(canonical).collect())
-    }
-
-    /// Whether a peer is trusted; `peer` is called only if networks decide.
-    pub fn covers(&self, peer: impl FnOnce() -> Option<IpAddr>) -> bool {
-        match self {
-            Trust::Always => true,
-            Trust::Never => false,
-            Trust::Networks(networks) => {
-                let peer = peer().map(|address| address.to_canonical());
-                peer.is_some_and(|address| {
-                    networks.iter().any(|network| network.contains(&address))
-                })
-            }
-        }
-    }
-}
-
-fn canonical(network: IpNet) -> IpNet {
-    let IpNet::V6(six) = network else { return network };
-    let four = six.addr().to_ipv4_mapped().zip(six.prefix_len().checked_sub(MAPPED_BITS));
-    four.and_then(|(address, length)| IpNet::new(address.into(), length).ok()).unwrap_or(network)
-}
-
-/// Bits before the IPv4 address in an IPv4-mapped IPv6 address.
-const MAPPED_BITS: u8 = 96;
 
 /// How one id is found and passed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +32,7 @@ pub struct IdPolicy {
     pub expose: bool,
 }
 
-/// How both ids are found.
+/// How both ids and the trace are found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The request id.
@@ -84,6 +41,8 @@ pub struct Identity {
     pub correlation: IdPolicy,
     /// Whether a valid `traceparent` can supply the correlation id.
     pub from_traceparent: bool,
+    /// How the gateway takes part in traces.
+    pub trace: TracePolicy,
 }
 
 /// The ids of one request.
@@ -97,8 +56,20 @@ pub struct Ids {
     pub client_request_id: Option<String>,
     /// The client's correlation id, if it was not adopted.
     pub client_correlation_id: Option<String>,
-    /// Trace id and parent id of a valid `traceparent`.
-    pub trace: Option<(String, String)>,
+    /// The distributed trace.
+    pub trace: Option<Trace>,
+}
+
+impl Ids {
+    /// The ids at the end of the exchange, whose request's headers are then `headers`.
+    pub fn at_end(self, headers: &Headers) -> Self {
+        Self { trace: self.trace.map(|trace| trace.followed(headers)), ..self }
+    }
+
+    /// The ids of the exchange that takes this one's place: the same ones, and a span below its span.
+    pub fn redirected(self, random: impl FnOnce() -> u64) -> Self {
+        Self { trace: self.trace.map(|trace| trace.redirected(random)), ..self }
+    }
 }
 
 /// Ids, and which of them must still be written to the request.
@@ -123,7 +94,7 @@ impl Identity {
     /// Whether a request carries exactly these ids.
     pub fn are_carried(&self, ids: &Ids, headers: &Headers) -> bool {
         let is =
-            |policy: &IdPolicy, id: &str| single(headers, &policy.header) == Some(id.as_bytes());
+            |policy: &IdPolicy, id: &str| headers.single(&policy.header) == Some(id.as_bytes());
         is(&self.request, &ids.request_id) && is(&self.correlation, &ids.correlation_id)
     }
 
@@ -132,22 +103,24 @@ impl Identity {
         self.request.header == name || self.correlation.header == name
     }
 
-    /// Determines the ids of a request. `peer` returns the client's address, `fresh` generates an id.
+    /// Determines the ids of a request. `peer` returns the client's address, `fresh` generates an id;
+    /// `trace` is what [`TracePolicy::resolve`] found.
     pub fn resolve(
         &self,
         headers: &Headers,
         peer: impl Fn() -> Option<IpAddr>,
+        trace: Option<Trace>,
         fresh: impl FnOnce() -> String,
     ) -> Resolved {
         let (request, correlation) =
             (self.request.trust.covers(&peer), self.correlation.trust.covers(&peer));
-        self.find(headers, request, correlation, fresh)
+        self.find(headers, request, correlation, trace, fresh)
     }
 
     /// The ids of a request whose headers this filter did not see, and so could not write to: those
     /// that it has are the ones that the upstream or another log knows, whoever sent them.
     pub fn observe(&self, headers: &Headers, fresh: impl FnOnce() -> String) -> Ids {
-        self.find(headers, true, true, fresh).ids
+        self.find(headers, true, true, Trace::sent(headers), fresh).ids
     }
 
     fn find(
@@ -155,6 +128,7 @@ impl Identity {
         headers: &Headers,
         request_trusted: bool,
         correlation_trusted: bool,
+        trace: Option<Trace>,
         fresh: impl FnOnce() -> String,
     ) -> Resolved {
         let sent = Sent::read(headers, &self.request.header);
@@ -162,13 +136,14 @@ impl Identity {
         let write_request_id = request_id.is_none();
         let request_id = request_id.map_or_else(fresh, str::to_owned);
 
-        let trace = single(headers, "traceparent").and_then(Traceparent::parse);
         let sent = Sent::read(headers, &self.correlation.header);
         let (correlation_id, client_correlation_id) = sent.adopt(correlation_trusted);
         let write_correlation_id = correlation_id.is_none();
-        let correlation_id = match (correlation_id, trace) {
+        let correlation_id = match (correlation_id, &trace) {
             (Some(own), _) => own.to_owned(),
-            (None, Some(trace)) if self.from_traceparent => trace.trace_id.to_owned(),
+            (None, Some(trace)) if self.from_traceparent || trace.begins_here() => {
+                trace.trace_id().to_owned()
+            }
             (None, _) => request_id.clone(),
         };
 
@@ -181,7 +156,7 @@ impl Identity {
                 correlation_id,
                 client_request_id,
                 client_correlation_id: client_correlation_id.map(readable),
-                trace: trace.map(|trace| (trace.trace_id.to_owned(), trace.parent_id.to_owned())),
+                trace,
             },
             write_request_id,
             write_correlation_id,
@@ -221,11 +196,6 @@ pub fn valid(id: &[u8]) -> Option<&str> {
     if fits { str::from_utf8(id).ok() } else { None }
 }
 
-fn single<'a>(headers: &'a Headers, name: &'a str) -> Option<&'a [u8]> {
-    let sent = Sent::read(headers, name);
-    sent.first.filter(|_| !sent.repeated)
-}
-
 fn readable(value: &[u8]) -> String {
     String::from_utf8_lossy(value).into_owned()
 }
@@ -248,12 +218,20 @@ mod tests {
             request: policy("x-request-id", request),
             correlation: policy("x-correlation-id", correlation),
             from_traceparent: true,
+            trace: TracePolicy { propagate: false, trust: Trust::Always, sampled: true },
         }
     }
 
     fn resolve(identity: &Identity, headers: &[(&str, &str)]) -> Resolved {
         let peer = || Some("10.1.2.3".parse().unwrap());
-        identity.resolve(&Headers::from_pairs(headers), peer, || "fresh".into())
+        let headers = Headers::from_pairs(headers);
+        let mut random = 0_u64;
+        let random = || {
+            random += 1;
+            random
+        };
+        let trace = identity.trace.resolve(&headers, peer, random);
+        identity.resolve(&headers, peer, trace, || "fresh".into())
     }
 
     #[test]
@@ -288,6 +266,33 @@ mod tests {
             let resolved = resolve(&always, &sent);
             assert_eq!(resolved.ids.request_id, request_id, "{sent:?}");
             assert_eq!(resolved.ids.correlation_id, correlation_id, "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn a_trace_that_begins_here_gives_the_correlation_id_if_the_client_sent_none() {
+        let began = "00000000000000010000000000000002";
+        let continued = "0af7651916cd43dd8448eb211c80319c";
+        for (trust, from_traceparent, correlation, traceparent, expected) in [
+            (Trust::Always, true, None, None, began),
+            (Trust::Always, false, None, None, began),
+            (Trust::Always, true, Some("c1"), None, "c1"),
+            (Trust::Always, true, Some("not valid"), Some("00-bad"), began),
+            (Trust::Always, true, None, Some(TRACEPARENT), continued),
+            (Trust::Always, false, None, Some(TRACEPARENT), "fresh"),
+            (Trust::Never, true, None, Some(TRACEPARENT), began),
+            (Trust::Never, true, Some("c1"), Some(TRACEPARENT), "c1"),
+        ] {
+            let mut identity = identity(Trust::Always, Trust::Always);
+            identity.from_traceparent = from_traceparent;
+            identity.trace = TracePolicy { propagate: true, trust, sampled: true };
+            let sent: Vec<_> = [("x-correlation-id", correlation), ("traceparent", traceparent)]
+                .into_iter()
+                .filter_map(|(name, value)| value.map(|value| (name, value)))
+                .collect();
+            let ids = resolve(&identity, &sent).ids;
+            assert_eq!(ids.correlation_id, expected, "{identity:?} {sent:?}");
+            assert_eq!(ids.request_id, "fresh");
         }
     }
 
@@ -353,31 +358,11 @@ mod tests {
         let without =
             Trust::Networks(vec!["192.168.0.0/16".parse().unwrap(), "fd00::/8".parse().unwrap()]);
         let resolved = resolve(
-            &identity(within.clone(), without),
+            &identity(within, without),
             &[("x-request-id", "r"), ("x-correlation-id", "c")],
         );
         assert_eq!(resolved.ids.request_id, "r");
         assert_eq!(resolved.ids.correlation_id, "r");
-        assert!(within.covers(|| Some("::ffff:10.0.0.1".parse().unwrap())));
-        assert!(!within.covers(|| None));
-    }
-
-    #[test]
-    fn a_network_of_mapped_addresses_is_the_ipv4_network() {
-        for (network, peer, covers) in [
-            ("::ffff:10.0.0.0/104", "10.1.2.3", true),
-            ("::ffff:10.0.0.0/104", "::ffff:10.1.2.3", true),
-            ("::ffff:10.0.0.0/104", "11.1.2.3", false),
-            ("::ffff:10.1.2.3/128", "10.1.2.3", true),
-            ("::ffff:0.0.0.0/96", "192.0.2.1", true),
-            ("::ffff:0:0/95", "10.1.2.3", false),
-            ("::/0", "10.1.2.3", false),
-            ("::/0", "2001:db8::1", true),
-        ] {
-            let trust = Trust::within([network.parse().unwrap()]);
-            let found = trust.covers(|| Some(peer.parse().unwrap()));
-            assert_eq!(found, covers, "{network} {peer}");
-        }
     }
 
     #[test]
@@ -418,7 +403,7 @@ mod tests {
     fn a_refused_id_is_never_fatal() {
         let always = identity(Trust::Always, Trust::Always);
         let headers = Headers::from_pairs(&[("x-request-id", vec![0xff; 5_000])]);
-        let resolved = always.resolve(&headers, || None, || "fresh".into());
+        let resolved = always.resolve(&headers, || None, None, || "fresh".into());
         assert_eq!(resolved.ids.client_request_id.unwrap(), "\u{fffd}".repeat(5_000));
     }
 }

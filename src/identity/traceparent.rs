@@ -1,4 +1,4 @@
-//! The W3C `traceparent` header, read strictly and forwarded untouched.
+//! The W3C `traceparent` header, read strictly.
 //!
 //! Source: W3C Trace Context, Recommendation, §3.2 "Traceparent Header".
 
@@ -9,8 +9,8 @@ pub struct Traceparent<'a> {
     pub trace_id: &'a str,
     /// 16 hex digits, not all zero: the caller's span.
     pub parent_id: &'a str,
-    /// Whether the caller records this trace.
-    pub sampled: bool,
+    /// The flags: the lowest bit says whether the caller records this trace.
+    pub flags: u8,
 }
 
 /// Length of a version 00 header: `00-` trace id `-` parent id `-` flags.
@@ -35,8 +35,8 @@ impl<'a> Traceparent<'a> {
             && version != "ff"
             && trace_id.bytes().any(|byte| byte != b'0')
             && parent_id.bytes().any(|byte| byte != b'0');
-        let sampled = u8::from_str_radix(flags, 16).is_ok_and(|flags| flags & 1 == 1);
-        valid.then_some(Self { trace_id, parent_id, sampled })
+        let flags = u8::from_str_radix(flags, 16).ok()?;
+        valid.then_some(Self { trace_id, parent_id, flags })
     }
 }
 
@@ -222,10 +222,10 @@ mod tests {
     }
 
     #[test]
-    fn only_the_lowest_flag_means_sampled() {
-        for (flags, sampled) in [("00", false), ("01", true), ("02", false), ("ff", true)] {
-            let value = format!("00-{TRACE}-{PARENT}-{flags}");
-            assert_eq!(Traceparent::parse(value.as_bytes()).unwrap().sampled, sampled);
+    fn flags_are_read_as_they_are() {
+        for (text, flags) in [("00", 0), ("01", 1), ("02", 2), ("ff", 0xff)] {
+            let value = format!("00-{TRACE}-{PARENT}-{text}");
+            assert_eq!(Traceparent::parse(value.as_bytes()).unwrap().flags, flags);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Generates ids: UUID version 7. Source: RFC 9562 §5.7.
+//! Generates ids: UUID version 7 (source: RFC 9562 §5.7), and the random bits of traces and spans.
 
 use gatelog_record::Uuid;
 
@@ -31,6 +31,11 @@ impl Uuids {
     /// Random bits for jitter.
     pub fn bits(&mut self, host: &dyn Host) -> u32 {
         u32::from_le_bytes(self.random::<4>(host))
+    }
+
+    /// Random bits of a trace id or a span id.
+    pub fn wide_bits(&mut self, host: &dyn Host) -> u64 {
+        u64::from_le_bytes(self.random::<8>(host))
     }
 
     fn random<const N: usize>(&mut self, host: &dyn Host) -> [u8; N] {

@@ -13,7 +13,7 @@ fn page() -> String {
 }
 
 /// The calls in the table under a heading of the page.
-fn budget(heading: &str) -> Vec<Expected> {
+pub(crate) fn budget(heading: &str) -> Vec<Expected> {
     let page = page();
     let (_, section) =
         page.split_once(&format!("\n### {heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
@@ -30,7 +30,7 @@ fn totals(callback: &str) -> (usize, usize) {
     (numbers.next().expect("hostcalls"), numbers.next().expect("allocations"))
 }
 
-fn strict(configuration: &str) -> Gateway {
+pub(crate) fn strict(configuration: &str) -> Gateway {
     let mut gateway = Gateway::start(configuration);
     gateway.host.strict();
     gateway

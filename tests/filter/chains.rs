@@ -22,13 +22,20 @@ const OWN: [&str; 5] = [
     "x-client-request-id",
 ];
 
+/// Headers that also differ where the gateway's own span is propagated.
+const TRACE: [&str; 2] = ["traceparent", "tracestate"];
+
+fn is_own(name: &str, propagate: bool) -> bool {
+    OWN.contains(&name) || (propagate && TRACE.contains(&name))
+}
+
 /// A service that answers with its name and everything it received.
-async fn mirror(name: &'static str) -> SampleService {
+async fn mirror(name: &'static str, propagate: bool) -> SampleService {
     let app = Router::new().fallback(any(async move |request: Request| {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
         let mut headers: Vec<_> =
-            head.headers.iter().filter(|(name, _)| !OWN.contains(&name.as_str())).collect();
+            head.headers.iter().filter(|(name, _)| !is_own(name.as_str(), propagate)).collect();
         headers.sort_by(|a, b| (a.0.as_str(), a.1.as_bytes()).cmp(&(b.0.as_str(), b.1.as_bytes())));
         format!("{name}: {} {} {headers:?} {body:?}", head.method, head.uri)
     }));
@@ -111,8 +118,11 @@ struct Difference {
 }
 
 /// A chain: the filters before and after gatelog.
+#[derive(Clone)]
 struct Chain {
     name: &'static str,
+    /// Whether every request gets a `traceparent`.
+    propagate: bool,
     before: Vec<Value>,
     behind: Vec<Value>,
 }
@@ -120,11 +130,13 @@ struct Chain {
 impl Chain {
     /// The requests whose result differs with and without gatelog.
     async fn differences(self) -> Vec<Difference> {
-        let (first, other, authorization) =
-            (mirror("first").await, mirror("other").await, authorization().await);
+        let propagate = self.propagate;
+        let (first, other) = (mirror("first", propagate).await, mirror("other", propagate).await);
+        let authorization = authorization().await;
         let addresses = [first.address(), other.address(), authorization.address()];
         let name = self.name;
-        let rig = Rig::start_with(&[], |envoy| self.install(envoy, addresses)).await.unwrap();
+        let options = [("/trace/propagate", json!(propagate))];
+        let rig = Rig::start_with(&options, |envoy| self.install(envoy, addresses)).await.unwrap();
         let bare = rig.envoy.address_of("bare").await.unwrap();
         let mut differences = Vec::new();
         for sent in requests() {
@@ -224,6 +236,7 @@ fn comparable(reply: &Reply) -> String {
 async fn a_leading_gatelog_with_its_route_keeper_changes_no_request() {
     let kept = |name, behind: Vec<Value>| Chain {
         name,
+        propagate: false,
         before: vec![],
         behind: [vec![route_keeper()], behind].concat(),
     };
@@ -235,8 +248,10 @@ async fn a_leading_gatelog_with_its_route_keeper_changes_no_request() {
         kept("cors", vec![cors()]),
         kept("all", vec![cors(), jwt_authn(), ext_authz(), rbac(), header_mutation()]),
     ] {
-        let differences = chain.differences().await;
-        assert!(differences.is_empty(), "{differences:#?}");
+        for propagate in [false, true] {
+            let differences = Chain { propagate, ..chain.clone() }.differences().await;
+            assert!(differences.is_empty(), "propagate {propagate}: {differences:#?}");
+        }
     }
 }
 
@@ -248,8 +263,11 @@ async fn no_later_filter_that_asks_for_the_route_before_it_adds_headers_needs_th
         ("jwt_authn", vec![jwt_authn()]),
         ("ext_authz", vec![ext_authz()]),
     ] {
-        let differences = Chain { name, before: vec![], behind }.differences().await;
-        assert!(differences.is_empty(), "{differences:#?}");
+        for propagate in [false, true] {
+            let chain = Chain { name, propagate, before: vec![], behind: behind.clone() };
+            let differences = chain.differences().await;
+            assert!(differences.is_empty(), "propagate {propagate}: {differences:#?}");
+        }
     }
 }
 
@@ -261,7 +279,7 @@ async fn without_the_route_keeper_only_a_request_without_ids_may_go_another_way(
         ("gatelog behind header_mutation", vec![header_mutation()], vec![]),
         ("gatelog and keeper behind", vec![header_mutation()], vec![route_keeper()]),
     ] {
-        let differences = Chain { name, before, behind }.differences().await;
+        let differences = Chain { name, propagate: false, before, behind }.differences().await;
         assert!(!differences.is_empty(), "{name}: Envoy keeps its choice now: say so in the docs");
         for difference in differences {
             let (_, headers, _) = &difference.sent;
@@ -276,6 +294,25 @@ async fn without_the_route_keeper_only_a_request_without_ids_may_go_another_way(
             assert!(difference.without.contains("first: "), "{difference:#?}");
         }
     }
+}
+
+/// As every request is written to, none is safe without the route keeper.
+#[tokio::test]
+async fn with_a_propagated_trace_a_request_with_both_ids_may_go_another_way_too() {
+    let chain = Chain {
+        name: "header_mutation",
+        propagate: true,
+        before: vec![],
+        behind: vec![header_mutation()],
+    };
+    let differences = chain.differences().await;
+    let with_ids = |difference: &&Difference| {
+        let (_, headers, _) = &difference.sent;
+        ["x-request-id", "x-correlation-id"]
+            .iter()
+            .all(|name| headers.iter().filter(|(own, _)| own == name).count() == 1)
+    };
+    assert!(differences.iter().any(|difference| with_ids(&difference)), "{differences:#?}");
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ mod identity;
 mod load;
 mod outage;
 mod outcomes;
+mod propagation;
 mod replacement;
 mod rig;
 mod secrets;

@@ -155,6 +155,7 @@ fn write_trace(json: &mut Json<'_>, trace: &Trace<'_>, short: bool) {
         json.bool(true);
     }
     write_text(json, "trace_id", trace.trace_id);
+    write_text(json, "span_id", trace.span_id);
     write_text(json, "parent_span_id", trace.parent_span_id);
     if let Some(micros) = trace.upstream_us {
         json.key("upstream_ms");
@@ -311,6 +312,7 @@ mod tests {
                 status: Status::Success,
                 slow: false,
                 trace_id: None,
+                span_id: None,
                 parent_span_id: None,
                 upstream_us: Some(44_000),
                 metrics: &[],
@@ -386,7 +388,7 @@ mod tests {
     }
 
     /// The keys that only applications use.
-    const OF_APPLICATIONS: [&str; 4] = ["span_id", "type", "message", "stack_trace"];
+    const OF_APPLICATIONS: [&str; 3] = ["type", "message", "stack_trace"];
 
     fn holds_to(fields: &[Field], object: &serde_json::Map<String, serde_json::Value>) {
         let known = fields.iter().map(|field| field.key);
@@ -421,6 +423,7 @@ mod tests {
         full.trace = Trace {
             slow: true,
             trace_id: text,
+            span_id: text,
             parent_span_id: text,
             metrics: &[("db", 1.0)],
             phases: &[("request_ms", 1)],
@@ -502,8 +505,10 @@ mod tests {
             client_request_id: text,
             client_correlation_id: text,
         };
-        huge.trace.trace_id = text;
-        huge.trace.parent_span_id = text;
+        // Their lengths are fixed.
+        huge.trace.trace_id = Some("0af7651916cd43dd8448eb211c80319c");
+        huge.trace.span_id = Some("00f067aa0ba902b7");
+        huge.trace.parent_span_id = Some("b7ad6b7169203331");
         huge.http = Http {
             method: text,
             scheme: text,

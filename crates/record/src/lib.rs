@@ -32,6 +32,7 @@
 //!         status: Status::Success,
 //!         slow: false,
 //!         trace_id: None,
+//!         span_id: None,
 //!         parent_span_id: None,
 //!         upstream_us: Some(44_000),
 //!         metrics: &[],

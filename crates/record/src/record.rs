@@ -81,7 +81,9 @@ pub struct Trace<'a> {
     pub slow: bool,
     /// The W3C trace id, 32 hex digits.
     pub trace_id: Option<&'a str>,
-    /// The W3C parent id, 16 hex digits.
+    /// The sender's own span, 16 hex digits.
+    pub span_id: Option<&'a str>,
+    /// The span that caused it: the W3C parent id, 16 hex digits.
     pub parent_span_id: Option<&'a str>,
     /// Time the upstream took to answer, in microseconds; written in milliseconds.
     pub upstream_us: Option<u64>,

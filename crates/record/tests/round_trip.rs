@@ -25,7 +25,7 @@ prop_compose! {
     fn line()(
         micros in any::<i64>(),
         level in 0_usize..5,
-        texts in proptest::collection::vec(text(), 24),
+        texts in proptest::collection::vec(text(), 25),
         wholes in proptest::collection::vec(whole(), 4),
         (slow, audit, failed, any_error) in any::<(bool, bool, bool, bool)>(),
         execution_time_us in any::<u64>(),
@@ -62,6 +62,7 @@ prop_compose! {
                 status: if failed { Status::Error } else { Status::Success },
                 slow,
                 trace_id: t(12),
+                span_id: t(24),
                 parent_span_id: t(13),
                 upstream_us: wholes[0],
                 metrics: &metrics,

@@ -125,6 +125,7 @@ impl SampleRecords {
                 status: if status < 500 { Status::Success } else { Status::Error },
                 slow: false,
                 trace_id: None,
+                span_id: None,
                 parent_span_id: None,
                 upstream_us: Some(took - 500),
                 metrics: &[],
