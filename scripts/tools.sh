@@ -35,7 +35,7 @@ runtime_programs() {
 
 check_programs() {
     need_command node nodejs "the wasm unit tests run under Node"
-    need_command npm npm "a browser is driven by a library of that registry"
+    need_command npm npm "the tests of clients use libraries of that registry"
     need_command shellcheck shellcheck "make check reads the shell scripts with it"
     need_command jq jq "the end-to-end tests run the documented jq filters"
     need_command c++ g++ "the engine of the fuzzer is compiled from C++"
@@ -76,13 +76,14 @@ python_packages() {
     touch "$stamp"
 }
 
-# The library that drives a browser, at .tools/clients/node_modules; it does not include a browser.
-browser_driver() {
+# The libraries of the tests of clients, at .tools/clients/node_modules: one drives a browser, which it
+# does not include, the others are OpenTelemetry's.
+node_packages() {
     local stamp
-    stamp=$stamps/browser-driver-$(cksum <tests/clients/package-lock.json | tr ' ' '-')
+    stamp=$stamps/node-packages-$(cksum <tests/clients/package-lock.json | tr ' ' '-')
     [[ -e $stamp ]] && return
-    step "playwright-core"
-    rm -f "$stamps"/browser-driver-*
+    step "playwright-core, OpenTelemetry and pino for Node"
+    rm -f "$stamps"/browser-driver-* "$stamps"/node-packages-*
     mkdir -p "$tools/clients"
     cp tests/clients/package.json tests/clients/package-lock.json "$tools/clients"
     npm ci --prefix "$tools/clients" --ignore-scripts --no-audit --no-fund --silent
@@ -111,7 +112,7 @@ if [[ ${1:-all} == runtime ]]; then exit; fi
 check_programs
 python_packages packaging/requirements.txt
 python_packages tests/clients/requirements.txt
-browser_driver
+node_packages
 bindgen=$(grep -A1 '^name = "wasm-bindgen"$' Cargo.lock | sed -n 's/^version = "\(.*\)"$/\1/p')
 [[ -n $bindgen ]] || fail "Cargo.lock names no version of wasm-bindgen" "the checkout is damaged: git checkout Cargo.lock"
 cargo_tool wasm-bindgen-cli "$bindgen" wasm-bindgen-test-runner

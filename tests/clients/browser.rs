@@ -9,11 +9,11 @@ use axum::routing::get;
 use futures_util::StreamExt;
 use futures_util::stream::{once, pending};
 use gatelog_testkit::stored::one;
-use gatelog_testkit::{Gateway, GatewayOptions, SampleService, checkout};
+use gatelog_testkit::{Gateway, GatewayOptions, SampleService};
 use serde_json::{Value, json};
 
 use crate::contains::assert_contains;
-use crate::program::{Service, command, output_of};
+use crate::program::{Service, output_of, script};
 use crate::websocket;
 
 /// The value of the page's cookie.
@@ -70,10 +70,7 @@ async fn start(pages: &SampleService, chat: &Service, expose: bool) -> Gateway {
 
 /// What the browser reports about its visit.
 async fn visit(gateway: &Gateway, pages: &SampleService) -> Value {
-    let modules = checkout().join(".tools/clients/node_modules");
-    assert!(modules.exists(), "{} is missing: run 'make tools'", modules.display());
-    let mut browser = command("node");
-    browser.env("NODE_PATH", modules).arg(checkout().join("tests/clients/browser.js"));
+    let mut browser = script("browser.js");
     browser.args([gateway.address(), pages.address()].map(|address| format!("http://{address}")));
     let told = output_of(browser).await;
     serde_json::from_str(&told).unwrap_or_else(|error| panic!("{error}: {told}"))

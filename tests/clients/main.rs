@@ -15,5 +15,6 @@ mod contains;
 mod curl;
 mod grpc;
 mod h2load;
+mod otlp;
 mod program;
 mod websocket;

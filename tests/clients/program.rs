@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -53,9 +54,17 @@ pub(crate) async fn output_of(command: Command) -> String {
     ended.stdout
 }
 
-/// A script of this directory, for the Python that has the clients' libraries.
-fn script(name: &str) -> Command {
-    let mut command = command(tool_path("python3").unwrap());
+/// A script of this directory, for the Python or the Node that has the clients' libraries.
+pub(crate) fn script(name: &str) -> Command {
+    let mut command = if Path::new(name).extension() == Some(OsStr::new("js")) {
+        let mut node = command("node");
+        let modules = checkout().join(".tools/clients/node_modules");
+        assert!(modules.exists(), "{} is missing: run 'make tools'", modules.display());
+        node.env("NODE_PATH", modules);
+        node
+    } else {
+        command(tool_path("python3").unwrap())
+    };
     command.arg(checkout().join("tests/clients").join(name));
     command
 }
@@ -77,7 +86,13 @@ pub(crate) struct Service {
 impl Service {
     /// Starts a script of this directory that prints the port it listens on.
     pub(crate) async fn start(name: &str) -> Self {
+        Self::start_with(name, &[]).await
+    }
+
+    /// Starts it with these environment variables.
+    pub(crate) async fn start_with(name: &str, environment: &[(&str, &str)]) -> Self {
         let mut command = script(name);
+        command.envs(environment.iter().copied());
         command.stdin(Stdio::piped()).stderr(Stdio::inherit());
         let mut process = start(command);
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();

@@ -56,6 +56,12 @@ fn find_parents(entries: &[Entry]) -> Vec<Option<usize>> {
     }
     let parent_of = |(position, entry): (usize, &Entry)| {
         let by_span = entry.parent_span_id.as_deref().and_then(|span| spans.get(span));
+        // What was logged about a request may carry the span of the request's client.
+        let is_of = |cause: &&usize| {
+            let request = entries.get(**cause).and_then(|cause| cause.request_id.as_deref());
+            request.is_some() && request == entry.request_id.as_deref()
+        };
+        let by_span = by_span.filter(|cause| !entry.is_exchange() || !is_of(cause));
         let by_request = || {
             let request = entry.request_id.as_deref().filter(|_| !entry.is_exchange())?;
             exchanges.get(request)
@@ -194,6 +200,20 @@ mod tests {
                 spans("", "unknown", exchange("c", 40_000, 5.0)),
             ]),
             "a(x(b)c)"
+        );
+    }
+
+    /// Regression: an application that logs within the span of the caller of its gateway stood above
+    /// the gateway's record.
+    #[test]
+    fn what_is_logged_about_a_request_in_its_clients_span_is_a_part_of_it() {
+        assert_eq!(
+            shape(vec![
+                spans("g", "client", exchange("a", 10_000, 90.0)),
+                spans("client", "", said("x", 15_000, "a")),
+                spans("client", "", said("y", 20_000, "a")),
+            ]),
+            "a(xy)"
         );
     }
 
