@@ -3,7 +3,9 @@
 
 use anyhow::{Context, ensure};
 use gatelog_testkit::stored::{PATIENCE, exactly, one};
-use gatelog_testkit::{FaultProxy, Gateway, GatewayOptions, eventually, unreachable_address};
+use gatelog_testkit::{
+    FaultProxy, Gateway, GatewayOptions, checkout, eventually, unreachable_address,
+};
 use mongodb::bson::doc;
 use serde_json::{Value, json};
 
@@ -96,4 +98,19 @@ async fn an_exception_in_node_is_found_by_the_correlation_id_of_its_request() {
         "error": {"type": "RangeError", "message": "no such order: missing"},
     });
     failure("otlp_service.js", "payments", expected, "at charge").await;
+}
+
+#[test]
+fn the_recipes_of_the_docs_are_what_these_tests_run() {
+    let read = |path: &str| std::fs::read_to_string(checkout().join(path)).unwrap();
+    let page = read("docs/applications.md");
+    for (language, script, comment) in
+        [("python", "otlp_service.py", "#"), ("js", "otlp_service.js", "//")]
+    {
+        let script = read(&format!("tests/clients/{script}"));
+        let recipe = script.split_once(&format!("{comment} --- recipe\n")).unwrap().1;
+        let recipe = recipe.split_once(&format!("{comment} --- end of the recipe")).unwrap().0;
+        let block = page.split_once(&format!("```{language}\n")).unwrap().1;
+        assert_eq!(block.split_once("\n```").unwrap().0, recipe.trim());
+    }
 }
