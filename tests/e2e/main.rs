@@ -17,6 +17,7 @@ mod levels;
 mod queries;
 mod records;
 mod retention;
+mod services;
 mod several;
 mod stdout;
 mod supported;

@@ -9,9 +9,12 @@ use axum::http::Method;
 use tokio::net::TcpSocket;
 
 use crate::{
-    Client, Collector, CollectorOptions, Database, Envoy, EnvoyConfig, EnvoyOptions, FaultProxy,
-    GatewayAddress, Reply, SampleService, unreachable_address,
+    Client, Collector, CollectorOptions, Database, Envoy, EnvoyConfig, EnvoyOptions,
+    ExampleService, FaultProxy, GatewayAddress, Reply, SampleService, unreachable_address,
 };
+
+/// The example that can serve conversations.
+const CONVERSATIONS: &str = "gatelog-example-conversations";
 
 /// What differs from the shipped system.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub struct GatewayOptions {
     pub collector_via: Option<FaultProxy>,
     /// A name server: if set, Envoy knows the collector by a name and resolves it there.
     pub names: Option<SocketAddr>,
+    /// Whether `examples/conversations`, which logs with gatelog-tracing, serves conversations.
+    pub example: bool,
 }
 
 impl GatewayOptions {
@@ -41,6 +46,7 @@ impl GatewayOptions {
             filter: None,
             collector_via: None,
             names: None,
+            example: false,
         })
     }
 }
@@ -60,6 +66,8 @@ pub struct Gateway {
     pub client: Client,
     /// Envoy's configuration, with addresses filled in.
     pub config: EnvoyConfig,
+    /// `examples/conversations`, if it was asked for.
+    pub example: Option<ExampleService>,
     _services: [SampleService; 2],
     _dead: TcpSocket,
 }
@@ -87,7 +95,14 @@ impl Gateway {
         let mut envoy = options.envoy;
         let config = &mut envoy.config;
         let [conversations, messages] = &services;
-        config.cluster_at("conversations", conversations.address())?;
+        let example = if options.example {
+            Some(ExampleService::start(CONVERSATIONS, collector.address()).await?)
+        } else {
+            None
+        };
+        let conversations =
+            example.as_ref().map_or(conversations.address(), ExampleService::address);
+        config.cluster_at("conversations", conversations)?;
         config.cluster_at("messages", messages.address())?;
         config.cluster_at("reports", dead)?;
         let batches_to = options.collector_via.as_ref().map_or(collector.address(), |proxy| {
@@ -105,6 +120,9 @@ impl Gateway {
         let mut config = config.clone();
         let envoy = Envoy::start(envoy).await?;
         config.listen_on(envoy.address())?;
+        if let Some(example) = &example {
+            example.call_through(envoy.address())?;
+        }
         address.set(envoy.address()).ok().context("the gateway's address was set before")?;
         Ok(Self {
             envoy,
@@ -113,6 +131,7 @@ impl Gateway {
             database,
             client: Client::default(),
             config,
+            example,
             _services: services,
             _dead: dead_socket,
         })

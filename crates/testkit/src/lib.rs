@@ -5,7 +5,7 @@
 //! - [`Collector`], the binary built beside the test
 //! - [`Database`], on a MongoDB-compatible server or on `MONGODB_URI`
 //! - [`InsertRefusals`], a MongoDB that refuses inserts, whole or per document
-//! - [`SampleService`], an upstream
+//! - [`SampleService`], an upstream; [`ExampleService`], one of `examples/`
 //! - [`Sink`], a collector with scripted responses
 //! - [`FaultProxy`], a network that fails on demand; [`PacketLoss`], one that loses packets
 //! - [`NameServer`], [`Disk`], [`ShiftedClock`]: names, disks and clocks that fail on demand
@@ -21,6 +21,7 @@ mod disk;
 mod envoy;
 mod envoy_config;
 mod eventually;
+mod example_service;
 mod fault_proxy;
 mod gateway;
 mod insert_refusals;
@@ -44,6 +45,7 @@ pub use disk::{Disk, DiskKind};
 pub use envoy::{Envoy, EnvoyOptions};
 pub use envoy_config::{EnvoyConfig, yaml_documents};
 pub use eventually::{Hopeless, eventually};
+pub use example_service::ExampleService;
 pub use fault_proxy::{Fault, FaultProxy};
 pub use gateway::{Gateway, GatewayOptions};
 pub use insert_refusals::{InsertRefusals, Refusal};

@@ -42,11 +42,20 @@ pub fn collector() -> Result<PathBuf> {
     if let Some(path) = env::var_os("GATELOG_COLLECTOR") {
         return existing(path.into(), "make collector");
     }
+    beside("gatelog-collector")
+}
+
+/// An example service, from the running program's build profile.
+pub(crate) fn example(name: &str) -> Result<PathBuf> {
+    beside(name)
+}
+
+fn beside(name: &str) -> Result<PathBuf> {
     let program = env::current_exe().context("finding this program's own path")?;
     let beside = program
         .ancestors()
         .skip(1)
-        .map(|directory| directory.join("gatelog-collector"))
+        .map(|directory| directory.join(name))
         .find(|candidate| candidate.is_file());
-    beside.context("gatelog-collector is missing: run 'cargo build --package gatelog-collector'")
+    beside.with_context(|| format!("{name} is missing: run 'cargo build --package {name}'"))
 }

@@ -5,7 +5,7 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::TARGET;
-use crate::fields::IdName;
+use crate::fields::{IDS, IdName};
 use crate::ids::Ids;
 use crate::span::SpanData;
 
@@ -42,6 +42,8 @@ pub struct Context {
     pub parent_span_id: Option<String>,
     /// The W3C `tracestate` that came with the trace.
     pub tracestate: Option<String>,
+    /// The W3C flags of the trace, 2 hex digits: `01` if it is sampled.
+    pub trace_flags: Option<String>,
 }
 
 impl Context {
@@ -69,6 +71,7 @@ impl Context {
             span_id: get(IdName::Span),
             parent_span_id: get(IdName::ParentSpan),
             tracestate: get(IdName::TraceState),
+            trace_flags: get(IdName::TraceFlags),
         }
     }
 
@@ -99,10 +102,11 @@ impl Context {
             span_id = self.span_id,
             parent_span_id = self.parent_span_id,
             tracestate = self.tracestate,
+            trace_flags = self.trace_flags,
         )
     }
 
-    fn ids(&self) -> [(IdName, Option<&str>); 9] {
+    fn ids(&self) -> [(IdName, Option<&str>); IDS] {
         [
             (IdName::Request, self.request_id.as_deref()),
             (IdName::Correlation, self.correlation_id.as_deref()),
@@ -113,6 +117,7 @@ impl Context {
             (IdName::Span, self.span_id.as_deref()),
             (IdName::ParentSpan, self.parent_span_id.as_deref()),
             (IdName::TraceState, self.tracestate.as_deref()),
+            (IdName::TraceFlags, self.trace_flags.as_deref()),
         ]
     }
 }

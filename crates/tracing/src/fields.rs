@@ -28,10 +28,11 @@ pub(crate) enum IdName {
     Span,
     ParentSpan,
     TraceState,
+    TraceFlags,
 }
 
 /// How many ids there are.
-pub(crate) const IDS: usize = 9;
+pub(crate) const IDS: usize = 10;
 
 /// Their fields, in the same order.
 pub(crate) const ID_FIELDS: [(&str, IdName); IDS] = [
@@ -44,6 +45,7 @@ pub(crate) const ID_FIELDS: [(&str, IdName); IDS] = [
     ("span_id", IdName::Span),
     ("parent_span_id", IdName::ParentSpan),
     ("tracestate", IdName::TraceState),
+    ("trace_flags", IdName::TraceFlags),
 ];
 
 /// What a field is for.

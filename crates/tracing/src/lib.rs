@@ -62,16 +62,24 @@ mod counters;
 mod errors;
 mod fields;
 mod guard;
+#[cfg(any(feature = "tower", feature = "reqwest"))]
+mod headers;
 mod ids;
 mod init;
 mod journal;
 mod layer;
 mod outbox;
+#[cfg(feature = "reqwest")]
+mod outgoing;
+#[cfg(feature = "tower")]
+mod requests;
 mod scratch;
 mod sender;
 mod shared;
 mod span;
 mod timed;
+#[cfg(any(feature = "tower", feature = "reqwest"))]
+mod traceparent;
 mod visit;
 
 pub use build_error::BuildError;
@@ -79,7 +87,13 @@ pub use builder::{Builder, builder};
 pub use context::{Context, set_context};
 pub use counters::{Counters, Counts};
 pub use guard::Guard;
+#[cfg(any(feature = "tower", feature = "reqwest"))]
+pub use headers::HeaderNames;
 pub use layer::GatelogLayer;
+#[cfg(feature = "reqwest")]
+pub use outgoing::Outgoing;
+#[cfg(feature = "tower")]
+pub use requests::{RequestLayer, Requests};
 pub use timed::{Measure, Timed, timed};
 
 /// The target of this crate's own spans and events: a filter must let its ERROR level pass.

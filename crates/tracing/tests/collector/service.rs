@@ -83,4 +83,4 @@ pub(crate) async fn account(
 }
 
 /// Enough for any drain of a healthy collector on a busy machine.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_mins(1);

@@ -65,6 +65,7 @@ impl System {
             filter: case.takes(|step| *step == Step::Trap).then(trapping_module),
             collector_via: Some(via),
             names: names.as_ref().map(NameServer::address),
+            example: false,
         })
         .await?;
         let bare = gateway.envoy.address_of("bare").await?;

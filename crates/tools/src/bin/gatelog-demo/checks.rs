@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::process::Output;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use gatelog_record::Level;
@@ -10,10 +9,8 @@ use gatelog_testkit::{Gateway, eventually};
 use mongodb::bson::{Document, doc};
 use serde_json::Value;
 
-use crate::traffic::{ORGANIZATION, Sent, Traffic};
-
-/// How long a record may take from the response to the database.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::service;
+use crate::traffic::{ORGANIZATION, PATIENCE, Sent, Traffic};
 
 /// The collection of a level; flows and the audit trail have separate collections.
 pub(crate) fn collection(level: Level) -> String {
@@ -43,6 +40,14 @@ pub(crate) async fn run(gateway: &Gateway, traffic: &Traffic) -> Vec<Outcome> {
         name: "one correlation id spans both services, tenant included",
         result: flow(gateway, traffic).await,
     });
+    outcomes.push(Outcome {
+        name: "a service's own records, an error with its stack among them, are in that flow",
+        result: service::joins_the_flow(gateway, traffic).await,
+    });
+    outcomes.push(Outcome {
+        name: "the service's records are numbered, and none is missing",
+        result: service::is_accounted_for(gateway).await,
+    });
     outcomes.push(Outcome { name: "the flow prints as a tree", result: tree(gateway, traffic) });
     outcomes.push(Outcome { name: "the health check left no record", result: health(gateway) });
     outcomes.push(Outcome { name: "no secret reached the log", result: secrets(gateway) });
@@ -54,6 +59,11 @@ pub(crate) async fn run(gateway: &Gateway, traffic: &Traffic) -> Vec<Outcome> {
 /// The documents of this run.
 pub(crate) fn of_this_run(traffic: &Traffic) -> Document {
     doc! { "timestamp": { "$gte": &traffic.since } }
+}
+
+/// Those of the gateway.
+fn of_the_gateway(traffic: &Traffic) -> Document {
+    doc! { "timestamp": { "$gte": &traffic.since }, "logger_name": { "$regex": "^gateway\\." } }
 }
 
 fn statuses(traffic: &Traffic) -> Result<()> {
@@ -88,7 +98,7 @@ fn ids(traffic: &Traffic) -> Result<()> {
 
 async fn stored(gateway: &Gateway, traffic: &Traffic) -> Result<()> {
     let count =
-        async |collection: &str| gateway.database.count(collection, of_this_run(traffic)).await;
+        async |collection: &str| gateway.database.count(collection, of_the_gateway(traffic)).await;
     eventually("all records are stored", PATIENCE, async || {
         for level in Level::ALL.into_iter().filter(|level| *level > Level::Debug) {
             let (name, wanted) = (collection(level), traffic.expected(level));
@@ -116,7 +126,8 @@ async fn journal(gateway: &Gateway, traffic: &Traffic) -> Result<()> {
 }
 
 async fn flow(gateway: &Gateway, traffic: &Traffic) -> Result<()> {
-    let filter = doc! { "context.correlation_id": &traffic.correlation_id };
+    let mut filter = of_the_gateway(traffic);
+    filter.insert("context.correlation_id", &traffic.correlation_id);
     let records = gateway.database.find("info_logs", filter).await?;
     let functions: BTreeSet<&str> =
         records.iter().filter_map(|record| record.get_str("function_name").ok()).collect();
@@ -142,7 +153,9 @@ fn tree(gateway: &Gateway, traffic: &Traffic) -> Result<()> {
         let path = sent.step.path.split('?').next().unwrap_or_default();
         ensure!(tree.contains(path), "{path} is not in it:\n{tree}");
     }
-    ensure!(tree.contains("/api/v1/messages"), "the second service is not in it:\n{tree}");
+    for part in ["/api/v1/messages", "conversation read"] {
+        ensure!(tree.contains(part), "{part} is not in it:\n{tree}");
+    }
     Ok(())
 }
 

@@ -7,6 +7,7 @@
 
 mod checks;
 mod heading;
+mod service;
 mod show;
 mod traffic;
 
@@ -63,6 +64,9 @@ async fn run(once: bool) -> Result<bool> {
     heading("stopping");
     // Stop the sender first, so that the collector receives its last batch.
     demo.gateway.envoy.process().terminate(STOPPING)?;
+    if let Some(service) = &mut demo.gateway.example {
+        service.stop()?;
+    }
     demo.gateway.collector.stop()?;
     Ok(good)
 }
@@ -106,9 +110,12 @@ async fn start(address: SocketAddr) -> Result<Demo> {
     options.envoy.config.listen_on(address)?;
     options.envoy.keep_address = true;
     options.database = Some(database);
+    options.example = true;
     let gateway = Gateway::start_with(options).await?;
     println!("  collector   http://{}", gateway.collector.address());
-    println!("  services    conversations and messages, calling each other through the gateway");
+    println!(
+        "  services    conversations (examples/conversations) and messages, calling each other through the gateway"
+    );
     println!(
         "  gateway     http://{} (administration: http://{})",
         gateway.address(),

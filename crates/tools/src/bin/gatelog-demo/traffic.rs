@@ -1,5 +1,7 @@
 //! The demo's requests, each with its expected outcome.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use axum::http::Method;
 use gatelog_record::{Level, Timestamp};
@@ -10,6 +12,9 @@ use crate::heading::heading;
 
 /// The tenant of the requests that specify one.
 pub(crate) const ORGANIZATION: &str = "org_123";
+
+/// How long a record may take from the response to the database.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One request and its expected outcome.
 pub(crate) struct Step {
