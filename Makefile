@@ -69,6 +69,7 @@ fmt: ## Format all code
 	cargo fmt --all
 	cargo fmt --manifest-path fuzz/Cargo.toml
 	cargo fmt --manifest-path tests/conformance/Cargo.toml
+	cargo fmt --manifest-path tests/logging/Cargo.toml
 	cargo fmt --manifest-path tests/plain/Cargo.toml
 
 .PHONY: fmt-check
@@ -76,6 +77,7 @@ fmt-check:
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo fmt --manifest-path tests/conformance/Cargo.toml --check
+	cargo fmt --manifest-path tests/logging/Cargo.toml --check
 	cargo fmt --manifest-path tests/plain/Cargo.toml --check
 
 .PHONY: circles
@@ -181,6 +183,10 @@ bench: runtime wasm ## Benchmarks, compared with the alternatives; PARTS="envoy 
 	cargo build --profile load --package gatelog-tools --bin gatelog-bench
 	BENCH_PLAIN_WASM=target/plain.wasm $(if $(BENCH_BEFORE),BENCH_BEFORE_WASM=target/before/gatelog.wasm) GATELOG_COLLECTOR=target/release/gatelog-collector \
 		target/load/gatelog-bench $(PARTS)
+
+.PHONY: bench-tracing
+bench-tracing: ## What one event of gatelog-tracing costs, beside other layers
+	CARGO_TARGET_DIR=target/logging cargo run --release --locked --quiet --manifest-path tests/logging/Cargo.toml
 
 # CASES="name …" runs some of them; CHAOS_PACE=10 makes every step ten times longer.
 .PHONY: chaos

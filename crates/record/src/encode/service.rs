@@ -1,5 +1,7 @@
 //! Encodes the record of a service's event.
 
+use std::borrow::Cow;
+
 use super::{EncodeError, Encoded, Encoder, count_left_out, write_context, write_source};
 use super::{write_text, write_uuid};
 use crate::json::Json;
@@ -130,7 +132,7 @@ fn write_trace(json: &mut Json<'_>, trace: &ServiceTrace<'_>, short: bool) {
         json.key("metrics");
         json.open();
         for (name, value) in trace.metrics.iter().take(PAIRS) {
-            json.any_key(name);
+            json.any_key(&metric_name(name));
             json.float(*value);
         }
         json.close();
@@ -171,7 +173,7 @@ fn write_extra<'v>(json: &mut Json<'_>, extra: impl Iterator<Item = (&'v str, Va
             json.open();
         }
         written = written.saturating_add(1);
-        json.any_key(name);
+        json.any_key(&storable(name));
         match value {
             Value::Text(text) => json.string(text),
             Value::Int(number) => json.int(number),
@@ -186,6 +188,25 @@ fn write_extra<'v>(json: &mut Json<'_>, extra: impl Iterator<Item = (&'v str, Va
     }
     if written > 0 {
         json.close();
+    }
+}
+
+/// A name without U+0000, which no key in MongoDB can have.
+fn storable(name: &str) -> Cow<'_, str> {
+    if name.contains('\0') { name.replace('\0', "_").into() } else { name.into() }
+}
+
+/// A metric's name: as of the gateway's metrics, dots and a leading `$`, which MongoDB's queries give a meaning,
+/// become `_`.
+fn metric_name(name: &str) -> Cow<'_, str> {
+    let name = storable(name);
+    if !name.contains('.') && !name.starts_with('$') {
+        return name;
+    }
+    let dotless = name.replace('.', "_");
+    match dotless.strip_prefix('$') {
+        Some(rest) => Cow::Owned(format!("_{rest}")),
+        None => Cow::Owned(dotless),
     }
 }
 
@@ -270,6 +291,20 @@ mod tests {
         let decoded = decode_record(&line, &DecodeLimits::default(), Uuid::nil()).unwrap();
         assert_eq!(decoded.id, record.id);
         assert_eq!(decoded.source.unwrap().seq, 42);
+    }
+
+    #[test]
+    fn names_are_such_as_the_database_takes() {
+        let mut record = full("x", &[]);
+        record.trace.metrics = &[("a.b", 1.0), ("$c", 2.0), ("d\0", 3.0)];
+        let extra = [("a.b", Value::Int(1)), ("c\0d", Value::Int(2))];
+        let mut line = Vec::new();
+        Encoder::default().encode_service(&record, extra.into_iter(), &mut line).unwrap();
+        let value: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        let metrics = serde_json::json!({"a_b": 1.0, "_c": 2.0, "d_": 3.0});
+        assert_eq!(value["trace"]["metrics"], metrics);
+        assert_eq!(value["extra"], serde_json::json!({"a.b": 1, "c_d": 2}));
+        decode_record(&line, &DecodeLimits::default(), Uuid::nil()).unwrap();
     }
 
     #[test]
