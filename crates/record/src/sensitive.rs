@@ -48,7 +48,7 @@ fn masked_line<'t>(line: &'t str, more: &[String]) -> Cow<'t, str> {
 }
 
 /// Applies the next step to the result of the last one.
-fn then<'t>(text: Cow<'t, str>, step: impl FnOnce(&str) -> Cow<'_, str>) -> Cow<'t, str> {
+fn then(text: Cow<'_, str>, step: impl FnOnce(&str) -> Cow<'_, str>) -> Cow<'_, str> {
     match text {
         Cow::Borrowed(text) => step(text),
         Cow::Owned(text) => Cow::Owned(step(&text).into_owned()),
