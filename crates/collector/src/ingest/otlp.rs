@@ -32,8 +32,8 @@ use sha2::{Digest, Sha256};
 use super::batch::{self, BatchError, BatchLimits};
 use crate::spool::Append;
 use check::{Amount, check};
-use model::{LOG_RECORDS, LogRecord, Origin, RESOURCE_LOGS, SCOPE_LOGS};
-use record::{Source, nanos};
+use model::{LOG_RECORDS, LogRecord, Origin, RESOURCE, RESOURCE_LOGS, SCOPE, SCOPE_LOGS};
+use record::nanos;
 use wire::Message;
 
 pub use answer::Encoding;
@@ -145,17 +145,21 @@ impl<'a> Export<'a> {
             }
             take(part)
         };
-        for (position, (origin, message)) in (0..).zip(self.records()) {
-            let record = LogRecord::of(message);
-            let id = id(nanos(&record), &digest, position);
-            let source = Source { message, origin, received };
-            mapping.write(&source, &record, id, &limits.record, &mut line);
-            // A line that was cut exceeds this bound: it becomes a dead letter.
-            batch::add(&mut part, &line, &limits.record);
-            written = written.saturating_add(line.len());
-            if written >= PART_BYTES {
-                hand_on(&mut part)?;
-                written = 0;
+        let mut position = 0_u64;
+        for (origin, scope_logs) in self.scopes() {
+            let source = mapping.source(origin, received);
+            for message in scope_logs.messages(LOG_RECORDS) {
+                let record = LogRecord::of(message);
+                let id = id(nanos(&record), &digest, position);
+                position = position.saturating_add(1);
+                mapping.write(&source, (message, &record), id, &limits.record, &mut line);
+                // A line that was cut exceeds this bound: it becomes a dead letter.
+                batch::add(&mut part, &line, &limits.record);
+                written = written.saturating_add(line.len());
+                if written >= PART_BYTES {
+                    hand_on(&mut part)?;
+                    written = 0;
+                }
             }
         }
         if part.records > 0 || !part.letters.is_empty() {
@@ -164,12 +168,13 @@ impl<'a> Export<'a> {
         Ok(outcome)
     }
 
-    /// Every log record, and where it comes from.
-    fn records(self) -> impl Iterator<Item = (Origin<'a>, Message<'a>)> {
+    /// The log records by scope, and where they come from.
+    fn scopes(self) -> impl Iterator<Item = (Origin<'a>, Message<'a>)> {
         self.request.messages(RESOURCE_LOGS).flat_map(|resource_logs| {
-            resource_logs.messages(SCOPE_LOGS).flat_map(move |scope_logs| {
-                let origin = Origin { resource_logs, scope_logs };
-                scope_logs.messages(LOG_RECORDS).map(move |record| (origin, record))
+            let resource = resource_logs.messages(RESOURCE).next().unwrap_or_default();
+            resource_logs.messages(SCOPE_LOGS).map(move |scope_logs| {
+                let scope = scope_logs.messages(SCOPE).next().unwrap_or_default();
+                (Origin { resource, scope }, scope_logs)
             })
         })
     }

@@ -1,5 +1,7 @@
 //! Everything that can be sent, each by one sender that sends it repeatedly.
 
+mod logs;
+
 use std::convert::Infallible;
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -38,15 +40,25 @@ const STREAMS: usize = 32;
 const UNFINISHED: usize = 700;
 const UNFINISHED_BYTES: usize = 12 << 10;
 
+/// A path and the type of what is posted there.
+pub(crate) type Door = (&'static str, &'static [u8]);
+
+const RECORDS: Door = ("/v1/records", b"application/x-ndjson");
+
 /// All senders; each ends after `rounds` rounds.
 pub(crate) fn all(address: SocketAddr, rounds: usize) -> Vec<Sender> {
     let mut senders: Vec<Sender> = Vec::new();
     for body in [boots(), records(), letters(), values(), names(), reasons()] {
         let zipped = zip(&body);
-        senders.push(Box::pin(posts(address, rounds, body, false)));
-        senders.push(Box::pin(posts(address, rounds, zipped, true)));
+        senders.push(Box::pin(posts(address, rounds, RECORDS, body, false)));
+        senders.push(Box::pin(posts(address, rounds, RECORDS, zipped, true)));
     }
-    senders.push(Box::pin(posts(address, rounds, bomb(), true)));
+    senders.push(Box::pin(posts(address, rounds, RECORDS, bomb(), true)));
+    for (door, body) in logs::all() {
+        let zipped = zip(&body);
+        senders.push(Box::pin(posts(address, rounds, door, body, false)));
+        senders.push(Box::pin(posts(address, rounds, door, zipped, true)));
+    }
     senders.push(Box::pin(floods(address, rounds)));
     senders.push(Box::pin(silent(address, rounds)));
     senders.push(Box::pin(unfinished(address, rounds)));
@@ -147,11 +159,12 @@ pub(crate) async fn post(address: SocketAddr, body: Vec<u8>) -> Result<Reply> {
     Client::default().send(address, Method::POST, "/v1/records", &headers, body).await
 }
 
-async fn posts(address: SocketAddr, rounds: usize, body: Vec<u8>, zipped: bool) {
+async fn posts(address: SocketAddr, rounds: usize, door: Door, body: Vec<u8>, zipped: bool) {
+    let (path, content_type) = door;
     let body = Bytes::from(body);
     for _ in 0..rounds {
         let client = Client::default();
-        let mut headers = vec![("content-type", &b"application/x-ndjson"[..])];
+        let mut headers = vec![("content-type", content_type)];
         if zipped {
             headers.push(("content-encoding", b"gzip"));
         }
@@ -160,7 +173,7 @@ async fn posts(address: SocketAddr, rounds: usize, body: Vec<u8>, zipped: bool) 
             let (client, headers, body) = (client.clone(), headers.clone(), body.clone());
             tasks.spawn(async move {
                 // Accepted or refused, or closed because it was idle when others arrived.
-                let _ = client.send(address, Method::POST, "/v1/records", &headers, body).await;
+                let _ = client.send(address, Method::POST, path, &headers, body).await;
             });
         }
         tasks.join_all().await;

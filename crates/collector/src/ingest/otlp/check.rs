@@ -22,17 +22,12 @@ pub(super) struct Amount {
 pub(super) fn check(request: Message<'_>, depth: usize) -> Result<Amount, Malformed> {
     let mut amount = Amount::default();
     each(request, RESOURCE_LOGS, |resource_logs| {
-        let mut resource = 0_usize;
-        each(resource_logs, RESOURCE, |message| {
-            resource = resource.saturating_add(message.len());
-            attributes(message, RESOURCE_ATTRIBUTES, depth)
-        })?;
+        let resource = only(resource_logs, RESOURCE)?;
+        attributes(resource, RESOURCE_ATTRIBUTES, depth)?;
         each(resource_logs, SCOPE_LOGS, |scope_logs| {
-            let mut origin = resource;
-            each(scope_logs, SCOPE, |message| {
-                origin = origin.saturating_add(message.len());
-                attributes(message, SCOPE_ATTRIBUTES, depth)
-            })?;
+            let scope = only(scope_logs, SCOPE)?;
+            attributes(scope, SCOPE_ATTRIBUTES, depth)?;
+            let origin = resource.len().saturating_add(scope.len());
             each(scope_logs, LOG_RECORDS, |record| {
                 amount.records = amount.records.saturating_add(1);
                 let bytes = origin.saturating_add(record.len());
@@ -58,6 +53,16 @@ fn each<'a>(
         }
     }
     Ok(())
+}
+
+/// The message in one field of a message, which no sender writes twice.
+fn only(message: Message<'_>, number: u64) -> Result<Message<'_>, Malformed> {
+    let mut found = None;
+    each(message, number, |message| match found.replace(message) {
+        None => Ok(()),
+        Some(_) => Err(Malformed::TWICE),
+    })?;
+    Ok(found.unwrap_or_default())
 }
 
 fn attributes(message: Message<'_>, number: u64, depth: usize) -> Result<(), Malformed> {

@@ -56,24 +56,31 @@ impl<'o> Line<'o> {
     /// A text. Of one that exceeds the bound, no more than that.
     pub(super) fn text(&mut self, text: &str) {
         self.out.push(b'"');
-        for character in text.chars() {
-            if self.out.len() > self.bytes {
-                break;
-            }
-            match character {
-                '"' => self.out.extend_from_slice(b"\\\""),
-                '\\' => self.out.extend_from_slice(b"\\\\"),
-                '\n' => self.out.extend_from_slice(b"\\n"),
-                '\0'..='\x1f' => {
-                    let _ = write!(self.out, "\\u{:04x}", u32::from(character));
-                }
-                _ => {
-                    let mut utf8 = [0; 4];
-                    self.out.extend_from_slice(character.encode_utf8(&mut utf8).as_bytes());
-                }
+        let mut rest = text;
+        while !rest.is_empty() && !self.is_full() {
+            let escaped = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+            let plain = rest.bytes().take(self.room()).take_while(|byte| !escaped(byte)).count();
+            // Where the bound cuts it, on a character's boundary.
+            let plain = rest.ceil_char_boundary(plain);
+            let (run, after) = rest.split_at_checked(plain).unwrap_or((rest, ""));
+            self.out.extend_from_slice(run.as_bytes());
+            rest = after;
+            if let Some(byte) = rest.bytes().next().filter(escaped) {
+                self.escape(byte);
+                rest = rest.get(1..).unwrap_or_default();
             }
         }
         self.out.push(b'"');
+    }
+
+    fn escape(&mut self, byte: u8) {
+        match byte {
+            b'"' | b'\\' => self.out.extend_from_slice(&[b'\\', byte]),
+            b'\n' => self.out.extend_from_slice(b"\\n"),
+            _ => {
+                let _ = write!(self.out, "\\u{byte:04x}");
+            }
+        }
     }
 
     /// A number, null or another literal.

@@ -95,33 +95,33 @@ impl<'a> KeyValue<'a> {
     }
 }
 
-/// `ResourceLogs.resource` and `ScopeLogs.scope`, and how many of their attributes the sender left
-/// out. A field that occurs twice is merged, as protobuf has it.
-#[derive(Clone, Copy, Debug)]
+/// `ResourceLogs.resource` and `ScopeLogs.scope` of some log records.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Origin<'a> {
-    pub(super) resource_logs: Message<'a>,
-    pub(super) scope_logs: Message<'a>,
+    pub(super) resource: Message<'a>,
+    pub(super) scope: Message<'a>,
 }
 
 impl<'a> Origin<'a> {
     pub(super) fn resource_attributes(self) -> impl Iterator<Item = KeyValue<'a>> {
-        let resources = self.resource_logs.messages(RESOURCE);
-        resources.flat_map(|resource| KeyValue::all(resource, RESOURCE_ATTRIBUTES))
+        KeyValue::all(self.resource, RESOURCE_ATTRIBUTES)
     }
 
     pub(super) fn scope_attributes(self) -> impl Iterator<Item = KeyValue<'a>> {
-        let scopes = self.scope_logs.messages(SCOPE);
-        scopes.flat_map(|scope| KeyValue::all(scope, SCOPE_ATTRIBUTES))
+        KeyValue::all(self.scope, SCOPE_ATTRIBUTES)
     }
 
     /// The scope's name and version; empty if unknown.
-    pub(super) fn scope(self) -> (Text<'a>, Text<'a>) {
-        let fields = self.scope_logs.messages(SCOPE).flat_map(Message::fields);
-        fields.fold(<(Text<'a>, Text<'a>)>::default(), |(name, version), field| match field {
-            (1, Wire::Bytes(bytes)) => (text(bytes), version),
-            (2, Wire::Bytes(bytes)) => (name, text(bytes)),
-            _ => (name, version),
-        })
+    pub(super) fn scope_name(self) -> (Text<'a>, Text<'a>) {
+        let mut found = <(Text<'a>, Text<'a>)>::default();
+        for field in self.scope.fields() {
+            match field {
+                (1, Wire::Bytes(bytes)) => found.0 = text(bytes),
+                (2, Wire::Bytes(bytes)) => found.1 = text(bytes),
+                _ => {}
+            }
+        }
+        found
     }
 }
 

@@ -6,7 +6,7 @@ use gatelog_record::{DecodeLimits, Level, Timestamp, Uuid};
 
 use super::extra::{Names, Values};
 use super::line::Line;
-use super::model::{AnyValue, KeyValue, LogRecord, Origin, RECORD_ATTRIBUTES};
+use super::model::{AnyValue, KeyValue, LogRecord, Origin, RECORD_ATTRIBUTES, Text};
 use super::secrets::Secrets;
 use super::slots::{Chosen, IDS, Owner, Slot, Slots};
 use super::wire::Message;
@@ -23,12 +23,16 @@ pub struct Mapping {
 /// The levels of nesting of `extra` and of a value in it.
 const EXTRA_LEVEL: usize = 3;
 
-/// A log record, and what is known about it besides.
+/// What the log records of one scope have in common.
 pub(super) struct Source<'a> {
-    pub(super) message: Message<'a>,
-    pub(super) origin: Origin<'a>,
-    /// When its request arrived.
-    pub(super) received: Timestamp,
+    origin: Origin<'a>,
+    chosen: Chosen<'a>,
+    /// The logger's name.
+    logger: Option<Text<'a>>,
+    /// The scope's version.
+    version: Text<'a>,
+    /// When the request arrived.
+    received: Timestamp,
 }
 
 /// The time of a log record, in nanoseconds since the epoch: when it happened, or else when it was
@@ -38,27 +42,36 @@ pub(super) fn nanos(record: &LogRecord<'_>) -> u64 {
 }
 
 impl Mapping {
+    /// What log records from here have in common.
+    pub(super) fn source<'a>(&self, origin: Origin<'a>, received: Timestamp) -> Source<'a> {
+        let mut chosen = Chosen::default();
+        chosen.choose(&self.slots, Owner::Scope, origin.scope_attributes());
+        chosen.choose(&self.slots, Owner::Resource, origin.resource_attributes());
+        let (scope, version) = origin.scope_name();
+        Source { origin, chosen, logger: logger(scope, origin), version, received }
+    }
+
     /// Writes a log record as a line. If it exceeds a bound, so does the line.
     pub(super) fn write(
         &self,
         source: &Source<'_>,
-        record: &LogRecord<'_>,
+        (message, record): (Message<'_>, &LogRecord<'_>),
         id: Uuid,
         limits: &DecodeLimits,
         out: &mut Vec<u8>,
     ) {
         let origin = source.origin;
-        let attributes = || KeyValue::all(source.message, RECORD_ATTRIBUTES);
+        // One more than a record may have: whatever the rest is, it is too large.
+        let attributes =
+            || KeyValue::all(message, RECORD_ATTRIBUTES).take(limits.values.saturating_add(1));
         let mut chosen = Chosen::default();
         chosen.choose(&self.slots, Owner::Record, attributes());
-        chosen.choose(&self.slots, Owner::Scope, origin.scope_attributes());
-        chosen.choose(&self.slots, Owner::Resource, origin.resource_attributes());
+        chosen.fill(&source.chosen);
         let text = |slot| match chosen.value(slot) {
             Some(AnyValue::Text(text)) => Some(self.secrets.masked(text)),
             _ => None,
         };
         let level = level(record);
-        let (scope, version) = origin.scope();
         let trace_id = hex_id(record.trace_id, 16);
         let span_id = hex_id(record.span_id, 8);
 
@@ -70,7 +83,7 @@ impl Mapping {
         };
         line.plain_pair("timestamp", timestamp);
         line.plain_pair("level", level);
-        line.text_or_null("logger_name", logger(&scope, origin).as_deref());
+        line.text_or_null("logger_name", source.logger.as_deref());
         line.text_or_null("function_name", text(Slot::FunctionName).as_deref());
         if let Some(AnyValue::Int(number)) = chosen.value(Slot::LineNumber) {
             line.key("line_number");
@@ -110,7 +123,7 @@ impl Mapping {
 
         let values = Values { secrets: &self.secrets, depth: limits.depth };
         let mut extra = Extra { line, values, names: Names::default(), open: false };
-        extra.own(record, level, &version);
+        extra.own(record, level, &source.version);
         extra.attributes(&chosen, Owner::Resource, origin.resource_attributes());
         extra.attributes(&chosen, Owner::Scope, origin.scope_attributes());
         extra.attributes(&chosen, Owner::Record, attributes());
@@ -152,9 +165,9 @@ fn level(record: &LogRecord<'_>) -> Level {
 }
 
 /// The scope's name, or else the service's.
-fn logger<'a>(scope: &'a str, origin: Origin<'a>) -> Option<Cow<'a, str>> {
+fn logger<'a>(scope: Text<'a>, origin: Origin<'a>) -> Option<Text<'a>> {
     if !scope.is_empty() {
-        return Some(Cow::Borrowed(scope));
+        return Some(scope);
     }
     let service = origin.resource_attributes().find(|pair| pair.key == "service.name")?;
     match service.value {

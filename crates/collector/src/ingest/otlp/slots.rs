@@ -149,7 +149,14 @@ pub(super) struct Chosen<'a> {
 }
 
 impl<'a> Chosen<'a> {
-    /// Chooses among more attributes; to be called for the record's first.
+    /// Takes what was chosen elsewhere for places that are still empty.
+    pub(super) fn fill(&mut self, others: &Self) {
+        for (slot, choice) in &others.choices {
+            self.choices.entry(*slot).or_insert_with(|| choice.clone());
+        }
+    }
+
+    /// Chooses among more attributes: first the record's, then the scope's, then the resource's.
     pub(super) fn choose(
         &mut self,
         slots: &Slots,

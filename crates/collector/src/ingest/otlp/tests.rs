@@ -129,6 +129,39 @@ fn the_documented_attributes_of_the_ids_are_those_that_are_used() {
     assert_eq!(documented.collect::<Vec<Vec<String>>>(), used.collect::<Vec<_>>());
 }
 
+/// A request as Python's protobuf library writes it, in both encodings: seeds of the fuzzer.
+#[test]
+fn a_request_in_json_and_in_protobuf_makes_the_same_records() {
+    let seed = |name: &str| {
+        let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/otlp");
+        fs::read(seeds.join(name)).unwrap().split_off(1)
+    };
+    let [one, other] = [seed("protobuf"), to_protobuf(&seed("json")).unwrap()].map(|wire| {
+        let (parts, _) = stored(&wire, &Mapping::default(), &LIMITS);
+        let letters = parts[0].letters.iter().map(|letter| letter.kind.clone()).collect::<Vec<_>>();
+        let mut records = lines(&parts);
+        // Of the bytes, which may be in another order.
+        for record in &mut records {
+            record["id"] = Value::Null;
+        }
+        (records, letters)
+    });
+    assert_eq!(one, other);
+    assert_eq!((one.0.len(), one.1), (1, vec!["nul_in_key".to_owned()]));
+    let expected = json!({
+        "timestamp": "2026-01-26T02:11:57.469652+00:00", "level": "ERROR", "logger_name": "app",
+        "message": "token=[redacted]", "context": {"user_id": "7"}, "line_number": 4,
+        "trace": {"trace_id": "000102030405060708090a0b0c0d0e0f", "span_id": "0001020304050607"},
+        "error": {"stack_trace": "a\nb"},
+        "extra": {
+            "event_name": "e", "scope_version": "1", "trace_flags": 1, "dropped_attributes_count": 2,
+            "observed_timestamp": "1970-01-01T00:00:00.000000+00:00", "service_name": "orders",
+            "password": "[redacted]",
+        },
+    });
+    assert_contains(&one.0[0], &expected, "");
+}
+
 #[test]
 fn the_first_of_several_attributes_for_a_place_is_taken_and_the_others_are_kept() {
     let given = json!({
@@ -276,6 +309,22 @@ fn a_request_is_handed_on_in_parts_and_its_resource_is_not_repeated_without_boun
     assert_eq!(parts.len(), 4);
     assert!(parts.iter().all(|part| part.body.len() < PART_BYTES + 4_000));
 
+    // Wherever it stands in the request.
+    let key = [&b"\x0a"[..], &[0xe8, 0x07], &vec![b'k'; 1_000]].concat();
+    let attribute = [&b"\x0a"[..], &[0xeb, 0x07], &key].concat();
+    let scope_logs = [b"\x12\xd0\x0f".to_vec(), [0x12, 0].repeat(1_000)].concat();
+    let parts = [scope_logs, [&b"\x0a"[..], &[0xee, 0x07], &attribute].concat()].concat();
+    let length = parts.len();
+    let head =
+        vec![0x0a, u8::try_from(length & 0x7f).unwrap() | 0x80, u8::try_from(length >> 7).unwrap()];
+    let last = [head, parts].concat();
+    assert_eq!(
+        Export::check(&last, &LIMITS, 8 << 20).unwrap().amount.bytes,
+        1_000 * attribute.len()
+    );
+    let error = Export::check(&last, &LIMITS, 100 << 10).unwrap_err();
+    assert_eq!(error, BatchError::Expands { limit: 800 << 10 });
+
     let wire = resource(60_000);
     let error = Export::check(&wire, &LIMITS, 1 << 20).unwrap_err();
     assert_eq!(error, BatchError::Expands { limit: 8 << 20 });
@@ -304,4 +353,8 @@ fn bytes_that_are_not_a_request_are_refused_as_a_whole() {
         assert!(cut.starts_with("body is not an OTLP export request: not protobuf: "), "{cut}");
     }
     assert_eq!(Export::check(b"", &LIMITS, 1 << 20).unwrap().amount.records, 0);
+    for twice in [&b"\x0a\x04\x0a\x00\x0a\x00"[..], b"\x0a\x06\x12\x04\x0a\x00\x0a\x00"] {
+        let error = Export::check(twice, &LIMITS, 1 << 20).unwrap_err().to_string();
+        assert!(error.ends_with("a resource or a scope occurs twice"), "{error}");
+    }
 }

@@ -32,6 +32,11 @@ pub(super) enum Wire<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed(&'static str);
 
+impl Malformed {
+    /// A field that must occur once occurs twice.
+    pub(super) const TWICE: Self = Self("a resource or a scope occurs twice");
+}
+
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
