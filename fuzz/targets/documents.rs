@@ -57,14 +57,26 @@ fn stored(record: &Decoded) {
     };
     let mut collections = vec![LogCollection::of(record.level)];
     collections.extend(record.audit.then_some(LogCollection::Audit));
-    collections.extend(record.correlation_id.as_ref().map(|_| LogCollection::Trace));
+    let known =
+        |part: &str, key: &str| record.body[part][key].as_str().is_some_and(|id| !id.is_empty());
+    let in_a_flow = ["correlation_id", "request_id"].iter().any(|key| known("context", key))
+        || known("trace", "trace_id");
+    collections.extend(in_a_flow.then_some(LogCollection::Trace));
     assert!(made.iter().map(|(collection, _)| *collection).eq(collections));
     for (collection, document) in &made {
         within_bounds(document);
         let mut parts: Vec<_> = document.iter().map(|part| part.expect("BSON")).collect();
         filed(record, *collection, &mut parts);
+        let mut body = Value::Object(record.body.clone());
+        if *collection == LogCollection::Trace
+            && record.correlation_id.is_none()
+            && known("trace", "trace_id")
+        {
+            // The trace id stands in for the correlation id.
+            body["context"]["correlation_id"] = body["trace"]["trace_id"].clone();
+        }
         for (key, value) in parts {
-            let given = &record.body[key.as_str()];
+            let given = &body[key.as_str()];
             match (collection, given, value) {
                 (LogCollection::Trace, Value::Object(given), RawBsonRef::Document(part)) => {
                     for part in part {

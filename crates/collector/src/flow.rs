@@ -1,9 +1,12 @@
-//! One flow, that is, all records of one correlation id, as a human-readable tree.
+//! One flow, that is, all records of one correlation id or of the flow that a request id belongs to, as
+//! a human-readable tree.
 //!
-//! `store → entries → tree → text`: the database is queried once, the rest are pure functions.
+//! `store → gather → entries → tree → text`: the last two are pure functions.
 
 mod draw;
 mod entry;
+mod gather;
+mod links;
 mod tree;
 
 use std::fmt::Write;
@@ -12,32 +15,34 @@ use crate::store::{Store, StoreError};
 
 pub use draw::{Style, draw};
 pub use entry::Entry;
+pub use gather::{Flow, SEARCH_TIME, gather};
 pub use tree::{Tree, arrange};
 
 /// Maximum records of a flow that are drawn, the earliest ones: a correlation id that a client
 /// sends with every request may have millions.
 pub const MOST: usize = 5_000;
 
-/// Draws a flow; `None` if it has no records.
+/// Draws the flow with this correlation id, or else the one that the request with this id belongs to;
+/// `None` if there is no record of either.
 ///
 /// # Errors
 ///
 /// The database cannot be queried.
-pub async fn trace(
-    store: &Store,
-    correlation_id: &str,
-    style: Style,
-) -> Result<Option<String>, StoreError> {
-    // One more, to detect whether there are more.
-    let documents = store.flow(correlation_id, MOST.saturating_add(1)).await?;
-    let more = documents.len() > MOST;
-    let entries: Vec<Entry> = documents.iter().take(MOST).map(|found| Entry::read(found)).collect();
-    if entries.is_empty() {
-        return Ok(None);
-    }
-    let mut text = draw(correlation_id, &arrange(entries), style);
+pub async fn trace(store: &Store, id: &str, style: Style) -> Result<Option<String>, StoreError> {
+    let Some(flow) = gather(store, id).await? else { return Ok(None) };
+    let Flow { id, request, entries, more, unsearched } = flow;
+    let drawn = entries.len();
+    let mut text = draw(&id, request.as_deref(), &arrange(entries), style);
     if more {
-        let _ = writeln!(text, "more than {MOST} records: these are the earliest");
+        let _ = writeln!(text, "more than {drawn} records: these are the earliest");
+    }
+    if unsearched {
+        let _ = writeln!(
+            text,
+            "the search by request id took more than {} s and was given up: records of applications \
+             that name only the request may be missing; is there an index on context.request_id?",
+            SEARCH_TIME.as_secs()
+        );
     }
     Ok(Some(text))
 }

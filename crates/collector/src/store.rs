@@ -2,7 +2,7 @@
 //! anything twice.
 //!
 //! A record becomes one document in its level's collection, one in `audit_logs` when it is audited,
-//! and a compact one in `trace_logs` when it has a correlation id, all under the record's own id.
+//! and a compact one in `trace_logs` when it belongs to a flow, all under the record's own id.
 //! So writing a record again changes nothing, however far the first attempt got, and a record
 //! counts as stored only when all its documents are.
 //!
@@ -32,6 +32,7 @@ use tokio::sync::Semaphore;
 
 pub use collections::LogCollection;
 pub use error::{Answer, StoreError};
+pub use flow::Found;
 pub use options::StoreOptions;
 pub use rights::Rights;
 pub use schema::{Action, Change, ParseRetentionError, Period, Retention};

@@ -12,8 +12,9 @@ use crate::store::Store;
 /// Which flow to print, and how.
 #[derive(Args, Clone, Debug)]
 pub struct TraceArgs {
-    /// The correlation id: X-Correlation-ID of any response of the flow
-    correlation_id: String,
+    /// The correlation id of the flow, or the id of one of its requests: X-Correlation-ID or
+    /// X-Request-ID of a response
+    id: String,
     /// Whether to use colours
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     color: When,
@@ -53,12 +54,12 @@ impl When {
 pub async fn run(args: &TraceArgs) -> Result<(), Failure> {
     let options = args.store.options()?;
     let store = Store::connect(&options).await.map_err(Failure::failed)?;
-    let id = &args.correlation_id;
+    let id = &args.id;
     let drawn = flow::trace(&store, id, args.color.style()).await.map_err(Failure::failed)?;
     let Some(text) = drawn else {
         return Err(Failure::failed(format!(
-            "no record in \"{}\" has the correlation id \"{}\": it may be too old, or still wait \
-             in a spool",
+            "no record in \"{}\" has the correlation id or request id \"{}\": it may be too old, or \
+             still wait in a spool",
             options.database,
             id.escape_debug()
         )));

@@ -37,9 +37,10 @@ impl Style {
 }
 
 /// Draws a flow: a line of totals, then one line per record with the time since the first, what it
-/// was, how long it took, and what went wrong. No content of a record can control the terminal.
-pub fn draw(correlation_id: &str, tree: &Tree, style: Style) -> String {
-    let mut text = totals(correlation_id, tree, style);
+/// was, how long it took, and what went wrong. `▸` marks the records of `request`, if one was asked for.
+/// No content of a record can control the terminal.
+pub fn draw(id: &str, request: Option<&str>, tree: &Tree, style: Style) -> String {
+    let mut text = totals(id, request, tree, style);
     let first = tree.entries.first().map_or(0, |entry| entry.at);
     let mut work: Vec<Branch> = branches(&tree.roots, "", 0);
     while let Some(branch) = work.pop() {
@@ -47,8 +48,9 @@ pub fn draw(correlation_id: &str, tree: &Tree, style: Style) -> String {
         let offset = millis(entry.at.saturating_sub(first));
         let _ = writeln!(
             text,
-            "{} {}{} {}",
+            "{}{}{}{} {}",
             style.paint(Colour::Dim, &format!("{:>12}", format!("+{offset}"))),
+            if request.is_some() && entry.request_id.as_deref() == request { "▸" } else { " " },
             branch.indent,
             if branch.last { "└─" } else { "├─" },
             line(entry, style),
@@ -83,11 +85,16 @@ fn branches(positions: &[usize], indent: &str, depth: usize) -> Vec<Branch> {
     positions.iter().rev().enumerate().map(branch).collect()
 }
 
-fn totals(correlation_id: &str, tree: &Tree, style: Style) -> String {
+fn totals(id: &str, request: Option<&str>, tree: &Tree, style: Style) -> String {
     let failed = tree.entries.iter().filter(|entry| entry.failed).count();
     let first = tree.entries.first().map_or(0, |entry| entry.at);
     let end = tree.entries.iter().map(Entry::end).max().unwrap_or(first);
-    let mut text = format!("{}: {}", safe(correlation_id), count(tree.entries.len(), "record"));
+    let mut text = safe(id);
+    if let Some(request) = request.filter(|request| *request != id) {
+        let _ = write!(text, " with request {}", safe(request));
+    }
+    text.push_str(": ");
+    text.push_str(&count(tree.entries.len(), "record"));
     if failed > 0 {
         text.push_str(", ");
         text.push_str(&style.paint(Colour::Red, &count(failed, "error")));
@@ -202,7 +209,7 @@ mod tests {
     #[test]
     fn a_flow_is_drawn_with_durations_and_errors_marked() {
         assert_eq!(
-            draw("corr_456", &arrange(flow()), Style::Plain),
+            draw("corr_456", None, &arrange(flow()), Style::Plain),
             "\
 corr_456: 4 records, 1 error, 2001.0 ms from 2026-01-26T02:11:57.469652+00:00
      +0.0 ms ├─ GET /orders  → 200  1230.4 ms slow  [gateway.edge orders]
@@ -216,13 +223,13 @@ corr_456: 4 records, 1 error, 2001.0 ms from 2026-01-26T02:11:57.469652+00:00
     #[test]
     fn colours_are_for_terminals_and_change_nothing_else() {
         let tree = arrange(flow());
-        let coloured = draw("c", &tree, Style::Coloured);
+        let coloured = draw("c", None, &tree, Style::Coloured);
         assert!(coloured.contains("\x1b[31m503\x1b[0m") && coloured.contains("\x1b[33mWARNING"));
         let mut plain = coloured;
         for code in ["31", "32", "33", "2", "0"] {
             plain = plain.replace(&format!("\x1b[{code}m"), "");
         }
-        assert_eq!(plain, draw("c", &tree, Style::Plain));
+        assert_eq!(plain, draw("c", None, &tree, Style::Plain));
     }
 
     #[test]
@@ -230,7 +237,7 @@ corr_456: 4 records, 1 error, 2001.0 ms from 2026-01-26T02:11:57.469652+00:00
         let mut hostile = exchange("/\x1b[2J\u{202e}é", 0, 1.0, 500);
         hostile.error = Some("a\nb".into());
         hostile.function = Some("\x07".into());
-        let text = draw("\x1b]0;x", &arrange(vec![hostile]), Style::Plain);
+        let text = draw("\x1b]0;x", None, &arrange(vec![hostile]), Style::Plain);
         assert_eq!(text.lines().count(), 2);
         assert!(text.contains(r"/\u{1b}[2J\u{202e}é") && text.contains(r"a\u{a}b"), "{text}");
         assert!(text.chars().all(|character| character == '\n' || !acts_on_display(character)));
@@ -238,11 +245,11 @@ corr_456: 4 records, 1 error, 2001.0 ms from 2026-01-26T02:11:57.469652+00:00
 
     #[test]
     fn a_flow_of_unknown_things_and_of_great_depth_is_drawn() {
-        let text = draw("c", &arrange(vec![Entry::default()]), Style::Plain);
+        let text = draw("c", None, &arrange(vec![Entry::default()]), Style::Plain);
         assert!(text.ends_with("└─ ?\n"), "{text}");
         let took = |at: i64| 4_000.0 - f64::from(i32::try_from(at).unwrap()) / 500.0;
         let deep: Vec<_> = (0..2_000_i64).map(|at| exchange("/", at, took(at), 200)).collect();
-        let text = draw("c", &arrange(deep), Style::Plain);
+        let text = draw("c", None, &arrange(deep), Style::Plain);
         assert_eq!(text.lines().count(), 2_001);
         assert!(text.lines().all(|line| line.chars().count() < 200));
     }

@@ -3,6 +3,9 @@
 use gatelog_record::{Level, Timestamp};
 use mongodb::bson::{RawBsonRef, RawDocument};
 
+/// Maximum bytes of an error's description: an application may list any number of flags.
+const ERROR_BYTES: usize = 1_024;
+
 /// One record of a flow. A field that the document lacks, or has in another type, is unknown.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Entry {
@@ -22,8 +25,12 @@ pub struct Entry {
     pub function: Option<String>,
     /// An application's message; always `None` for a gateway record.
     pub message: Option<String>,
+    /// The flow it belongs to.
+    pub correlation_id: Option<String>,
     /// The request it belongs to.
     pub request_id: Option<String>,
+    /// The trace of its spans.
+    pub trace_id: Option<String>,
     /// Its own span.
     pub span_id: Option<String>,
     /// The span that caused it.
@@ -57,7 +64,9 @@ impl Entry {
             logger: text(document, "logger_name"),
             function: text(document, "function_name"),
             message: text(document, "message"),
+            correlation_id: context.and_then(|context| text(context, "correlation_id")),
             request_id: context.and_then(|context| text(context, "request_id")),
+            trace_id: trace.and_then(|trace| text(trace, "trace_id")),
             span_id: trace.and_then(|trace| text(trace, "span_id")),
             parent_span_id: trace.and_then(|trace| text(trace, "parent_span_id")),
             method: http.and_then(|http| text(http, "method")),
@@ -67,9 +76,21 @@ impl Entry {
         }
     }
 
+    /// Whether it is a gateway's record: only those have a method.
+    pub(super) fn is_gateways(&self) -> bool {
+        self.method.is_some()
+    }
+
+    /// Whether it is an application's record without a correlation id of its own: it has none, or the
+    /// trace id in its place.
+    pub(super) fn is_unlinked(&self) -> bool {
+        let own = self.correlation_id.as_ref().filter(|_| self.correlation_id != self.trace_id);
+        !self.is_gateways() && own.is_none()
+    }
+
     /// Whether it is a gateway's record of a whole exchange: other records can be parts of it.
     pub(super) fn is_exchange(&self) -> bool {
-        self.method.is_some() && self.took.is_some() && self.level != Some(Level::Debug)
+        self.is_gateways() && self.took.is_some() && self.level != Some(Level::Debug)
     }
 
     /// When it ended, in microseconds since 1970.
@@ -118,5 +139,7 @@ fn summary(error: &RawDocument) -> Option<String> {
     }
     words.extend(text(error, "details"));
     words.extend(whole(error, "grpc_status").map(|status| format!("grpc {status}")));
-    (!words.is_empty()).then(|| words.join(" "))
+    let mut summary = words.join(" ");
+    summary.truncate(summary.floor_char_boundary(ERROR_BYTES));
+    Some(summary).filter(|summary| !summary.is_empty())
 }

@@ -1,7 +1,7 @@
 //! Determines which record of a flow is part of which.
 //!
 //! The first of these rules that finds a parent decides:
-//! 1. spans: the record whose own span caused this one;
+//! 1. spans: the record of the span that this one was made in, or else of the span that caused it;
 //! 2. the request: the gateway's record of the exchange with the same request id, for what an
 //!    application (or the gateway itself, at level DEBUG) logs about it;
 //! 3. time: the shortest exchange that began before this record and ended after it.
@@ -9,9 +9,9 @@
 //! The third is a guess if a client sends several requests of one flow concurrently.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 
 use super::Entry;
+use super::links::{Requests, Spans};
 
 /// How much later than its parent a part may appear to end, in microseconds: start and duration
 /// come from two clocks.
@@ -44,30 +44,19 @@ pub fn arrange(mut entries: Vec<Entry>) -> Tree {
 }
 
 fn find_parents(entries: &[Entry]) -> Vec<Option<usize>> {
-    let mut spans = HashMap::new();
-    let mut exchanges = HashMap::new();
-    for (position, entry) in entries.iter().enumerate() {
-        if let Some(span) = &entry.span_id {
-            spans.entry(span.as_str()).or_insert(position);
-        }
-        if let Some(request) = entry.request_id.as_deref().filter(|_| entry.is_exchange()) {
-            exchanges.entry(request).or_insert(position);
-        }
-    }
+    let (spans, requests) = (Spans::of(entries), Requests::of(entries));
     let parent_of = |(position, entry): (usize, &Entry)| {
-        let by_span = entry.parent_span_id.as_deref().and_then(|span| spans.get(span));
+        let other = |parent: &usize| *parent != position;
         // What was logged about a request may carry the span of the request's client.
-        let is_of = |cause: &&usize| {
-            let request = entries.get(**cause).and_then(|cause| cause.request_id.as_deref());
-            request.is_some() && request == entry.request_id.as_deref()
+        let causes = |cause: usize, entry: &Entry| {
+            let request = entries.get(cause).and_then(|cause| cause.request_id.as_deref());
+            !entry.is_exchange() || request.is_none() || request != entry.request_id.as_deref()
         };
-        let by_span = by_span.filter(|cause| !entry.is_exchange() || !is_of(cause));
-        let by_request = || {
-            let request = entry.request_id.as_deref().filter(|_| !entry.is_exchange())?;
-            exchanges.get(request)
-        };
-        let told = by_span.or_else(by_request).copied().filter(|parent| *parent != position);
-        told.or_else(|| by_time(entries, position, entry))
+        spans
+            .around(position, entry)
+            .or_else(|| spans.cause(entry).filter(other).filter(|cause| causes(*cause, entry)))
+            .or_else(|| requests.parent_of(entry).filter(other))
+            .or_else(|| by_time(entries, position, entry))
     };
     entries.iter().enumerate().map(parent_of).collect()
 }
@@ -215,6 +204,97 @@ mod tests {
             ]),
             "a(xy)"
         );
+    }
+
+    #[test]
+    fn what_a_service_logs_in_its_span_is_below_the_request_that_caused_it() {
+        // Only one of the service's records knows the span that caused its own.
+        assert_eq!(
+            shape(vec![
+                spans("g1", "", exchange("a", 10_000, 90.0)),
+                spans("g2", "s1", exchange("b", 30_000, 40.0)),
+                spans("s1", "g1", said("x", 20_000, "")),
+                spans("s1", "", said("y", 80_000, "")),
+                spans("s2", "", said("z", 50_000, "b")),
+                spans("s2", "g2", said("w", 60_000, "")),
+            ]),
+            "a(x(b(zw))y)"
+        );
+    }
+
+    #[test]
+    fn a_span_with_a_duration_holds_what_was_logged_within_it() {
+        let timed = |name: &str, at, took| Entry { took: Some(took), ..said(name, at, "") };
+        assert_eq!(
+            shape(vec![
+                spans("g", "", exchange("a", 10_000, 90.0)),
+                spans("s", "", said("x", 30_000, "")),
+                spans("s", "g", timed("t", 20_000, 50.0)),
+                spans("s", "", timed("u", 40_000, 5.0)),
+                spans("s2", "s", said("y", 50_000, "")),
+            ]),
+            "a(t(xuy))"
+        );
+    }
+
+    #[test]
+    fn the_debug_record_of_an_exchange_is_below_it_though_both_have_its_span() {
+        let own = spans("g", "caller", exchange("a", 10_000, 90.0));
+        let debug = Entry {
+            level: Some(Level::Debug),
+            ..spans("g", "caller", exchange("d", 10_000, 90.0))
+        };
+        let child = spans("", "g", said("x", 20_000, ""));
+        assert_eq!(shape(vec![debug, child, own]), "a(dx)");
+    }
+
+    #[test]
+    fn spans_of_other_traces_are_others_though_they_have_the_same_id() {
+        let traced = |trace: &str, entry| Entry { trace_id: Some(trace.into()), ..entry };
+        assert_eq!(
+            shape(vec![
+                traced("t1", spans("g", "", exchange("a", 0, 10.0))),
+                traced("t2", spans("g", "", exchange("b", 20_000, 10.0))),
+                traced("t2", spans("", "g", said("x", 5_000, ""))),
+            ]),
+            "ab(x)"
+        );
+    }
+
+    #[test]
+    fn of_several_exchanges_of_a_request_the_last_that_had_begun_is_meant() {
+        let of = |name: &str, at, took| Entry {
+            request_id: Some("r".into()),
+            ..exchange(name, at, took)
+        };
+        assert_eq!(
+            shape(vec![
+                of("a", 10_000, 10.0),
+                of("b", 20_001, 50.0),
+                said("x", 15_000, "r"),
+                said("y", 900_000, "r"),
+                said("z", 5, "r"),
+            ]),
+            "a(zx)b(y)"
+        );
+    }
+
+    #[test]
+    fn thousands_of_records_that_all_claim_one_another_are_arranged_in_time() {
+        let hostile = (0..5_000).map(|at: usize| {
+            let (own, parent) = (format!("{}", at % 70), format!("{}", (at * 31 + 7) % 70));
+            let entry =
+                if at.is_multiple_of(3) { exchange("e", 0, 1.0) } else { said("s", 0, "e") };
+            Entry { at: i64::try_from(at % 11).unwrap(), ..spans(&own, &parent, entry) }
+        });
+        let tree = arrange(hostile.collect());
+        let mut seen = vec![0; tree.entries.len()];
+        let mut work = tree.roots.clone();
+        while let Some(position) = work.pop() {
+            seen[position] += 1;
+            work.extend(&tree.parts[position]);
+        }
+        assert!(seen.iter().all(|seen| *seen == 1), "each record is drawn once");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The seven collections, and which of them each record goes to.
 
 use gatelog_record::{Decoded, Level};
+use serde_json::Value;
 
 /// A record collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,7 +18,8 @@ pub enum LogCollection {
     Critical,
     /// `audit_logs`: full copies of audited records of every level.
     Audit,
-    /// `trace_logs`: a compact document of every record with a correlation id.
+    /// `trace_logs`: a compact document of every record with a correlation id, a request id or a
+    /// trace id.
     Trace,
 }
 
@@ -67,9 +69,19 @@ impl LogCollection {
         [
             Some(LogCollection::of(record.level)),
             record.audit.then_some(LogCollection::Audit),
-            record.correlation_id.is_some().then_some(LogCollection::Trace),
+            belongs_to_a_flow(record).then_some(LogCollection::Trace),
         ]
         .into_iter()
         .flatten()
     }
+}
+
+/// Whether anything links the record to others. A gateway's always has a correlation id; an
+/// application may know only the request, or the trace.
+fn belongs_to_a_flow(record: &Decoded) -> bool {
+    let known = |part: &str, key: &str| {
+        let value = record.body.get(part).and_then(|part| part.get(key));
+        value.and_then(Value::as_str).is_some_and(|id| !id.is_empty())
+    };
+    record.correlation_id.is_some() || known("context", "request_id") || known("trace", "trace_id")
 }

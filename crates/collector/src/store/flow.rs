@@ -1,29 +1,79 @@
-//! Reading one flow back.
+//! Reading flows back from `trace_logs`.
 
-use mongodb::bson::{RawDocumentBuf, doc};
+use std::time::Duration;
+
+use mongodb::bson::{Document, RawDocumentBuf, doc};
 use mongodb::error::Error;
 
 use super::{LogCollection, Store, StoreError, classify};
 
+/// Maximum bytes of the documents of one search. A gateway's takes about 600 bytes; an application's
+/// ids may be as long as its record.
+const BYTES_MAX: usize = 64 << 20;
+
+/// Documents of `trace_logs` in order of time, the earliest ones.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The documents.
+    pub documents: Vec<RawDocumentBuf>,
+    /// Whether a bound left out later ones.
+    pub more: bool,
+}
+
 impl Store {
-    /// The earliest documents of a flow in `trace_logs`, ordered by time, at most `most`.
-    pub async fn flow(
+    /// The documents with one of these correlation ids, at most `most`.
+    pub async fn flow(&self, correlation_ids: &[&str], most: usize) -> Result<Found, StoreError> {
+        self.find(doc! { "context.correlation_id": one_of(correlation_ids) }, most, None).await
+    }
+
+    /// The documents with one of these request ids, at most `most`. The server searches for at most
+    /// `within`, in case that it has no index for it.
+    pub async fn requests(
         &self,
-        correlation_id: &str,
+        request_ids: &[&str],
         most: usize,
-    ) -> Result<Vec<RawDocumentBuf>, StoreError> {
+        within: Duration,
+    ) -> Result<Found, StoreError> {
+        let filter = doc! { "context.request_id": one_of(request_ids) };
+        self.find(filter, most, Some(within)).await
+    }
+
+    async fn find(
+        &self,
+        filter: Document,
+        most: usize,
+        within: Option<Duration>,
+    ) -> Result<Found, StoreError> {
         let target = self.collection(LogCollection::Trace);
-        let filter = doc! { "context.correlation_id": correlation_id };
-        let limit = i64::try_from(most).unwrap_or(i64::MAX);
+        // One more, to detect whether there are more.
+        let limit = i64::try_from(most.saturating_add(1)).unwrap_or(i64::MAX);
         let found = self.call(async move {
-            let sorted = target.find(filter).sort(doc! { "timestamp": 1 }).limit(limit);
-            let mut cursor = sorted.await?;
-            let mut documents = Vec::new();
-            while cursor.advance().await? {
-                documents.push(cursor.current().to_owned());
+            let mut search = target.find(filter).sort(doc! { "timestamp": 1 }).limit(limit);
+            if let Some(within) = within {
+                search = search.max_time(within);
             }
-            Ok::<_, Error>(documents)
+            let mut cursor = search.await?;
+            let mut found = Found::default();
+            let mut bytes = 0_usize;
+            while cursor.advance().await? {
+                let document = cursor.current();
+                bytes = bytes.saturating_add(document.as_bytes().len());
+                if found.documents.len() >= most || bytes > BYTES_MAX {
+                    found.more = true;
+                    break;
+                }
+                found.documents.push(document.to_owned());
+            }
+            Ok::<_, Error>(found)
         });
         found.await?.map_err(|error| classify::of_call(&error))
+    }
+}
+
+/// For a single id the plain form, which every implementation's planner understands.
+fn one_of(ids: &[&str]) -> mongodb::bson::Bson {
+    match ids {
+        [id] => (*id).into(),
+        ids => doc! { "$in": ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>() }.into(),
     }
 }

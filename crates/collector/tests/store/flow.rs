@@ -67,9 +67,13 @@ async fn only_the_earliest_records_of_a_huge_flow_are_read() {
     };
     let records: Vec<_> = (0..20).rev().map(at).collect();
     assert_eq!(fixture.store.insert(&records).await, all_stored(20));
-    let found = fixture.store.flow("c", 3).await.unwrap();
-    let messages: Vec<_> =
-        found.iter().map(|document| document.get_str("message").unwrap().to_owned()).collect();
+    let found = fixture.store.flow(&["c"], 3).await.unwrap();
+    assert!(found.more);
+    let messages: Vec<_> = found
+        .documents
+        .iter()
+        .map(|document| document.get_str("message").unwrap().to_owned())
+        .collect();
     assert_eq!(messages, ["0", "1", "2"]);
 }
 
@@ -108,5 +112,5 @@ corr_456: 1 record, 1 error, 0.0 ms from 2096-01-26T02:11:57.469652+00:00
     let none = trace(&fixture, &["other"]).await;
     assert_eq!((none.status.code(), none.stdout), (Some(1), vec![]));
     let told = String::from_utf8(none.stderr).unwrap();
-    assert!(told.contains("has the correlation id \"other\""), "{told}");
+    assert!(told.contains("has the correlation id or request id \"other\""), "{told}");
 }

@@ -15,3 +15,4 @@ mod fixture;
 mod flow;
 mod indexes;
 mod queries;
+mod services;

@@ -64,9 +64,10 @@ pub(super) fn compact(
     if !record.body.contains_key("http") {
         append_summary(&mut document, "message", record.body.get("message"))?;
     }
+    let traced = named_by_trace(record);
     append_part(
         &mut document,
-        &record.body,
+        traced.as_ref().unwrap_or(&record.body),
         "context",
         &["request_id", "correlation_id", "organization_id", "user_id", "conversation_id"],
     )?;
@@ -92,6 +93,19 @@ pub(super) fn compact(
         &["details", "flags", "grpc_status", "type", "message"],
     )?;
     finish(document, record, expires_at)
+}
+
+/// The context of an application's record that knows only its trace: its flow is then found by the
+/// trace id.
+fn named_by_trace(record: &Decoded) -> Option<Map<String, Value>> {
+    let trace_id = record.body.get("trace")?.get("trace_id")?.as_str()?;
+    if record.correlation_id.is_some() || trace_id.is_empty() {
+        return None;
+    }
+    let context = record.body.get("context").and_then(Value::as_object);
+    let mut context = context.cloned().unwrap_or_default();
+    context.insert("correlation_id".to_owned(), trace_id.into());
+    Some(Map::from_iter([("context".to_owned(), context.into())]))
 }
 
 fn finish(
