@@ -10,6 +10,7 @@ use crate::accounts::Accounts;
 use crate::case::Case;
 use crate::evidence::{self, Copies};
 use crate::latency::Latency;
+use crate::logs::LogsFinding;
 use crate::memory::Memories;
 use crate::system::System;
 
@@ -45,6 +46,8 @@ pub(crate) struct Finding {
     /// Records that MongoDB has, from the load and from others: the number that the accounting must
     /// report.
     pub(crate) records: u64,
+    /// What became of the log records of a service, if the case has one.
+    pub(crate) logs: Option<LogsFinding>,
     /// Lines missing from standard output.
     pub(crate) unprinted: u64,
     /// Documents that cannot be recovered, by name.
@@ -81,6 +84,9 @@ pub(crate) async fn audit(case: &Case, system: &mut System) -> Result<Finding> {
         memory: system.memory.clone(),
         ..Finding::default()
     };
+    if let Some(logs) = system.logs.take() {
+        finding.logs = Some(logs.audit(&system.database).await?);
+    }
     settle(system, finding.sent * RECORDS_EACH).await?;
     finding.before = Accounts::of(&system.gateway.collector).await?;
 

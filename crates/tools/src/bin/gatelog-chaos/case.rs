@@ -34,6 +34,9 @@ pub(crate) struct Case {
     /// Separate disks, for parts whose disk is to fail.
     #[serde(default)]
     pub(crate) disks: Disks,
+    /// Whether a service logs by OTLP, too.
+    #[serde(default)]
+    pub(crate) logs: bool,
     /// Whether MongoDB requires authentication.
     #[serde(default)]
     pub(crate) authentication: bool,

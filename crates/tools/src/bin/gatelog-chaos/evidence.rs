@@ -11,6 +11,7 @@ use mongodb::bson::{Document, doc};
 use serde::Deserialize;
 
 use crate::load::Sent;
+use crate::logs;
 
 /// Collections that hold records by level.
 const LEVELS: [&str; 5] = ["debug", "info", "warning", "error", "critical"];
@@ -75,11 +76,12 @@ pub(crate) async fn documents(database: &Database) -> Result<Copies> {
     Ok(copies)
 }
 
-/// The number of records that MongoDB has, from the load and from others.
+/// The number of numbered records that MongoDB has, from the load and from others.
 pub(crate) async fn count(database: &Database) -> Result<u64> {
     let mut records = 0;
     for level in LEVELS {
-        records += database.count(&format!("{level}_logs"), doc! {}).await?;
+        let numbered = doc! {"extra.service_name": {"$ne": logs::SERVICE}};
+        records += database.count(&format!("{level}_logs"), numbered).await?;
     }
     Ok(records)
 }

@@ -10,6 +10,7 @@ mod case;
 mod evidence;
 mod latency;
 mod load;
+mod logs;
 mod machine;
 mod memory;
 mod mongo;

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::case::{Case, DiskType, repeated_for};
 use crate::load::Load;
+use crate::logs::Logs;
 use crate::memory::{Memories, Sampler};
 use crate::mongo::Mongo;
 use crate::step::{Part, Step};
@@ -69,6 +70,7 @@ impl System {
         })
         .await?;
         let bare = gateway.envoy.address_of("bare").await?;
+        let logs = case.logs.then(|| Logs::start(gateway.collector.address()));
         let load = Load::start(gateway.address(), bare, case.interval()).await?;
         Ok(Self {
             gateway,
@@ -79,6 +81,7 @@ impl System {
             sampler: Sampler::new(repeated_for()),
             memory: Memories::default(),
             load: Some(load),
+            logs,
             sent: Vec::new(),
         })
     }

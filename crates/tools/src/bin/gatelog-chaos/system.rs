@@ -7,6 +7,7 @@ use gatelog_testkit::{
 };
 
 use crate::load::{Load, Sent};
+use crate::logs::Logs;
 use crate::memory::{Memories, Sampler};
 use crate::mongo::Mongo;
 use crate::step::Part;
@@ -23,6 +24,8 @@ pub(crate) struct System {
     pub(crate) sampler: Sampler,
     pub(crate) memory: Memories,
     pub(crate) load: Option<Load>,
+    /// The service that logs by OTLP, if the case has one.
+    pub(crate) logs: Option<Logs>,
     pub(crate) sent: Vec<Sent>,
 }
 

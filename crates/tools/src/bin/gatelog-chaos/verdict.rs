@@ -6,6 +6,7 @@ use crate::audit::Finding;
 use crate::case::{Allow, Case};
 use crate::evidence::Place;
 use crate::latency::milliseconds;
+use crate::logs::LogsFinding;
 use crate::memory::{GROWTH_BOUND, Memory};
 
 /// One value in the report.
@@ -52,6 +53,9 @@ pub(crate) fn checks(case: &Case, finding: &Finding) -> Vec<Check> {
     checks.extend(requests(&case.allow, finding));
     checks.extend(before_replay(&case.allow, finding));
     checks.extend(after_replay(&case.allow, finding));
+    if let Some(logs) = &finding.logs {
+        checks.extend(log_records(logs));
+    }
     if case.repeats {
         checks.extend(memory("envoy", &finding.memory.envoy));
         checks.extend(memory("collector", &finding.memory.collector));
@@ -133,6 +137,16 @@ fn after_replay(allow: &Allow, finding: &Finding) -> Vec<Check> {
         Check::at_most("duplicate", finding.duplicate, 0, "documents"),
         Check::zero_unless(allow.lost, "lost", lost, "documents").because(first.as_ref()),
         Check::zero_unless(allow.lost, "not_on_stdout", finding.unprinted, "lines"),
+    ]
+}
+
+/// Log records of a service: what was acknowledged is stored, once.
+fn log_records(logs: &LogsFinding) -> [Check; 3] {
+    let acknowledged = Check::told("log_records_acknowledged", logs.acknowledged, "records");
+    [
+        Check { target: json!("> 0"), pass: logs.acknowledged > 0, ..acknowledged },
+        Check::at_most("log_records_lost", logs.lost, 0, "records"),
+        Check::at_most("log_records_duplicate", logs.duplicate, 0, "documents"),
     ]
 }
 
