@@ -174,8 +174,8 @@ impl Sender {
         let status = answer.as_ref().ok().map(|answer| answer.status.as_u16());
         match Disposition::of(status.map(u64::from)) {
             Disposition::Accepted => self.accepted(&entries, totals),
-            Disposition::TooLarge => self.too_large(entries),
-            Disposition::Rejected => self.rejected(&entries, status),
+            Disposition::TooLarge => self.too_large(entries, totals),
+            Disposition::Rejected => self.rejected(&entries, status, totals),
             Disposition::Retry => {
                 let (at_least, what) = match answer {
                     Ok(answer) => {
@@ -200,10 +200,12 @@ impl Sender {
         self.batch_records = grown(self.batch_records).min(BATCH_RECORDS);
     }
 
-    fn too_large(&mut self, entries: Vec<Entry>) {
+    fn too_large(&mut self, entries: Vec<Entry>, totals: Totals) {
         match entries.len() {
-            0 | 1 => {
-                count(&self.counters.0.too_large, entries.len() as u64);
+            // A report that is refused is not repeated until there is something new.
+            0 => self.acknowledged = totals,
+            1 => {
+                count(&self.counters.0.too_large, 1);
                 self.outbox.settle(&entries);
                 self.warn("a single record was too large for the collector");
             }
@@ -219,7 +221,10 @@ impl Sender {
         self.wait(Duration::ZERO);
     }
 
-    fn rejected(&mut self, entries: &[Entry], status: Option<u16>) {
+    fn rejected(&mut self, entries: &[Entry], status: Option<u16>, totals: Totals) {
+        if entries.is_empty() {
+            self.acknowledged = totals;
+        }
         count(&self.counters.0.rejected, entries.len() as u64);
         self.outbox.settle(entries);
         let status = status.unwrap_or_default();

@@ -57,7 +57,12 @@ impl Shared {
                 .map_or(place.target, |span| scratch.text(span)),
             function_name: place.function,
             line_number: scratch.log_line.or(place.line),
-            message: scratch.message.as_ref().map_or("", |span| scratch.text(span)),
+            // `#[instrument(err)]` logs an error without a message.
+            message: scratch
+                .message
+                .as_ref()
+                .or(scratch.error.message.as_ref())
+                .map_or("", |span| scratch.text(span)),
             context: context(scratch),
             trace: ServiceTrace {
                 execution_time_us: scratch.execution_time_us,

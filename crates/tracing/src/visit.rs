@@ -72,6 +72,7 @@ impl Visitor<'_> {
             Purpose::LogLine => {
                 self.scratch.log_line = match slot {
                     Slot::Uint(line) => u32::try_from(line).ok(),
+                    Slot::Int(line) => u32::try_from(line).ok(),
                     _ => None,
                 }
             }

@@ -1,6 +1,10 @@
-//! What each answer of a collector leads to, on one that answers as told.
+//! What each answer of a collector leads to, on one that answers as told; and tokens, on the real one.
 
-use gatelog_testkit::{Answer, Sink};
+use std::fs;
+
+use gatelog_testkit::stored::exactly;
+use gatelog_testkit::{Answer, Collector, CollectorOptions, Database, Sink};
+use gatelog_tracing::builder;
 
 use crate::service::{LONG, Service, ended, sending_to};
 
@@ -46,4 +50,27 @@ async fn a_batch_that_is_refused_for_good_is_dropped_and_reported() {
     assert_eq!((counts.records, counts.delivered), (4, 0));
     let totals = sink.totals().into_values().next().unwrap();
     assert_eq!((totals.assigned, totals.queued, totals.dropped.total()), (4, 0, 4));
+}
+
+#[tokio::test]
+async fn a_token_bound_to_the_services_name_lets_it_in_and_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let tokens = directory.path().join("tokens");
+    let token = "0123456789abcdef0123";
+    fs::write(&tokens, format!("{token} send=orders\n")).unwrap();
+    let environment = vec![("GATELOG_TOKENS_FILE".to_owned(), tokens.display().to_string())];
+    let database = Database::fresh().await.unwrap();
+    let collector = Collector::start(&database, CollectorOptions { environment }).await.unwrap();
+
+    let url = format!("http://{}", collector.address());
+    let other = Service::start(builder("payments").collector(&url).token(token));
+    other.log(1);
+    other.until("it is refused, and tried again", |counts| counts.batches_retried > 0).await;
+    assert_eq!(other.counts().delivered, 0);
+
+    let own = sending_to(collector.address()).token_file(&tokens).drain_timeout(LONG);
+    let own = Service::start(own);
+    own.log(5);
+    assert_eq!(ended(own).await.delivered, 5);
+    exactly(&database, "info_logs", 5).await.unwrap();
 }

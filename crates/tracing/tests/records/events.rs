@@ -93,3 +93,24 @@ fn one_line_stays_one_line() {
     assert_eq!(record["message"], "x\n{\"level\":\"CRITICAL\"}");
     assert_eq!(record["level"], "INFO");
 }
+
+#[test]
+fn a_record_of_the_log_crate_keeps_its_own_place() {
+    let record = one(|| {
+        tracing::event!(
+            target: "log",
+            tracing::Level::INFO,
+            { log.target = "mongodb::pool", log.module_path = "m", log.file = "f", log.line = 17 },
+            "connected"
+        );
+    });
+    assert_eq!(record["logger_name"], "mongodb::pool");
+    assert_eq!(record["line_number"], 17);
+    assert!(record.get("extra").is_none(), "{record:#}");
+}
+
+#[test]
+fn an_error_without_a_message_is_its_own_message() {
+    let record = one(|| error!(error = "no such user"));
+    assert_eq!(record["message"], "no such user");
+}
