@@ -34,7 +34,8 @@ enum Change {
     Plain(PathBuf),
     /// An earlier gatelog, with the same configuration.
     Before(PathBuf),
-    Gatelog(&'static [(&'static str, f64)], bool),
+    /// Options of the filter, and whether it writes to stdout.
+    Gatelog(Vec<(&'static str, Value)>, bool),
     /// The same with the collector unreachable.
     Away,
 }
@@ -68,12 +69,21 @@ pub(crate) fn all() -> Result<Vec<Variant>> {
             "a plain filter of the SDK: ids, most of the fields, stdout, batches",
             Change::Plain(plain),
         ),
-        variant("gatelog", "ids, tenant, full record, stdout, batches", Change::Gatelog(&[], true)),
-        variant("gatelog-no-stdout", "the same without stdout", Change::Gatelog(&[], false)),
+        variant(
+            "gatelog",
+            "ids, tenant, full record, stdout, batches",
+            Change::Gatelog(vec![], true),
+        ),
+        variant("gatelog-no-stdout", "the same without stdout", Change::Gatelog(vec![], false)),
         variant(
             "gatelog-sampled",
             "the same at a sampling rate of 10 %",
-            Change::Gatelog(&[("/sampling/rate", 0.1)], true),
+            Change::Gatelog(vec![("/sampling/rate", json!(0.1))], true),
+        ),
+        variant(
+            "gatelog-propagate",
+            "the same with the gateway's own span in traceparent",
+            Change::Gatelog(vec![("/trace/propagate", json!(true))], true),
         ),
         variant(AWAY, "the same with the collector away", Change::Away),
     ];
@@ -128,9 +138,7 @@ impl Variant {
             }
             Change::Away => config.cluster_at("gatelog_collector", addresses.away)?,
             Change::Gatelog(options, stdout) => {
-                for (pointer, value) in *options {
-                    config.filter_options(&[(pointer, json!(value))])?;
-                }
+                config.filter_options(options)?;
                 config.filter_options(&[("/stdout", json!(stdout))])?;
                 ordinary_requests(&mut config)?;
             }
