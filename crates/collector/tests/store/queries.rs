@@ -17,6 +17,7 @@ async fn filled() -> Fixture {
                 "organization_id": format!("org_{}", number % 7),
                 "conversation_id": if number % 3 == 0 { json!(null) } else { json!(format!("conv_{}", number % 5)) },
                 "correlation_id": format!("corr_{}", number / 4),
+                "request_id": format!("req_{number}"),
             },
             "trace": {"execution_time_ms": number * 5, "status": "success"},
         });
@@ -83,6 +84,23 @@ async fn a_flow_comes_in_order_by_its_index() {
             doc! { "find": "trace_logs", "filter": filter, "sort": { "timestamp": 1 } },
         )
         .await;
+}
+
+#[tokio::test]
+async fn a_request_is_found_by_its_index() {
+    let fixture = filled().await;
+    let all = fixture.all("trace_logs").await;
+    let id = all[0].get_document("context").unwrap().get_str("request_id").unwrap();
+    let ids = doc! { "$in": [id, "another"] };
+    for filter in [doc! { "context.request_id": id }, doc! { "context.request_id": ids }] {
+        assert_eq!(fixture.database.count("trace_logs", filter.clone()).await.unwrap(), 1);
+        fixture
+            .assert_served_by(
+                "context.request_id_1_timestamp_1",
+                doc! { "find": "trace_logs", "filter": filter, "sort": { "timestamp": 1 } },
+            )
+            .await;
+    }
 }
 
 #[tokio::test]

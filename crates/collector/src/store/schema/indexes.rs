@@ -84,9 +84,10 @@ pub(super) fn wanted(collection: LogCollection, retention: &Retention) -> Vec<In
         ],
         LogCollection::Warning | LogCollection::Audit => vec![organization()],
         LogCollection::Error | LogCollection::Critical => vec![organization(), latest()],
-        LogCollection::Trace => {
-            vec![Index::of(doc! { "context.correlation_id": 1, "timestamp": 1 })]
-        }
+        LogCollection::Trace => vec![
+            Index::of(doc! { "context.correlation_id": 1, "timestamp": 1 }),
+            Index::of(doc! { "context.request_id": 1, "timestamp": 1 }),
+        ],
     });
     indexes
 }
