@@ -53,6 +53,7 @@ for target in $targets; do
     dictionary=()
     case $target in
     record_decode | batch | batch_header | documents | journal) dictionary=(-dict=fuzz/dictionaries/record.dict) ;;
+    otlp) dictionary=(-dict=fuzz/dictionaries/otlp.dict) ;;
     esac
     "$programs/$target" "$corpus" "fuzz/corpus/$target" "${bound[@]}" "${dictionary[@]}" -max_len=16384 \
         -timeout=10 -rss_limit_mb=2048 -artifact_prefix="$failures/" -print_final_stats=1 >"$log" 2>&1 && status=0 || status=$?

@@ -2,144 +2,28 @@
 //! refused with a status and a short reason; memory use is bounded, however far they decompress.
 #![no_main]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::convert::Infallible;
-use std::io::{Read, Write};
-use std::pin::Pin;
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
-use std::time::Duration;
+mod post;
 
-use axum::body::{Body, Bytes, HttpBody, to_bytes};
-use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::body::to_bytes;
+use axum::http::header::RETRY_AFTER;
 use axum::response::IntoResponse;
-use flate2::Compression;
-use flate2::bufread::GzDecoder;
-use flate2::write::GzEncoder;
-use gatelog_collector::http::{IngestLimits, Post, Refusal};
-use gatelog_collector::ingest::{BatchError, BatchLimits, BodyError, Budget};
+use gatelog_collector::http::{Post, Refusal};
+use gatelog_collector::ingest::{BatchError, BodyError, Budget};
 use gatelog_collector::spool::Append;
 use gatelog_record::limits::GATEWAY_BYTES;
-use gatelog_record::{BatchHeader, DecodeLimits, HeaderError, Uuid, decode_record};
-use http_body::{Frame, SizeHint};
+use gatelog_record::{BatchHeader, HeaderError, Uuid, decode_record};
 use libfuzzer_sys::fuzz_target;
+use post::{LIMITS, Manner, ONE_RECORD, RUNTIME, decoded, measured, post};
 use serde::de::IgnoredAny;
-use tokio::runtime::{Builder, Runtime};
-
-const RECORD: DecodeLimits = DecodeLimits { record_bytes: 2 << 10, depth: 16, values: 1 << 10 };
-
-const LIMITS: IngestLimits = IngestLimits {
-    encoded_bytes: 8 << 10,
-    decoded_bytes: 128 << 10,
-    body_time: Duration::from_secs(5),
-    memory: 2 << 20,
-    batch: BatchLimits { records: 1_500, record: RECORD },
-    silent_after: Duration::from_secs(1),
-};
-
-/// Peak memory for decoding one record: its values, plus small allocations.
-const ONE_RECORD: usize = RECORD.values * 192 + (16 << 10);
-
-#[global_allocator]
-static MEASURED: Measured = Measured;
-
-/// The system allocator, tracking current and peak bytes in use.
-struct Measured;
-
-static IN_USE: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
-
-unsafe impl GlobalAlloc for Measured {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = IN_USE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        MOST.fetch_max(now, Ordering::Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        IN_USE.fetch_sub(layout.size(), Ordering::Relaxed);
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-/// What the first byte selects about the post.
-#[derive(Clone, Copy)]
-struct Manner(u8);
-
-impl Manner {
-    fn json(self) -> bool {
-        self.0 & 1 != 0
-    }
-    fn says_gzip(self) -> bool {
-        self.0 & 6 != 0
-    }
-    /// How many copies of the bytes to compress here, so that the input need not be gzip.
-    fn copies(self) -> Option<usize> {
-        (self.0 & 4 != 0).then_some(1 << (self.0 >> 5))
-    }
-    fn length_told(self) -> bool {
-        self.0 & 8 != 0
-    }
-    fn chunk_bytes(self) -> usize {
-        if self.0 & 16 != 0 { 7 } else { 4 << 10 }
-    }
-}
-
-/// A body that arrives in chunks.
-struct Parts {
-    rest: Bytes,
-    manner: Manner,
-}
-
-impl HttpBody for Parts {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let next = self.manner.chunk_bytes().min(self.rest.len());
-        let part = self.rest.split_to(next);
-        Poll::Ready((!part.is_empty()).then_some(Ok(Frame::data(part))))
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let told = self.manner.length_told();
-        if told { SizeHint::with_exact(self.rest.len() as u64) } else { SizeHint::default() }
-    }
-}
-
-static RUNTIME: LazyLock<Runtime> =
-    LazyLock::new(|| Builder::new_current_thread().enable_time().build().expect("a runtime"));
 
 fuzz_target!(|data: &[u8]| {
     let [manner, bytes @ ..] = data else { return };
     let manner = Manner(*manner);
-    let encoded = match manner.copies() {
-        Some(copies) => {
-            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-            (0..copies).for_each(|_| encoder.write_all(bytes).expect("memory"));
-            Bytes::from(encoder.finish().expect("memory"))
-        }
-        None => Bytes::copy_from_slice(bytes),
-    };
-    let mut headers = HeaderMap::new();
-    let content_type = if manner.json() { "application/json" } else { "application/x-ndjson" };
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    if manner.says_gzip() {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-
-    LazyLock::force(&RUNTIME);
-    let before = IN_USE.load(Ordering::Relaxed);
-    MOST.store(before, Ordering::Relaxed);
-    let body = Body::new(Parts { rest: encoded.clone(), manner });
+    let (headers, encoded, body) = post(bytes, manner, "application/x-ndjson");
     let budget = Budget::new(LIMITS.memory);
-    let taken =
-        RUNTIME.block_on(Post::read(headers, body, &LIMITS, &budget)).and_then(Post::decode);
-    let most = MOST.load(Ordering::Relaxed) - before;
+    let (taken, most) = measured(|| {
+        RUNTIME.block_on(Post::read(headers, body, &LIMITS, &budget)).and_then(Post::decode)
+    });
 
     let decoded = decoded(&encoded, manner);
     let given = decoded.as_deref().and_then(|decoded| given(decoded, manner));
@@ -156,24 +40,6 @@ fuzz_target!(|data: &[u8]| {
     };
     assert!(most <= accounted + ONE_RECORD, "{most} bytes in use, {accounted} accounted for");
 });
-
-/// The body as it should be decoded; `None` if it should be refused.
-fn decoded(encoded: &[u8], manner: Manner) -> Option<Vec<u8>> {
-    if encoded.len() > LIMITS.encoded_bytes {
-        return None;
-    }
-    let mut decoded = encoded.to_vec();
-    if manner.says_gzip() {
-        decoded.clear();
-        let mut decoder = GzDecoder::new(encoded);
-        let most = LIMITS.decoded_bytes as u64 + 1;
-        decoder.by_ref().take(most).read_to_end(&mut decoded).ok()?;
-        if (decoded.len() as u64) < most && !decoder.into_inner().is_empty() {
-            return None;
-        }
-    }
-    (decoded.len() <= LIMITS.decoded_bytes).then_some(decoded)
-}
 
 /// How many lines must be accounted for, counted independently; `None` if it is not a batch.
 fn given(decoded: &[u8], manner: Manner) -> Option<usize> {
