@@ -59,6 +59,10 @@ fn store(bytes: &[u8], manner: Manner) -> (Result<Outcome, Refusal>, HashSet<Uui
             })
         })
     });
+    let outcome = outcome.map(|(outcome, last, _)| {
+        take(&last, &mut ids);
+        outcome
+    });
     (outcome, ids, most)
 }
 

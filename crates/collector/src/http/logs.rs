@@ -18,7 +18,7 @@ use super::post::{Arrived, content_type};
 use super::{App, IngestLimits, admit, kinds};
 use crate::clock::now_millis;
 use crate::ingest::otlp::{Encoding, Export, Mapping, Outcome, to_protobuf};
-use crate::ingest::{BodyError, Budget, beside_text};
+use crate::ingest::{BodyError, Budget, Held, beside_text};
 use crate::spool::Append;
 
 /// An export request whose body has arrived.
@@ -45,7 +45,8 @@ impl LogsPost {
         Ok(Self { limits: *limits, encoding, arrived })
     }
 
-    /// Passes its records on, part by part. A large request takes a while.
+    /// Passes its records on, part by part, except for the last part, which is returned together
+    /// with its share of the memory budget. A large request takes a while.
     ///
     /// # Errors
     ///
@@ -54,7 +55,7 @@ impl LogsPost {
         self,
         mapping: &Mapping,
         mut take: impl FnMut(Append) -> Result<(), Refusal>,
-    ) -> Result<Outcome, Refusal> {
+    ) -> Result<(Outcome, Append, Held), Refusal> {
         let Self { limits, encoding, arrived } = self;
         let (mut request, mut share) = arrived.unzip(&limits)?;
         if encoding == Encoding::Json {
@@ -68,14 +69,20 @@ impl LogsPost {
         let mut room = export.part_bytes();
         share.grow(room).map_err(Refusal::Body)?;
         let received = Timestamp::from_unix_micros(now_millis().saturating_mul(1_000));
-        export.store(mapping, &limits.batch, received, |part| {
+        let mut pay = |part: &Append| {
             let letters = part.letters.iter().map(|letter| letter.line.len());
             let text = letters.fold(part.body.len(), usize::saturating_add);
-            let bytes = text.saturating_add(beside_text(&part));
+            let bytes = text.saturating_add(beside_text(part));
             share.grow(bytes.saturating_sub(room)).map_err(Refusal::Body)?;
             room = room.max(bytes);
+            Ok(())
+        };
+        let (outcome, last) = export.store(mapping, &limits.batch, received, |part| {
+            pay(&part)?;
             take(part)
-        })
+        })?;
+        pay(&last)?;
+        Ok((outcome, last, share))
     }
 }
 
@@ -114,25 +121,30 @@ async fn take_in(app: App, post: LogsPost) -> Result<Outcome, Refusal> {
     let started = Instant::now();
     let turn = Arc::clone(&app.inner.decoders).acquire_owned().await;
     let turn = turn.map_err(|_| Refusal::Stopping)?;
-    let runtime = Handle::current();
+    let (runtime, decoding) = (Handle::current(), app.clone());
     let stored = tokio::task::spawn_blocking(move || {
-        let App { inner } = &app;
-        let outcome = post.store(&inner.mapping, |part| {
-            let (records, kinds) = (part.records, kinds(&part));
-            runtime.block_on(inner.spool.append(part)).map_err(Refusal::Spool)?;
-            inner.metrics.made_durable(records);
-            for kind in &kinds {
-                inner.metrics.quarantined(kind);
-            }
-            Ok(())
-        });
+        let App { inner } = &decoding;
+        let stored =
+            post.store(&inner.mapping, |part| runtime.block_on(make_durable(&decoding, part)));
         drop(turn);
-        if outcome.is_ok() {
-            inner.metrics.acknowledged(started.elapsed());
-        }
-        outcome
+        stored
     });
-    stored.await.map_err(|_| Refusal::Stopping)?
+    let (outcome, last, share) = stored.await.map_err(|_| Refusal::Stopping)??;
+    make_durable(&app, last).await?;
+    drop(share);
+    app.inner.metrics.acknowledged(started.elapsed());
+    Ok(outcome)
+}
+
+async fn make_durable(app: &App, part: Append) -> Result<(), Refusal> {
+    let App { inner } = app;
+    let (records, kinds) = (part.records, kinds(&part));
+    inner.spool.append(part).await.map_err(Refusal::Spool)?;
+    inner.metrics.made_durable(records);
+    for kind in &kinds {
+        inner.metrics.quarantined(kind);
+    }
+    Ok(())
 }
 
 fn answer(encoding: Encoding, status: StatusCode, body: Vec<u8>) -> Response<Body> {

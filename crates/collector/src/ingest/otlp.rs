@@ -68,6 +68,17 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    fn add(&mut self, part: &Append) {
+        self.accepted = self.accepted.saturating_add(part.records);
+        for letter in &part.letters {
+            if self.rejected.is_empty() {
+                self.reason.clone_from(&letter.reason);
+            }
+            let count = self.rejected.entry(letter.kind.clone()).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+
     /// How many records became dead letters.
     pub fn rejected(&self) -> u64 {
         self.rejected.values().fold(0, |sum, count| sum.saturating_add(*count))
@@ -119,6 +130,8 @@ impl<'a> Export<'a> {
     }
 
     /// Hands its records on, in parts of about [`PART_BYTES`], each once the one before was taken.
+    /// Returns the last part, for most requests the only one, and what becomes of all records once
+    /// that is taken too.
     ///
     /// # Errors
     ///
@@ -129,22 +142,10 @@ impl<'a> Export<'a> {
         limits: &BatchLimits,
         received: Timestamp,
         mut take: impl FnMut(Append) -> Result<(), E>,
-    ) -> Result<Outcome, E> {
+    ) -> Result<(Outcome, Append), E> {
         let digest: [u8; 32] = Sha256::digest(self.request.bytes()).into();
         let (mut outcome, mut part, mut line) = (Outcome::default(), Append::default(), Vec::new());
         let mut written = 0_usize;
-        let mut hand_on = |part: &mut Append| {
-            let part = std::mem::take(part);
-            outcome.accepted = outcome.accepted.saturating_add(part.records);
-            for letter in &part.letters {
-                if outcome.rejected.is_empty() {
-                    outcome.reason.clone_from(&letter.reason);
-                }
-                let count = outcome.rejected.entry(letter.kind.clone()).or_default();
-                *count = count.saturating_add(1);
-            }
-            take(part)
-        };
         let mut position = 0_u64;
         for (origin, scope_logs) in self.scopes() {
             let source = mapping.source(origin, received);
@@ -157,15 +158,14 @@ impl<'a> Export<'a> {
                 batch::add(&mut part, &line, &limits.record);
                 written = written.saturating_add(line.len());
                 if written >= PART_BYTES {
-                    hand_on(&mut part)?;
+                    outcome.add(&part);
+                    take(std::mem::take(&mut part))?;
                     written = 0;
                 }
             }
         }
-        if part.records > 0 || !part.letters.is_empty() {
-            hand_on(&mut part)?;
-        }
-        Ok(outcome)
+        outcome.add(&part);
+        Ok((outcome, part))
     }
 
     /// The log records by scope, and where they come from.

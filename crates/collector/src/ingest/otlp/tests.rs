@@ -53,11 +53,13 @@ fn stored(request: &[u8], mapping: &Mapping, limits: &BatchLimits) -> (Vec<Appen
     let export = Export::check(request, limits, 8 << 20).unwrap();
     let mut parts = Vec::new();
     let received = Timestamp::from_unix_micros(1_000_000);
-    let outcome = export.store(mapping, limits, received, |part| {
+    let stored = export.store(mapping, limits, received, |part| {
         parts.push(part);
         Ok::<_, Infallible>(())
     });
-    (parts, outcome.unwrap())
+    let (outcome, last) = stored.unwrap();
+    parts.push(last);
+    (parts, outcome)
 }
 
 fn lines(parts: &[Append]) -> Vec<Value> {
@@ -336,12 +338,13 @@ fn a_request_is_handed_on_in_parts_and_its_resource_is_not_repeated_without_boun
 
 #[test]
 fn a_part_that_is_not_taken_ends_the_request() {
-    let request = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [{}, {}]}]}]});
+    let large = json!({"body": {"stringValue": "x".repeat(60_000)}});
+    let request = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": vec![large; 20]}]}]});
     let wire = to_protobuf(request.to_string().as_bytes()).unwrap();
     let export = Export::check(&wire, &LIMITS, 1 << 20).unwrap();
     let received = Timestamp::from_unix_micros(0);
     let refused = export.store(&Mapping::default(), &LIMITS, received, |_| Err("full"));
-    assert_eq!(refused, Err("full"));
+    assert_eq!(refused.err(), Some("full"));
 }
 
 #[test]
