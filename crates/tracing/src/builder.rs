@@ -127,8 +127,7 @@ impl Builder {
     ///
     /// ```
     /// # let token = "0123456789abcdef";
-    /// let builder = gatelog_tracing::builder("orders").collector("http://127.0.0.1:8686").token(token);
-    /// # drop(builder);
+    /// let _ = gatelog_tracing::builder("orders").collector("http://127.0.0.1:8686").token(token);
     /// ```
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.target().token = Some(token.into());
@@ -138,8 +137,7 @@ impl Builder {
     /// A file whose first line is the collector's bearer token; read once.
     ///
     /// ```
-    /// let builder = gatelog_tracing::builder("orders").token_file("/etc/gatelog/token");
-    /// # drop(builder);
+    /// let _ = gatelog_tracing::builder("orders").token_file("/etc/gatelog/token");
     /// ```
     pub fn token_file(mut self, file: impl Into<PathBuf>) -> Self {
         self.target().token_file = Some(file.into());
@@ -149,8 +147,7 @@ impl Builder {
     /// The CA certificates (PEM) of the collector's certificate: required for `https`.
     ///
     /// ```
-    /// let builder = gatelog_tracing::builder("orders").ca("/etc/gatelog/ca.pem");
-    /// # drop(builder);
+    /// let _ = gatelog_tracing::builder("orders").ca("/etc/gatelog/ca.pem");
     /// ```
     pub fn ca(mut self, file: impl Into<PathBuf>) -> Self {
         self.target().ca = Some(file.into());
@@ -160,8 +157,7 @@ impl Builder {
     /// The service's own certificate and key (PEM), if the collector requires one.
     ///
     /// ```
-    /// let builder = gatelog_tracing::builder("orders").identity("tls.crt", "tls.key");
-    /// # drop(builder);
+    /// let _ = gatelog_tracing::builder("orders").identity("tls.crt", "tls.key");
     /// ```
     pub fn identity(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         self.target().identity = Some((certificate.into(), key.into()));
@@ -172,8 +168,7 @@ impl Builder {
     /// by default 8 MiB. At the bound, the oldest records of the lowest level are dropped and counted.
     ///
     /// ```
-    /// let builder = gatelog_tracing::builder("orders").queue_max_bytes(1 << 20);
-    /// # drop(builder);
+    /// let _ = gatelog_tracing::builder("orders").queue_max_bytes(1 << 20);
     /// ```
     pub fn queue_max_bytes(mut self, bytes: usize) -> Self {
         self.queue_bytes = bytes;
@@ -184,8 +179,7 @@ impl Builder {
     ///
     /// ```
     /// # use std::time::Duration;
-    /// let builder = gatelog_tracing::builder("orders").drain_timeout(Duration::from_secs(2));
-    /// # drop(builder);
+    /// let _ = gatelog_tracing::builder("orders").drain_timeout(Duration::from_secs(2));
     /// ```
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
         self.drain_timeout = timeout;
@@ -195,8 +189,7 @@ impl Builder {
     /// Masks the values of this name too, besides those of gatelog's list.
     ///
     /// ```
-    /// let builder = gatelog_tracing::builder("orders").mask("card_number");
-    /// # drop(builder);
+    /// let _ = gatelog_tracing::builder("orders").mask("card_number");
     /// ```
     pub fn mask(mut self, name: impl Into<String>) -> Self {
         self.masked.push(name.into().to_lowercase());
@@ -206,8 +199,7 @@ impl Builder {
     /// Keeps the values of the field with this name, which only looks like a secret's.
     ///
     /// ```
-    /// let builder = gatelog_tracing::builder("orders").keep("session_region");
-    /// # drop(builder);
+    /// let _ = gatelog_tracing::builder("orders").keep("session_region");
     /// ```
     pub fn keep(mut self, name: impl Into<String>) -> Self {
         self.kept.push(name.into());
@@ -217,8 +209,7 @@ impl Builder {
     /// Adds a fixed text under `extra` to every record; up to 64.
     ///
     /// ```
-    /// let builder = gatelog_tracing::builder("orders").field("region", "eu-west-1");
-    /// # drop(builder);
+    /// let _ = gatelog_tracing::builder("orders").field("region", "eu-west-1");
     /// ```
     pub fn field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.fields.push((name.into(), value.into()));

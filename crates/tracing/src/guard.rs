@@ -54,6 +54,10 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         let deadline = deadline(self.drain_timeout);
+        // A stalled reader of standard output must not use up the collector's time.
+        if let Some(outbox) = &self.shared.outbox {
+            outbox.hasten(deadline);
+        }
         if let Some(journal) = &self.shared.journal {
             journal.close(deadline);
         }

@@ -153,12 +153,16 @@ impl Outbox {
         }
     }
 
-    /// Takes no more records after the deadline, or after the last one is settled, and waits for the sender
-    /// to end.
+    /// Tells the sender to send what waits, until the deadline, and then to end.
+    pub(crate) fn hasten(&self, deadline: Instant) {
+        self.state().closing = Some(deadline);
+        self.wake.notify_one();
+    }
+
+    /// After [`hasten`](Self::hasten): waits for the sender to end, until the deadline. No more records are
+    /// taken from then on.
     pub(crate) fn close(&self, deadline: Instant) {
         let mut state = self.state();
-        state.closing = Some(deadline);
-        self.wake.notify_one();
         while !state.ended {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {

@@ -8,6 +8,7 @@
 //! - Nothing that happens here is logged through `tracing`: standard error has a line a minute at most.
 
 use std::io::Write;
+use std::mem;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -57,6 +58,7 @@ pub(crate) struct Sender {
     acknowledged: Totals,
     reported: Instant,
     warned: Option<Instant>,
+    hastened: bool,
 }
 
 impl Sender {
@@ -87,6 +89,7 @@ impl Sender {
             acknowledged: Totals::default(),
             reported: now,
             warned: None,
+            hastened: false,
         })
     }
 
@@ -109,6 +112,10 @@ impl Sender {
         loop {
             let standing = self.outbox.standing();
             let now = Instant::now();
+            if standing.closing.is_some() && !mem::replace(&mut self.hastened, true) {
+                // The last chance does not wait for the end of an earlier failure's backoff.
+                self.backoff.succeeded();
+            }
             let backoff = Duration::from_nanos(self.backoff.wait_ns(self.nanos(now)));
             if let Some(deadline) = standing.closing {
                 let done = standing.waiting_records == 0 && !self.has_news();

@@ -121,3 +121,31 @@ async fn answers_that_come_too_late_cost_no_record_and_make_no_duplicate() {
     exactly(&database, "info_logs", 100).await.unwrap();
     account(&collector, |term| (term("stored"), term("missing")) == (100, 0)).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_stalled_standard_output_costs_the_collector_no_record() {
+    struct Stalled;
+    impl std::io::Write for Stalled {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            loop {
+                std::thread::park();
+            }
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let (database, collector) = collector().await;
+    let service = Service::start(
+        sending_to(collector.address())
+            .writer(Stalled)
+            .drain_timeout(std::time::Duration::from_secs(20)),
+    );
+    // More than the writer's buffer holds: none of this waits for it.
+    service.log(10_000);
+    service.until("all are delivered", |counts| counts.delivered == 10_000).await;
+    assert!(service.counts().lines_dropped > 0);
+    exactly(&database, "info_logs", 10_000).await.unwrap();
+    // Its thread never ends; the process does not wait for it.
+    std::mem::forget(service);
+}
