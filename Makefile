@@ -185,8 +185,8 @@ bench: runtime wasm ## Benchmarks, compared with the alternatives; PARTS="envoy 
 		target/load/gatelog-bench $(PARTS)
 
 .PHONY: bench-tracing
-bench-tracing: ## What one event of gatelog-tracing costs, beside other layers
-	CARGO_TARGET_DIR=target/logging cargo run --release --locked --quiet --manifest-path tests/logging/Cargo.toml
+bench-tracing: ## Cost of one event of gatelog-tracing, compared with other layers
+	CARGO_TARGET_DIR=target/logging cargo run --release --locked --quiet --manifest-path tests/logging/Cargo.toml -- target/logging/report.json
 
 # CASES="name …" runs some of them; CHAOS_PACE=10 makes every step ten times longer.
 .PHONY: chaos

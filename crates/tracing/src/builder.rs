@@ -111,8 +111,7 @@ impl Builder {
         self.collector.get_or_insert_default()
     }
 
-    /// Sends records to the collector at `http://host:port` or `https://host:port`. What the collector
-    /// does, or does not, never stops or slows the service.
+    /// Sends records to the collector at `http://host:port` or `https://host:port`, without ever waiting for it.
     ///
     /// ```
     /// let _guard = gatelog_tracing::builder("orders").collector("http://127.0.0.1:8686").layer()?;
