@@ -176,7 +176,7 @@ impl Sharing {
         let made = self.call(async move { collection.create_index(index).await.map(drop) }).await;
         match made {
             Ok(()) => self.indexed = true,
-            Err(ShareError::Store(error)) if !passes(&error) => {
+            Err(ShareError::Store(error)) if refuses_index(&error) => {
                 self.index_refused = true;
                 let seconds = KEPT.as_secs();
                 tracing::warn!(
@@ -358,6 +358,12 @@ fn passes(error: &StoreError) -> bool {
             | StoreError::NotDurable(_)
             | StoreError::Stopped
     )
+}
+
+/// Whether the index itself is refused. A server that does not know the user refuses everything, and
+/// that is told elsewhere.
+fn refuses_index(error: &StoreError) -> bool {
+    !passes(error) && !error.is_away()
 }
 
 /// Whether a refused update is due to this one document: it is too large, or violates the

@@ -21,15 +21,19 @@ fn the_values_of_sensitive_names_are_masked_wherever_they_stand() {
         info!(user.password = "s3cret", client_secret = 987_654_321_u64, otp = true, "x");
         info!(token = ?Login { password: "s3cret" }, "login password=s3cret");
         info!(login = ?Login { password: "s3cret" }, url = "http://a/?access_token=s3cret", "x");
+        info!(sent = "Bearer s3cret", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJzM2NyZXQifQ.c2lnbmVk");
         info!(user_id = "token=s3cret", "Authorization: Bearer s3cret");
         let error: Box<dyn Error> = "refused: api_key=s3cret".into();
         error!(error = &*error, secret = &*error, "x");
         error!(error = "password: s3cret", error.stack_trace = "token=s3cret", "x");
     });
-    assert_eq!(records.len(), 6);
+    assert_eq!(records.len(), 7);
     for record in &records {
         let text = record.to_string();
-        assert!(!text.contains("s3cret") && !text.contains("987654321"), "{record:#}");
+        assert!(
+            !text.contains("s3cret") && !text.contains("987654321") && !text.contains("eyJ"),
+            "{record:#}"
+        );
         assert_eq!(record["extra"]["api_key"], "[redacted]", "{record:#}");
         assert_eq!(record["extra"]["session_id"], "[redacted]", "{record:#}");
     }
