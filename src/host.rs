@@ -103,6 +103,17 @@ pub trait Host {
         None
     }
 
+    /// The list of [`crate::envoy::attributes::Attribute`]s, on a host that reads them without a call
+    /// for each; `None` on one that has only properties and expressions.
+    fn attributes(&self) -> Option<Headers> {
+        None
+    }
+
+    /// The payloads of the tokens that the proxy verified, by name, on a host that has them as JSON.
+    fn verified_claims(&self) -> Option<serde_json::Value> {
+        None
+    }
+
     /// Stores a value in the exchange's filter state, for the proxy's own access loggers.
     fn set_filter_state(&self, name: &str, value: &[u8]) -> Result<(), Refused>;
 

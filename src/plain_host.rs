@@ -46,6 +46,8 @@ pub(crate) struct PlainHost {
     claims: RefCell<HashMap<String, serde_json::Value>>,
     /// Whether the host supports no expressions.
     pub(crate) no_expressions: Cell<bool>,
+    /// What `jwt_authn` verified, on a host that has it as JSON.
+    pub(crate) verified: RefCell<Option<serde_json::Value>>,
     compiled: RefCell<Vec<String>>,
     /// Number of expressions evaluated.
     pub(crate) expressions: Cell<usize>,
@@ -218,6 +220,10 @@ impl Host for PlainHost {
         };
         let values: Option<Vec<_>> = list.split(", ").map(value).collect();
         values.map(|values| Headers::from_pairs(&values))
+    }
+
+    fn verified_claims(&self) -> Option<serde_json::Value> {
+        self.verified.borrow().clone()
     }
 
     fn set_filter_state(&self, name: &str, value: &[u8]) -> Result<(), Refused> {

@@ -6,6 +6,7 @@ use gatelog_delivery::queue::Entry;
 use gatelog_record::{DropReason, Encoder, Level, Record, Source, Uuid};
 
 use crate::config::{Config, GATEWAY_BYTES_MAX};
+use crate::delivery::hand_over::HandOver;
 use crate::delivery::inherited::{INHERITED_MAX, Inherited};
 use crate::delivery::outbox::{Outbox, Sender};
 use crate::envoy::attributes::Reader;
@@ -59,6 +60,8 @@ pub struct Worker {
     pub redirected: Option<Ids>,
     encoder: Encoder,
     outbox: Option<Outbox>,
+    /// Takes the records of a worker that does not send them itself.
+    hand_over: Option<Box<dyn HandOver>>,
     inherited: Vec<Inherited>,
     /// Whether the drain timeout has passed and the remaining records are counted as abandoned.
     gave_up: bool,
@@ -101,12 +104,25 @@ impl Worker {
             uuids,
             redirected: None,
             outbox,
+            hand_over: None,
             inherited: Vec::new(),
             gave_up: false,
             assigned: 0,
             line: Vec::new(),
             drain_until_ns: None,
         }
+    }
+
+    /// Gives every record to `to` from now on, instead of queueing it here. For a host on which another
+    /// thread sends.
+    pub fn hand_over_to(&mut self, to: Box<dyn HandOver>) {
+        self.outbox = None;
+        self.hand_over = Some(to);
+    }
+
+    /// Reports the stats to the host, as a tick does.
+    pub fn report_stats(&mut self, host: &dyn Host) {
+        self.metrics.hand_over(host);
     }
 
     /// The next record's `source`.
@@ -125,15 +141,21 @@ impl Worker {
     pub fn sampled_out(&mut self) {
         self.metrics.count(Metric::DroppedSampled, 1);
         if let Some(outbox) = &mut self.outbox {
-            outbox.note_sampled();
+            outbox.note_sampled(1);
+        }
+        if let Some(to) = &mut self.hand_over {
+            to.sampled();
         }
     }
 
-    fn note_too_large(&mut self) {
-        match &mut self.outbox {
-            Some(outbox) => outbox.note_dropped(DropReason::TooLarge, 1, &mut self.metrics),
-            None => self.metrics.count(Metric::DroppedTooLarge, 1),
+    fn note_too_large(&mut self, seq: u64) {
+        if let Some(outbox) = &mut self.outbox {
+            return outbox.note_dropped(DropReason::TooLarge, 1, &mut self.metrics);
         }
+        if let Some(to) = &mut self.hand_over {
+            return to.too_large(seq);
+        }
+        self.metrics.count(Metric::DroppedTooLarge, 1);
     }
 
     /// Encodes a record onto the lines of this exchange and queues it.
@@ -149,12 +171,15 @@ impl Worker {
                     lines.push(b'\n');
                 }
                 lines.extend_from_slice(&self.line);
+                let entry =
+                    || Entry { seq: record.source.seq, level, line: self.line.as_slice().into() };
                 if let Some(outbox) = &mut self.outbox {
-                    let line = self.line.as_slice().into();
-                    outbox.push(Entry { seq: record.source.seq, level, line }, &mut self.metrics);
+                    outbox.push(entry(), &mut self.metrics);
+                } else if let Some(to) = &mut self.hand_over {
+                    to.record(entry());
                 }
             }
-            Err(_) => self.note_too_large(),
+            Err(_) => self.note_too_large(record.source.seq),
         }
     }
 
@@ -292,7 +317,49 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
+    use std::cell::RefCell;
+
     use super::*;
+    use crate::plain_host::PlainHost;
+
+    /// What was handed over, as text.
+    #[derive(Clone, Debug, Default)]
+    struct Taken(Rc<RefCell<Vec<String>>>);
+
+    impl HandOver for Taken {
+        fn record(&mut self, entry: Entry) {
+            self.0.borrow_mut().push(format!("{} {}", entry.seq, entry.level.as_str()));
+        }
+
+        fn too_large(&mut self, seq: u64) {
+            self.0.borrow_mut().push(format!("{seq} too large"));
+        }
+
+        fn sampled(&mut self) {
+            self.0.borrow_mut().push("sampled".to_owned());
+        }
+    }
+
+    #[test]
+    fn a_worker_whose_records_another_thread_sends_hands_over_each_and_sends_nothing() {
+        use crate::exchange::Exchange;
+        use crate::host::HeaderMap;
+        let (host, taken) = (PlainHost::default(), Taken::default());
+        let config =
+            Config::parse(br#"{"sampling": {"rate": 0.0}, "level": "DEBUG"}"#, &|_| None).unwrap();
+        let mut worker = Worker::start(config, &host, None);
+        worker.hand_over_to(Box::new(taken.clone()));
+        for status in [200, 500] {
+            host.set_map(HeaderMap::Request, &[(":method", "GET"), (":path", "/a")]);
+            host.set_uint(property::RESPONSE_CODE, status);
+            let mut exchange = Exchange::default();
+            exchange.request_headers(&mut worker, &host);
+            exchange.log(&mut worker, &host);
+        }
+        assert_eq!(*taken.0.borrow(), ["sampled", "1 ERROR", "2 DEBUG"]);
+        assert!(!worker.tick(&host));
+        assert!(host.take_sent().is_empty());
+    }
 
     #[test]
     fn a_gateways_name_fits_every_record_as_it_is() {

@@ -108,9 +108,14 @@ impl Outbox {
         self.assigned
     }
 
-    /// Counts a request that sampling left out.
-    pub fn note_sampled(&mut self) {
-        self.sampled = self.sampled.saturating_add(1);
+    /// Takes note that another thread has given a `seq` to records up to this one.
+    pub fn note_assigned(&mut self, up_to: u64) {
+        self.assigned = self.assigned.max(up_to);
+    }
+
+    /// Counts requests that sampling left out.
+    pub fn note_sampled(&mut self, requests: u64) {
+        self.sampled = self.sampled.saturating_add(requests);
     }
 
     /// Counts dropped records.

@@ -48,7 +48,7 @@ pub enum Attribute {
 }
 
 /// The properties, in the order of [`Attribute`].
-const PROPERTIES: [&str; 12] = [
+pub const PROPERTIES: [&str; 12] = [
     property::RESPONSE_CODE,
     property::RESPONSE_FLAGS,
     property::SOURCE_ADDRESS,
@@ -64,7 +64,7 @@ const PROPERTIES: [&str; 12] = [
 ];
 
 /// Response headers, after the properties in the order of [`Attribute`].
-const HEADERS: [&str; 2] = ["content-type", "server-timing"];
+pub const HEADERS: [&str; 2] = ["content-type", "server-timing"];
 
 /// Number of attributes.
 const ATTRIBUTES: usize = PROPERTIES.len() + HEADERS.len();
@@ -97,6 +97,9 @@ impl Reader {
 
     /// The list, in the host's encoding.
     pub fn read(&self, host: &dyn Host) -> Headers {
+        if let Some(list) = host.attributes() {
+            return list;
+        }
         let mut expressions = [self.whole, self.guarded].into_iter().flatten();
         expressions.find_map(|expression| host.evaluate(expression)).unwrap_or_else(|| {
             let properties = PROPERTIES.map(|path| host.property(path).unwrap_or_default());

@@ -33,6 +33,19 @@ impl Claim {
         Self { steps: payload.chain(steps.iter().cloned()).collect() }
     }
 
+    /// The claim in the payloads, if it is a string or a number.
+    fn find(&self, payloads: &serde_json::Value) -> Option<String> {
+        let mut at = payloads;
+        for step in &self.steps {
+            at = at.as_object()?.get(step)?;
+        }
+        match at {
+            serde_json::Value::String(value) => text(value.as_bytes()),
+            serde_json::Value::Number(value) => whole_number(value.as_f64()?),
+            _ => None,
+        }
+    }
+
     /// The property's path.
     fn property(&self) -> String {
         let around = ["metadata", "filter_metadata", JWT_AUTHN];
@@ -100,6 +113,10 @@ impl Reader {
 
     /// The claims of one exchange.
     pub fn read(&self, host: &dyn Host) -> Claims<'_> {
+        if let Some(payloads) = host.verified_claims().filter(|_| !self.claims.is_empty()) {
+            let values = self.claims.iter().map(|claim| claim.find(&payloads)).collect();
+            return Claims { claims: &self.claims, values };
+        }
         let list = self.expression.and_then(|expression| host.evaluate(expression));
         let Some(list) = list else {
             let untyped = |claim: &Claim| untyped(host.property(&claim.property())?);
@@ -181,6 +198,14 @@ mod tests {
         reader.read(&host).get(&claim).map(str::to_owned)
     }
 
+    fn read_from_json(value: Value) -> Option<String> {
+        let host = PlainHost::default();
+        let claim = claim(&["realm", "it's, \"x\""]);
+        host.verified.replace(Some(json!({"jwt_payload": {"realm": {"it's, \"x\"": value}}})));
+        let reader = Reader::compile(&host, [&claim].into_iter());
+        reader.read(&host).get(&claim).map(str::to_owned)
+    }
+
     #[test]
     fn a_claim_is_read_by_its_type_and_by_nothing_else() {
         for (value, expected) in [
@@ -206,6 +231,18 @@ mod tests {
             (json!({"org": "org_1"}), None),
         ] {
             assert_eq!(read(value.clone(), true).as_deref(), expected, "{value}");
+            assert_eq!(read_from_json(value.clone()).as_deref(), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_payload_without_the_claim_or_with_another_form_has_none() {
+        let claim = claim(&["realm", "name"]);
+        for payloads in [json!({}), json!([]), json!({"jwt_payload": {"realm": "text"}})] {
+            let host = PlainHost::default();
+            host.verified.replace(Some(payloads));
+            let reader = Reader::compile(&host, [&claim].into_iter());
+            assert_eq!(reader.read(&host).get(&claim), None);
         }
     }
 

@@ -327,7 +327,7 @@ fn an_answer_that_never_comes_does_not_hold_its_records_forever() {
 #[test]
 fn totals_that_changed_without_a_record_are_reported() {
     let mut rig = Rig::new("{}");
-    rig.outbox.note_sampled();
+    rig.outbox.note_sampled(1);
     let sent = (0..60).map(|_| rig.tick()).find(|sent| !sent.is_empty()).unwrap();
     let header = sent[0].header();
     assert_eq!((header.assigned, header.sampled, sent[0].records().len()), (0, 1, 0));
