@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use crate::delivery::queue::Entry;
+use gatelog_delivery::queue::Entry;
 
 /// Takes what a worker made. Its calls must neither block nor fail: they are made while a request is
 /// served.
