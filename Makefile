@@ -55,7 +55,7 @@ collector-static: ## Build the collector as a static binary for any Linux (needs
 # Always `--workspace`: dependencies then have the same features in every command and are compiled
 # once. These test targets of tests/Cargo.toml need a built filter and run only by name, so that
 # `cargo test --workspace` runs without one.
-NAMED_TESTS := --test artifact --test clients --test e2e --test filter --test packaging
+NAMED_TESTS := --test artifact --test clients --test e2e --test filter --test module --test packaging
 
 # --- Demo ---
 # Reads GATEWAY_PORT (8080), MONGODB_URI and GATELOG_DATABASE (pytake_logs).
@@ -152,9 +152,9 @@ test-conformance: wasm ## The shipped .wasm on a second proxy-wasm host, on Wasm
 E2E_THREADS ?= 2
 
 .PHONY: test-e2e
-test-e2e: wasm ## Real Envoy, collector and database; FILTER=name for some of them
+test-e2e: wasm module ## Real Envoy, collector and database; FILTER=name for some of them
 	cargo build --workspace --bins
-	cargo test --workspace --test e2e --test filter $(FILTER) -- --test-threads=$(E2E_THREADS)
+	cargo test --workspace --test e2e --test filter --test module $(FILTER) -- --test-threads=$(E2E_THREADS)
 
 .PHONY: test-envoy
 test-envoy: wasm ## Test another Envoy release: loading, ids, records, delivery; ENVOY_VERSION=1.37.0

@@ -198,7 +198,7 @@ mod tests {
         reader.read(&host).get(&claim).map(str::to_owned)
     }
 
-    fn read_from_json(value: Value) -> Option<String> {
+    fn read_from_json(value: &Value) -> Option<String> {
         let host = PlainHost::default();
         let claim = claim(&["realm", "it's, \"x\""]);
         host.verified.replace(Some(json!({"jwt_payload": {"realm": {"it's, \"x\"": value}}})));
@@ -231,7 +231,7 @@ mod tests {
             (json!({"org": "org_1"}), None),
         ] {
             assert_eq!(read(value.clone(), true).as_deref(), expected, "{value}");
-            assert_eq!(read_from_json(value.clone()).as_deref(), expected, "{value}");
+            assert_eq!(read_from_json(&value).as_deref(), expected, "{value}");
         }
     }
 

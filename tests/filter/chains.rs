@@ -7,11 +7,12 @@ use axum::extract::Request;
 use axum::http::Method;
 use axum::response::IntoResponse;
 use axum::routing::any;
-use gatelog_testkit::{Client, EnvoyOptions, Reply, SampleService};
+use gatelog_testkit::{Client, EnvoyOptions, Reply, SampleService, Shell};
 use http_body_util::{BodyExt, Collected};
 use serde_json::{Value, json};
 
 use crate::rig::Rig;
+use crate::shell::SHELL;
 
 /// Headers that differ by design, or from one request to the next.
 const OWN: [&str; 5] = [
@@ -280,6 +281,11 @@ async fn without_the_route_keeper_only_a_request_without_ids_may_go_another_way(
         ("gatelog and keeper behind", vec![header_mutation()], vec![route_keeper()]),
     ] {
         let differences = Chain { name, propagate: false, before, behind }.differences().await;
+        if SHELL == Shell::Module {
+            // A module's changes to headers do not make Envoy select the route again.
+            assert!(differences.is_empty(), "{differences:#?}");
+            continue;
+        }
         assert!(!differences.is_empty(), "{name}: Envoy keeps its choice now: say so in the docs");
         for difference in differences {
             let (_, headers, _) = &difference.sent;
@@ -326,15 +332,21 @@ async fn a_route_that_matches_on_an_id_header_sees_the_id_of_the_record() {
         options.config.routes()?.insert(0, route);
         Ok(())
     };
+    // With a module, Envoy selects the route by what the client sent: it was selected before.
+    let by_the_record = if SHELL == Shell::Wasm { 200 } else { ROUTED };
+    let by_the_client = if SHELL == Shell::Wasm { ROUTED } else { 200 };
     let own = ("x-correlation-id", "route-me");
     let begins = json!({"string_match": {"prefix": "route-me"}});
     let adopted = Rig::start_with(&[], |envoy| matching(envoy, begins.clone())).await.unwrap();
     assert_eq!(adopted.get("/raw/ok", &[own]).await.status, ROUTED);
-    assert_eq!(adopted.get("/raw/ok", &[own, own]).await.status, 200, "ambiguous: replaced");
+    let ambiguous = adopted.get("/raw/ok", &[own, own]).await;
+    assert_eq!(ambiguous.status, by_the_record, "ambiguous: replaced");
     let never = [("/correlation_id/trust", json!("never"))];
     let replaced = Rig::start_with(&never, |envoy| matching(envoy, begins)).await.unwrap();
-    assert_eq!(replaced.get("/raw/ok", &[own]).await.status, 200, "not trusted: replaced");
+    let untrusted = replaced.get("/raw/ok", &[own]).await;
+    assert_eq!(untrusted.status, by_the_record, "not trusted: replaced");
     let any = |envoy: &mut EnvoyOptions| matching(envoy, json!({"present_match": true}));
     let generated = Rig::start_with(&[], any).await.unwrap();
-    assert_eq!(generated.get("/raw/ok", &[]).await.status, ROUTED, "one that the filter wrote");
+    let written = generated.get("/raw/ok", &[]).await;
+    assert_eq!(written.status, by_the_client, "one that the filter wrote");
 }

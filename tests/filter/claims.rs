@@ -1,10 +1,12 @@
 //! Claims of verified tokens, by their type, through Envoy's own `jwt_authn`.
 
+use gatelog_testkit::Shell;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::rig::Rig;
+use crate::shell::SHELL;
 
 /// The key that signs the tokens of these tests, and nothing else.
 const KEY: &[u8] = b"a key for tests, known to everybody";
@@ -50,10 +52,32 @@ async fn rig(tenant: Value) -> Rig {
     });
     Rig::start_with(&[("/tenant", tenant), ("/level", json!("INFO"))], |options| {
         options.config.http_filters()?.insert(1, jwt_authn);
+        if SHELL == Shell::Module {
+            options.config.http_filters()?.insert(2, claims_as_json());
+        }
         Ok(())
     })
     .await
     .unwrap()
+}
+
+/// A module cannot read within metadata: another filter has to give it what was verified. This is the
+/// filter of docs/module.md.
+fn claims_as_json() -> Value {
+    json!({
+        "name": "gatelog.claims",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.set_filter_state.v3.Config",
+            "on_request_headers": [{
+                "object_key": "gatelog.claims",
+                "factory_key": "envoy.string",
+                "skip_if_empty": true,
+                "format_string": {"text_format_source": {
+                    "inline_string": "%DYNAMIC_METADATA(envoy.filters.http.jwt_authn)%",
+                }},
+            }],
+        },
+    })
 }
 
 async fn tenant(rig: &Rig, flow: &str, claims: &str) -> Value {

@@ -22,4 +22,5 @@ mod propagation;
 mod replacement;
 mod rig;
 mod secrets;
+mod shell;
 mod upstream;

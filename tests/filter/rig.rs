@@ -6,12 +6,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use axum::http::Method;
 use gatelog_testkit::{
-    Client, Envoy, EnvoyConfig, EnvoyOptions, Reply, SampleService, Sink, eventually, filter_path,
+    Client, Envoy, EnvoyConfig, EnvoyOptions, Reply, SampleService, Sink, eventually,
     unreachable_address,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 
+use crate::shell::SHELL;
 use crate::upstream::{self, RawUpstream};
 
 /// Maximum time until a record appears.
@@ -39,8 +40,7 @@ impl Rig {
         let raw = RawUpstream::start().await?;
         let grpc = upstream::grpc().await?;
         let (dead, dead_socket) = unreachable_address()?;
-        let mut config = EnvoyConfig::shipped()?;
-        config.filter_at(&filter_path()?)?;
+        let mut config = EnvoyConfig::built(SHELL)?;
         config.cluster_at("gatelog_collector", sink.address())?;
         config.add_cluster("raw", raw.address())?;
         config.add_cluster("grpc", grpc.address())?;

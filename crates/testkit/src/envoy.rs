@@ -106,6 +106,7 @@ impl Envoy {
         command.args(["--concurrency", &concurrency.to_string()]);
         command.args(["--file-flush-interval-msec", &options.flush_milliseconds.to_string()]);
         command.args(&options.arguments);
+        command.env("ENVOY_DYNAMIC_MODULES_SEARCH_PATH", paths::modules());
         command.envs(options.environment);
         let mut process = Process::start("envoy", command, directory.path())?;
 
@@ -183,14 +184,12 @@ impl Envoy {
         Ok(pairs.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect())
     }
 
-    /// The number of times that a VM of the filter had to be recreated.
+    /// The number of times that a VM of the filter had to be recreated or, of the module, that a hook
+    /// panicked or an exchange went by without it.
     pub async fn reloads(&self) -> Result<u64> {
-        let stats = self.stats("vm_reload").await?;
-        Ok(stats
-            .iter()
-            .filter(|(name, _)| name.ends_with("vm_reload_success"))
-            .map(|(_, n)| n)
-            .sum())
+        let (vm, module) = (self.stats("vm_reload").await?, self.stats("gatelog.module").await?);
+        let recreated = vm.iter().filter(|(name, _)| name.ends_with("vm_reload_success"));
+        Ok(recreated.map(|(_, count)| count).sum::<u64>() + module.values().sum::<u64>())
     }
 
     /// `POST path` on the admin interface.

@@ -43,10 +43,35 @@ fn named<'a>(list: &'a mut Value, name: &str) -> Result<&'a mut Value> {
     found.with_context(|| format!("nothing is named {name:?}"))
 }
 
+/// The two forms in which the filter's core runs in Envoy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shell {
+    /// The wasm filter.
+    Wasm,
+    /// The dynamic module.
+    Module,
+}
+
 impl EnvoyConfig {
     /// The shipped `envoy/envoy.yaml`.
     pub fn shipped() -> Result<Self> {
         Self::file("envoy/envoy.yaml")
+    }
+
+    /// The shipped configuration of a shell, with what was built of it.
+    pub fn built(shell: Shell) -> Result<Self> {
+        match shell {
+            Shell::Wasm => {
+                let mut config = Self::shipped()?;
+                config.built_filter()?;
+                Ok(config)
+            }
+            Shell::Module => {
+                // Envoy finds it by its search path.
+                paths::module()?;
+                Self::file("envoy/module.yaml")
+            }
+        }
     }
 
     /// Another file in the repository, by its relative path.
@@ -187,9 +212,17 @@ impl EnvoyConfig {
         self.filter_at(&paths::filter()?)
     }
 
+    /// The filter's own configuration, as a message: of the wasm filter or of the module.
+    pub fn filter_configuration(&mut self) -> Result<&mut Value> {
+        let filter = self.http_filter("gatelog")?;
+        let (wasm, module) = ("/typed_config/config/configuration", "/typed_config/filter_config");
+        let pointer = if filter.pointer(module).is_some() { module } else { wasm };
+        place(filter, pointer)
+    }
+
     /// The filter's own configuration, as the text that Envoy passes to it.
     pub fn filter_text(&mut self) -> Result<&mut Value> {
-        place(self.http_filter("gatelog")?, "/typed_config/config/configuration/value")
+        place(self.filter_configuration()?, "/value")
     }
 
     /// Sets keys of the filter's own configuration, each by its JSON pointer. Missing keys are

@@ -43,7 +43,7 @@ pub use collector::{Collector, CollectorOptions};
 pub use database::{Database, DatabaseServer};
 pub use disk::{Disk, DiskKind};
 pub use envoy::{Envoy, EnvoyOptions};
-pub use envoy_config::{EnvoyConfig, yaml_documents};
+pub use envoy_config::{EnvoyConfig, Shell, yaml_documents};
 pub use eventually::{Hopeless, eventually};
 pub use example_service::ExampleService;
 pub use fault_proxy::{Fault, FaultProxy};
@@ -53,7 +53,8 @@ pub use journal::Journal;
 pub use name_server::{NameServer, Resolution};
 pub use packet_loss::PacketLoss;
 pub use paths::{
-    collector as collector_path, filter as filter_path, root as checkout, tool as tool_path,
+    collector as collector_path, envoy_binary, filter as filter_path, module as module_path,
+    root as checkout, tool as tool_path,
 };
 pub use process::{Process, Signal, bound_command};
 pub use sample_records::SampleRecords;

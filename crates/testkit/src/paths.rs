@@ -29,12 +29,32 @@ pub(crate) fn envoy() -> Result<PathBuf> {
     }
 }
 
+/// The pinned Envoy's binary: what [`envoy`] starts is a script around it.
+pub fn envoy_binary() -> Result<PathBuf> {
+    let libraries = root().join(".tools/venv/lib");
+    let pythons = std::fs::read_dir(&libraries)
+        .with_context(|| format!("{} is missing: run 'make tools'", libraries.display()))?;
+    let binary = |python: PathBuf| python.join("site-packages/envoy/_bin/envoy");
+    let mut found = pythons.flatten().map(|python| binary(python.path()));
+    found.find(|path| path.exists()).context("no Envoy in .tools/venv: run 'make tools'")
+}
+
 /// The filter: `GATELOG_WASM`, or else the one built by `make wasm`.
 pub fn filter() -> Result<PathBuf> {
     match env::var_os("GATELOG_WASM") {
         Some(path) => existing(path.into(), "make wasm"),
         None => existing(root().join("target/gatelog.wasm"), "make wasm"),
     }
+}
+
+/// The directory of the dynamic module that `make module` built, for Envoy's search path.
+pub(crate) fn modules() -> PathBuf {
+    root().join("target")
+}
+
+/// The filter as a dynamic module: the one built by `make module`.
+pub fn module() -> Result<PathBuf> {
+    existing(modules().join("libgatelog.so"), "make module")
 }
 
 /// The collector: `GATELOG_COLLECTOR`, or else the one from the running program's build profile.
