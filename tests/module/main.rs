@@ -29,6 +29,8 @@ mod load;
 mod outage;
 #[path = "../filter/outcomes.rs"]
 mod outcomes;
+#[path = "../filter/propagation.rs"]
+mod propagation;
 #[path = "../filter/replacement.rs"]
 mod replacement;
 #[path = "../filter/rig.rs"]
