@@ -71,7 +71,7 @@ impl LogsPost {
         let received = Timestamp::from_unix_micros(now_millis().saturating_mul(1_000));
         let mut pay = |part: &Append| {
             let letters = part.letters.iter().map(|letter| letter.line.len());
-            let text = letters.fold(part.body.len(), usize::saturating_add);
+            let text = letters.fold(part.body.capacity(), usize::saturating_add);
             let bytes = text.saturating_add(beside_text(part));
             share.grow(bytes.saturating_sub(room)).map_err(Refusal::Body)?;
             room = room.max(bytes);

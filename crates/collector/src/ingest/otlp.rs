@@ -144,7 +144,9 @@ impl<'a> Export<'a> {
         mut take: impl FnMut(Append) -> Result<(), E>,
     ) -> Result<(Outcome, Append), E> {
         let digest: [u8; 32] = Sha256::digest(self.request.bytes()).into();
-        let (mut outcome, mut part, mut line) = (Outcome::default(), Append::default(), Vec::new());
+        // What is reserved here is accounted for; a buffer that doubled as it grew would not be.
+        let empty = || Append { body: Vec::with_capacity(self.part_bytes()), ..Append::default() };
+        let (mut outcome, mut part, mut line) = (Outcome::default(), empty(), Vec::new());
         let mut written = 0_usize;
         let mut position = 0_u64;
         for (origin, scope_logs) in self.scopes() {
@@ -155,11 +157,12 @@ impl<'a> Export<'a> {
                 position = position.saturating_add(1);
                 mapping.write(&source, (message, &record), id, &limits.record, &mut line);
                 // A line that was cut exceeds this bound: it becomes a dead letter.
+                part.body.reserve_exact(line.len().saturating_add(1));
                 batch::add(&mut part, &line, &limits.record);
                 written = written.saturating_add(line.len());
                 if written >= PART_BYTES {
                     outcome.add(&part);
-                    take(std::mem::take(&mut part))?;
+                    take(std::mem::replace(&mut part, empty()))?;
                     written = 0;
                 }
             }
