@@ -312,6 +312,11 @@ async fn with_a_propagated_trace_a_request_with_both_ids_may_go_another_way_too(
         behind: vec![header_mutation()],
     };
     let differences = chain.differences().await;
+    if SHELL == Shell::Module {
+        // A module's changes to headers do not make Envoy select the route again.
+        assert!(differences.is_empty(), "{differences:#?}");
+        return;
+    }
     let with_ids = |difference: &&Difference| {
         let (_, headers, _) = &difference.sent;
         ["x-request-id", "x-correlation-id"]
