@@ -181,7 +181,7 @@ fuzz: ## Coverage-guided fuzzing; FUZZ_SECONDS=10 for each target
 
 # BENCH_BEFORE=COMMIT also measures the filter of an earlier commit.
 .PHONY: bench
-bench: runtime wasm ## Benchmarks, compared with the alternatives; PARTS="envoy collector growth peers"
+bench: runtime wasm module ## Benchmarks, compared with the alternatives; PARTS="envoy collector growth peers"
 	@scripts/build-plain.sh
 	$(if $(BENCH_BEFORE),@scripts/build-before.sh $(BENCH_BEFORE) wasm)
 	$(if $(filter peers,$(PARTS)),@scripts/peers.sh)

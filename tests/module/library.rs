@@ -6,8 +6,9 @@ use std::process::Command;
 
 use gatelog_testkit::{envoy_binary, module_path};
 
-/// The extensions of which Envoy may ask for every hook: the two that the library is used as.
-const EXTENSIONS: [&str; 3] = ["program_", "http_filter_", "access_logger_"];
+/// The extensions of which Envoy may ask for every hook: those that the library is used as.
+const EXTENSIONS: [&str; 4] =
+    ["program_", "http_filter_", "access_logger_", "bootstrap_extension_"];
 
 /// Dynamic symbols of a file: `nm -D`, and the letters of the wanted kinds.
 fn symbols(file: &Path, kinds: &str) -> BTreeSet<String> {

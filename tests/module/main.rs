@@ -38,5 +38,6 @@ mod rig;
 #[path = "../filter/secrets.rs"]
 mod secrets;
 mod shell;
+mod termination;
 #[path = "../filter/upstream.rs"]
 mod upstream;

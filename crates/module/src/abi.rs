@@ -11,6 +11,7 @@
 pub(crate) mod attribute;
 pub(crate) mod callbacks;
 pub(crate) mod configuration;
+mod extension_hooks;
 mod filter_hooks;
 mod idle_hooks;
 mod kept;

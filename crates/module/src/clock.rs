@@ -82,6 +82,11 @@ pub(crate) fn wake(configuration: u64) {
     }
 }
 
+/// Asks for a tick of every configuration at once.
+pub(crate) fn wake_all() {
+    lock().schedules.iter_mut().for_each(Schedule::ask);
+}
+
 fn find(clock: &mut Clock, configuration: u64) -> Option<&mut Schedule> {
     clock.schedules.iter_mut().find(|schedule| schedule.configuration == configuration)
 }

@@ -26,6 +26,7 @@ static DELIVERIES: Mutex<Deliveries> = Mutex::new(Deliveries {
     callouts: Vec::new(),
     last_token: 0,
     shared: None,
+    leaving: false,
 });
 
 /// Queues of workers that have just started: workers do not wait for the main thread.
@@ -70,6 +71,8 @@ struct Deliveries {
     last_token: u32,
     /// Made at the first tick, as it needs a host.
     shared: Option<Shared>,
+    /// Whether Envoy ends: then all is sent at once.
+    leaving: bool,
 }
 
 /// A worker has started. `carried` says whether its configuration can make callouts itself.
@@ -107,6 +110,24 @@ pub(crate) fn destroyed(configuration: u64) {
     with(|deliveries| deliveries.destroyed(configuration));
 }
 
+/// Envoy ends: from now on each tick sends all it may.
+pub(crate) fn leave() {
+    with(|deliveries| deliveries.leaving = true);
+}
+
+/// How many records wait or are in flight.
+pub(crate) fn left() -> usize {
+    let mut left = 0;
+    with(|deliveries| {
+        let records = deliveries.queues.iter().map(|queue| {
+            let waiting = queue.from.waiting();
+            queue.outbox.records().saturating_add(waiting)
+        });
+        left = records.fold(0, usize::saturating_add);
+    });
+    left
+}
+
 /// Ends [`BUSY`], also when something panics.
 struct Done;
 
@@ -133,10 +154,11 @@ impl Deliveries {
             .shared
             .get_or_insert_with(|| Shared { metrics: Metrics::define(host), random: Uuids::new() });
         host.tokens_after(self.last_token);
+        let leaving = self.leaving;
         for queue in &mut self.queues {
             queue.take(metrics);
             if *queue.carrier.get_or_insert(carrier) == carrier {
-                let all = queue.until_ns.is_some();
+                let all = leaving || queue.until_ns.is_some();
                 queue.outbox.flush(host, now, random.bits(host), all, metrics);
             }
         }

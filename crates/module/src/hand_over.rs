@@ -58,6 +58,11 @@ impl HandingOver {
         std::mem::replace(&mut waiting, fresh)
     }
 
+    /// How many records wait here.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).queue.waiting()
+    }
+
     fn with(&self, change: impl FnOnce(&mut Waiting)) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut waiting);

@@ -18,6 +18,11 @@ const STATS_PERIOD: Duration = Duration::from_secs(1);
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
+/// A number for a configuration.
+pub(crate) fn next_id() -> u64 {
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
 /// How many access loggers are installed: only then a stream is marked for them.
 static LOGGERS: AtomicUsize = AtomicUsize::new(0);
 
@@ -46,8 +51,8 @@ impl Installed {
         Some(installed)
     }
 
-    /// Reads the configuration of an access logger. Its records are sent by the HTTP filters of the
-    /// same process, as an access logger can make no callout.
+    /// Reads the configuration of an access logger. Its records are sent by a filter or the bootstrap
+    /// extension of the same process, as an access logger can make no callout.
     pub(crate) fn logger(json: &[u8]) -> Option<Arc<Self>> {
         let installed = Self::read(json, Ids::default(), true)?;
         LOGGERS.fetch_add(1, Ordering::Relaxed);
@@ -57,7 +62,7 @@ impl Installed {
     fn read(json: &[u8], stats: Ids, logger: bool) -> Option<Arc<Self>> {
         match Config::parse(json, &|name| std::env::var(name).ok()) {
             Ok(mut config) => Some(Arc::new(Self {
-                id: NEXT.fetch_add(1, Ordering::Relaxed),
+                id: next_id(),
                 delivery: config.delivery.take(),
                 config,
                 stats,

@@ -18,6 +18,7 @@
 mod abi;
 mod clock;
 mod deliveries;
+mod extension;
 mod guard;
 mod hand_over;
 mod host;

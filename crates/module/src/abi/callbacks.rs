@@ -47,7 +47,7 @@ macro_rules! callbacks {
             #[cfg(test)]
             #[expect(clippy::allow_attributes, reason = "not each of them is used in a test")]
             #[allow(dead_code, unused_variables, clippy::too_many_arguments, reason = "a stand-in")]
-            pub(super) unsafe fn $name($($argument: $kind),*) $(-> $result)? {
+            pub(super) unsafe extern "C" fn $name($($argument: $kind),*) $(-> $result)? {
                 $($otherwise)?
             }
         )*
@@ -105,6 +105,32 @@ callbacks! {
     envoy_dynamic_module_callback_http_filter_config_scheduler_new(configuration: *mut c_void) -> *mut c_void = std::ptr::null_mut();
     envoy_dynamic_module_callback_http_filter_config_scheduler_commit(scheduler: *mut c_void, event: u64);
     envoy_dynamic_module_callback_http_filter_config_scheduler_delete(scheduler: *mut c_void);
+    envoy_dynamic_module_callback_bootstrap_extension_config_define_counter(
+        configuration: *mut c_void, name: OwnBytes, labels: *mut OwnBytes, count: usize, id: *mut usize,
+    ) -> u32 = 1;
+    envoy_dynamic_module_callback_bootstrap_extension_config_define_gauge(
+        configuration: *mut c_void, name: OwnBytes, labels: *mut OwnBytes, count: usize, id: *mut usize,
+    ) -> u32 = 1;
+    envoy_dynamic_module_callback_bootstrap_extension_config_define_histogram(
+        configuration: *mut c_void, name: OwnBytes, labels: *mut OwnBytes, count: usize, id: *mut usize,
+    ) -> u32 = 1;
+    envoy_dynamic_module_callback_bootstrap_extension_config_increment_counter(
+        configuration: *mut c_void, id: usize, labels: *mut OwnBytes, count: usize, value: u64,
+    ) -> u32 = 1;
+    envoy_dynamic_module_callback_bootstrap_extension_config_set_gauge(
+        configuration: *mut c_void, id: usize, labels: *mut OwnBytes, count: usize, value: u64,
+    ) -> u32 = 1;
+    envoy_dynamic_module_callback_bootstrap_extension_config_record_histogram_value(
+        configuration: *mut c_void, id: usize, labels: *mut OwnBytes, count: usize, value: u64,
+    ) -> u32 = 1;
+    envoy_dynamic_module_callback_bootstrap_extension_http_callout(
+        configuration: *mut c_void, id: *mut u64, cluster: OwnBytes, headers: *mut Header, count: usize,
+        body: OwnBytes, timeout_ms: u64,
+    ) -> u32 = 2;
+    envoy_dynamic_module_callback_bootstrap_extension_config_scheduler_new(configuration: *mut c_void) -> *mut c_void = std::ptr::null_mut();
+    envoy_dynamic_module_callback_bootstrap_extension_config_scheduler_commit(scheduler: *mut c_void, event: u64);
+    envoy_dynamic_module_callback_bootstrap_extension_config_scheduler_delete(scheduler: *mut c_void);
+    envoy_dynamic_module_callback_bootstrap_extension_config_signal_init_complete(configuration: *mut c_void);
     envoy_dynamic_module_callback_access_logger_get_headers_size(logged: *mut c_void, map: u32) -> usize = 0;
     envoy_dynamic_module_callback_access_logger_get_headers(
         logged: *mut c_void, map: u32, headers: *mut Header,
@@ -164,6 +190,21 @@ unsafe fn bytes<'a>(data: *const u8, length: usize) -> &'a [u8] {
 pub(crate) fn copied(headers: &[Header]) -> Headers {
     let pairs: Vec<_> = headers.iter().map(Header::pair).collect();
     Headers::from_pairs(&pairs)
+}
+
+/// The result of a callout that has an answer.
+const ANSWERED: u32 = 0;
+
+/// The headers of a callout's answer; none if there is no answer.
+///
+/// # Safety
+/// Envoy must have passed this many headers, which live until this returns.
+pub(super) unsafe fn answered(result: u32, headers: *const Header, count: usize) -> Headers {
+    if result != ANSWERED || headers.is_null() {
+        return Headers::default();
+    }
+    // SAFETY: as above.
+    copied(unsafe { std::slice::from_raw_parts(headers, count) })
 }
 
 /// Writes a line to Envoy's log, as component `dynamic_modules`. From any thread.

@@ -1,4 +1,4 @@
-//! A configuration of the HTTP filter: stats, callouts, and its scheduler.
+//! A configuration, of the HTTP filter or of the bootstrap extension: stats, callouts, its scheduler.
 #![expect(unsafe_code, reason = "foreign functions over raw memory")]
 
 use std::ffi::c_void;
@@ -7,6 +7,11 @@ use gatelog::host::MetricKind;
 
 #[allow(clippy::wildcard_imports, reason = "one namespace of long names")]
 use super::callbacks::*;
+
+type Define = unsafe extern "C" fn(*mut c_void, OwnBytes, *mut OwnBytes, usize, *mut usize) -> u32;
+type Tell = unsafe extern "C" fn(*mut c_void, usize, *mut OwnBytes, usize, u64) -> u32;
+type Begin =
+    unsafe extern "C" fn(*mut c_void, *mut u64, OwnBytes, *mut Header, usize, OwnBytes, u64) -> u32;
 
 /// The result of a callout that could not begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,53 +24,91 @@ pub(crate) enum Unsent {
     Unavailable(u32),
 }
 
-/// An HTTP filter's configuration. Only for the main thread, but for its stats while it is made.
+/// A configuration of Envoy's. Only for the main thread, but for its stats while it is made.
 #[derive(Clone, Copy)]
-pub(crate) struct Configuration(*mut c_void);
+pub(crate) enum Configuration {
+    /// An HTTP filter's.
+    Filter(*mut c_void),
+    /// A bootstrap extension's.
+    Extension(*mut c_void),
+}
 
 /// Calls a configuration's `scheduled` hook on the main thread.
 #[derive(Debug)]
-pub(crate) struct Scheduler(*mut c_void);
+pub(crate) enum Scheduler {
+    /// An HTTP filter's.
+    Filter(*mut c_void),
+    /// A bootstrap extension's.
+    Extension(*mut c_void),
+}
 
 // SAFETY: Envoy documents that an event may be committed from any thread, and that the scheduler
 // outlives its configuration.
 unsafe impl Send for Scheduler {}
 
 impl Configuration {
-    /// From what a hook was given.
-    pub(crate) fn of(pointer: *mut c_void) -> Self {
-        Self(pointer)
-    }
-
     /// Defines a stat; only while the configuration is made.
     pub(crate) fn define(self, kind: MetricKind, name: &str) -> Option<usize> {
-        let define = match kind {
-            MetricKind::Counter => envoy_dynamic_module_callback_http_filter_config_define_counter,
-            MetricKind::Gauge => envoy_dynamic_module_callback_http_filter_config_define_gauge,
-            MetricKind::Histogram => {
-                envoy_dynamic_module_callback_http_filter_config_define_histogram
+        use MetricKind::{Counter, Gauge, Histogram};
+        let (to, define) = match (self, kind) {
+            (Self::Filter(to), Counter) => {
+                (to, envoy_dynamic_module_callback_http_filter_config_define_counter as Define)
             }
+            (Self::Filter(to), Gauge) => {
+                (to, envoy_dynamic_module_callback_http_filter_config_define_gauge as Define)
+            }
+            (Self::Filter(to), Histogram) => {
+                (to, envoy_dynamic_module_callback_http_filter_config_define_histogram as Define)
+            }
+            (Self::Extension(to), Counter) => (
+                to,
+                envoy_dynamic_module_callback_bootstrap_extension_config_define_counter as Define,
+            ),
+            (Self::Extension(to), Gauge) => (
+                to,
+                envoy_dynamic_module_callback_bootstrap_extension_config_define_gauge as Define,
+            ),
+            (Self::Extension(to), Histogram) => (
+                to,
+                envoy_dynamic_module_callback_bootstrap_extension_config_define_histogram as Define,
+            ),
         };
         let (name, mut id) = (OwnBytes::of(name.as_bytes()), 0);
         // SAFETY: the name is only read, there are no labels, Envoy writes one number.
-        let refused = unsafe { define(self.0, name, std::ptr::null_mut(), 0, &raw mut id) };
+        let refused = unsafe { define(to, name, std::ptr::null_mut(), 0, &raw mut id) };
         (refused == 0).then_some(id)
     }
 
     /// Adds to a counter, sets a gauge, or records a value of a histogram.
     pub(crate) fn tell(self, kind: MetricKind, id: usize, value: u64) {
-        let tell = match kind {
-            MetricKind::Counter => {
-                envoy_dynamic_module_callback_http_filter_config_increment_counter
+        use MetricKind::{Counter, Gauge, Histogram};
+        let (to, tell) = match (self, kind) {
+            (Self::Filter(to), Counter) => {
+                (to, envoy_dynamic_module_callback_http_filter_config_increment_counter as Tell)
             }
-            MetricKind::Gauge => envoy_dynamic_module_callback_http_filter_config_set_gauge,
-            MetricKind::Histogram => {
-                envoy_dynamic_module_callback_http_filter_config_record_histogram_value
+            (Self::Filter(to), Gauge) => {
+                (to, envoy_dynamic_module_callback_http_filter_config_set_gauge as Tell)
             }
+            (Self::Filter(to), Histogram) => (
+                to,
+                envoy_dynamic_module_callback_http_filter_config_record_histogram_value as Tell,
+            ),
+            (Self::Extension(to), Counter) => (
+                to,
+                envoy_dynamic_module_callback_bootstrap_extension_config_increment_counter as Tell,
+            ),
+            (Self::Extension(to), Gauge) => {
+                (to, envoy_dynamic_module_callback_bootstrap_extension_config_set_gauge as Tell)
+            }
+            (Self::Extension(to), Histogram) => (
+                to,
+                envoy_dynamic_module_callback_bootstrap_extension_config_record_histogram_value
+                    as Tell,
+            ),
         };
         // SAFETY: takes numbers, and there are no labels. A stat that is refused is not worth failing
         // for.
-        let _ = unsafe { tell(self.0, id, std::ptr::null_mut(), 0, value) };
+        let _ = unsafe { tell(to, id, std::ptr::null_mut(), 0, value) };
     }
 
     /// Begins a callout and returns its number.
@@ -82,20 +125,19 @@ impl Configuration {
             value: value.as_ptr(),
             value_length: value.len(),
         };
-        let (mut headers, mut id) = (headers.iter().map(header).collect::<Vec<_>>(), 0);
-        // SAFETY: everything is only read, but for one number that Envoy writes.
-        let result = unsafe {
-            envoy_dynamic_module_callback_http_filter_config_http_callout(
-                self.0,
-                &raw mut id,
-                OwnBytes::of(cluster.as_bytes()),
-                headers.as_mut_ptr(),
-                headers.len(),
-                OwnBytes::of(body),
-                timeout_ms,
-            )
+        let (to, begin) = match self {
+            Self::Filter(to) => {
+                (to, envoy_dynamic_module_callback_http_filter_config_http_callout as Begin)
+            }
+            Self::Extension(to) => {
+                (to, envoy_dynamic_module_callback_bootstrap_extension_http_callout as Begin)
+            }
         };
-        match result {
+        let (mut headers, mut id) = (headers.iter().map(header).collect::<Vec<_>>(), 0);
+        let (cluster, body) = (OwnBytes::of(cluster.as_bytes()), OwnBytes::of(body));
+        let (list, count) = (headers.as_mut_ptr(), headers.len());
+        // SAFETY: everything is only read, but for one number that Envoy writes.
+        match unsafe { begin(to, &raw mut id, cluster, list, count, body, timeout_ms) } {
             0 => Ok(id),
             1 => Err(Unsent::Malformed),
             2 => Err(Unsent::NoCluster),
@@ -105,28 +147,62 @@ impl Configuration {
 
     /// A scheduler that outlives it.
     pub(crate) fn scheduler(self) -> Scheduler {
-        // SAFETY: the configuration lives while a hook of it runs.
-        Scheduler(unsafe { envoy_dynamic_module_callback_http_filter_config_scheduler_new(self.0) })
+        match self {
+            // SAFETY: the configuration lives while a hook of it runs.
+            Self::Filter(of) => Scheduler::Filter(unsafe {
+                envoy_dynamic_module_callback_http_filter_config_scheduler_new(of)
+            }),
+            // SAFETY: as above.
+            Self::Extension(of) => Scheduler::Extension(unsafe {
+                envoy_dynamic_module_callback_bootstrap_extension_config_scheduler_new(of)
+            }),
+        }
+    }
+
+    /// Lets Envoy start: it waits for each of its extensions to say so.
+    pub(crate) fn ready(self) {
+        if let Self::Extension(to) = self {
+            // SAFETY: the configuration lives while a hook of it runs.
+            unsafe {
+                envoy_dynamic_module_callback_bootstrap_extension_config_signal_init_complete(to);
+            }
+        }
     }
 }
 
 impl Scheduler {
     /// Has the configuration's `scheduled` hook called; nothing happens when it is gone.
     pub(crate) fn commit(&self) {
-        if !self.0.is_null() {
+        match *self {
             // SAFETY: it exists until it is dropped.
-            unsafe {
-                envoy_dynamic_module_callback_http_filter_config_scheduler_commit(self.0, 0);
-            }
+            Self::Filter(scheduler) if !scheduler.is_null() => unsafe {
+                envoy_dynamic_module_callback_http_filter_config_scheduler_commit(scheduler, 0);
+            },
+            // SAFETY: as above.
+            Self::Extension(scheduler) if !scheduler.is_null() => unsafe {
+                envoy_dynamic_module_callback_bootstrap_extension_config_scheduler_commit(
+                    scheduler, 0,
+                );
+            },
+            _ => {}
         }
     }
 }
 
 impl Drop for Scheduler {
     fn drop(&mut self) {
-        if !self.0.is_null() {
+        match *self {
             // SAFETY: it is not used again.
-            unsafe { envoy_dynamic_module_callback_http_filter_config_scheduler_delete(self.0) };
+            Self::Filter(scheduler) if !scheduler.is_null() => unsafe {
+                envoy_dynamic_module_callback_http_filter_config_scheduler_delete(scheduler);
+            },
+            // SAFETY: as above.
+            Self::Extension(scheduler) if !scheduler.is_null() => unsafe {
+                envoy_dynamic_module_callback_bootstrap_extension_config_scheduler_delete(
+                    scheduler,
+                );
+            },
+            _ => {}
         }
     }
 }

@@ -10,7 +10,7 @@ use gatelog::envoy::headers::Headers;
 use gatelog::host::Severity;
 
 use super::VERSION;
-use super::callbacks::{EnvoyBytes, Header, copied, log};
+use super::callbacks::{EnvoyBytes, Header, answered, log};
 use super::configuration::Configuration;
 use super::kept::{CONTINUE, Envoys, Ours, end, kept, shared};
 use super::stream::Stream as EnvoyStream;
@@ -20,9 +20,6 @@ use crate::host::stream::StreamHost;
 use crate::installed::Installed;
 use crate::stream::Stream;
 use crate::{clock, deliveries};
-
-/// The result of a callout that has an answer.
-const ANSWERED: u32 = 0;
 
 /// The library was loaded. Answers the version of the ABI that it was built for.
 #[unsafe(no_mangle)]
@@ -42,7 +39,7 @@ pub extern "C" fn envoy_dynamic_module_on_http_filter_config_new(
         null(),
         || (),
         || {
-            let installed = Installed::filter(json.read(), Configuration::of(envoy));
+            let installed = Installed::filter(json.read(), Configuration::Filter(envoy));
             installed.map_or(null(), |installed| Arc::into_raw(installed).cast())
         },
     )
@@ -162,31 +159,6 @@ pub unsafe extern "C" fn envoy_dynamic_module_on_http_filter_stream_complete(
     unsafe { with_stream("stream_complete", envoy, ours, Stream::complete) };
 }
 
-/// Runs a hook of a configuration on the main thread.
-///
-/// # Safety
-/// As [`kept`], for a configuration.
-unsafe fn with_configuration(
-    hook: &str,
-    envoy: Envoys,
-    ours: Ours,
-    answer: impl FnOnce() -> Headers,
-    act: impl FnOnce(&Installed, &MainThread<'_>),
-) {
-    // SAFETY: as above.
-    if let Some(installed) = unsafe { kept::<Installed>(ours) } {
-        guarded(
-            hook,
-            (),
-            || (),
-            || {
-                let host = MainThread::of(Configuration::of(envoy), &installed.stats, answer());
-                act(installed, &host);
-            },
-        );
-    }
-}
-
 /// A tick, on the main thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_scheduled(
@@ -194,12 +166,21 @@ pub unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_scheduled(
     ours: Ours,
     _event: u64,
 ) {
-    let tick = |installed: &Installed, host: &MainThread<'_>| {
-        clock::ran(installed.id);
-        deliveries::tick(installed.id, host);
-    };
-    // SAFETY: Envoy passes what `config_new` returned, and not after `config_destroy`.
-    unsafe { with_configuration("config_scheduled", envoy, ours, Headers::default, tick) };
+    guarded(
+        "config_scheduled",
+        (),
+        || (),
+        || {
+            // SAFETY: Envoy passes what `config_new` returned, and not after `config_destroy`.
+            let Some(installed) = (unsafe { kept::<Installed>(ours) }) else { return };
+            let to = Configuration::Filter(envoy);
+            clock::ran(installed.id);
+            deliveries::tick(
+                installed.id,
+                &MainThread::of(to, &installed.stats, Headers::default()),
+            );
+        },
+    );
 }
 
 /// The answer to a callout, on the main thread.
@@ -214,16 +195,17 @@ pub unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_http_callout
     _body: *const EnvoyBytes,
     _chunks: usize,
 ) {
-    let answer = || {
-        if result != ANSWERED || headers.is_null() {
-            return Headers::default();
-        }
-        // SAFETY: Envoy passes this many headers, valid until this returns.
-        copied(unsafe { std::slice::from_raw_parts(headers, count) })
-    };
-    let act = |installed: &Installed, host: &MainThread<'_>| {
-        deliveries::answered(installed.id, id, host);
-    };
-    // SAFETY: as above.
-    unsafe { with_configuration("config_http_callout_done", envoy, ours, answer, act) };
+    guarded(
+        "config_http_callout_done",
+        (),
+        || (),
+        || {
+            // SAFETY: as above.
+            let Some(installed) = (unsafe { kept::<Installed>(ours) }) else { return };
+            // SAFETY: Envoy passes this many headers, valid until this returns.
+            let answer = unsafe { answered(result, headers, count) };
+            let to = Configuration::Filter(envoy);
+            deliveries::answered(installed.id, id, &MainThread::of(to, &installed.stats, answer));
+        },
+    );
 }

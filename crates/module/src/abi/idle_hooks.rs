@@ -40,6 +40,15 @@ idle_and_go_on! {
 }
 
 idle! {
+    envoy_dynamic_module_on_bootstrap_extension_server_initialized(Envoys, Ours);
+    envoy_dynamic_module_on_bootstrap_extension_worker_thread_initialized(Envoys, Ours);
+    envoy_dynamic_module_on_bootstrap_extension_drain_started(Envoys, Ours);
+    envoy_dynamic_module_on_bootstrap_extension_timer_fired(Envoys, Ours, Envoys);
+    envoy_dynamic_module_on_bootstrap_extension_file_changed(Envoys, Ours, EnvoyBytes, u32);
+    envoy_dynamic_module_on_bootstrap_extension_cluster_add_or_update(Envoys, Ours, EnvoyBytes);
+    envoy_dynamic_module_on_bootstrap_extension_cluster_removal(Envoys, Ours, EnvoyBytes);
+    envoy_dynamic_module_on_bootstrap_extension_listener_add_or_update(Envoys, Ours, EnvoyBytes);
+    envoy_dynamic_module_on_bootstrap_extension_listener_removal(Envoys, Ours, EnvoyBytes);
     envoy_dynamic_module_on_http_filter_scheduled(Envoys, Ours, u64);
     envoy_dynamic_module_on_http_filter_downstream_above_write_buffer_high_watermark(Envoys, Ours);
     envoy_dynamic_module_on_http_filter_downstream_below_write_buffer_low_watermark(Envoys, Ours);
@@ -68,4 +77,16 @@ idle! {
     );
     envoy_dynamic_module_on_http_filter_config_http_stream_complete(Envoys, Ours, u64);
     envoy_dynamic_module_on_http_filter_config_http_stream_reset(Envoys, Ours, u64, u32);
+}
+
+/// An endpoint of the admin interface that was never registered: 404.
+#[unsafe(no_mangle)]
+pub extern "C" fn envoy_dynamic_module_on_bootstrap_extension_admin_request(
+    _envoy: Envoys,
+    _ours: Ours,
+    _method: EnvoyBytes,
+    _path: EnvoyBytes,
+    _body: EnvoyBytes,
+) -> u32 {
+    404
 }

@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::collector::mebibytes;
 use crate::cpu;
 use crate::load::{self, Load, Protocol};
+use crate::ratios::{self, Added};
 use crate::report::{Report, Target};
 use crate::summary::{self, Summary};
 use crate::variants::{self, Addresses, Variant};
@@ -100,7 +101,7 @@ pub(crate) async fn bench(report: &mut Report) -> Result<()> {
         }),
     );
     tell(report, &mut running).await?;
-    full_queue(report, &mut running, &away).await?;
+    full_queues(report, &mut running, &away).await?;
     drop(running);
     starts(report, &addresses).await
 }
@@ -115,25 +116,33 @@ fn half_of_saturation(running: &[Running]) -> u64 {
 }
 
 /// Envoy's memory with a full queue, and after it has drained.
-async fn full_queue(report: &mut Report, running: &mut [Running], away: &FaultProxy) -> Result<()> {
+async fn full_queues(
+    report: &mut Report,
+    running: &mut [Running],
+    away: &FaultProxy,
+) -> Result<()> {
     let base = running[0].envoy.process().resident_bytes()?;
-    let Some(one) = running.iter_mut().find(|one| one.variant.name == variants::AWAY) else {
-        return Ok(());
-    };
     let added = |resident: u64| mebibytes(resident.saturating_sub(base));
-    let queued: u64 = one.envoy.stats("gatelog.queue_bytes").await?.values().sum();
-    report.row("gatelog-away.queue", mebibytes(queued), "MiB");
-    let resident = one.envoy.process().resident_bytes()?;
-    report.target("gatelog-away.resident_added", added(resident), "MiB", Target::AtMost(50.0));
+    for (name, most) in ratios::FULL_QUEUE {
+        let Some(one) = running.iter_mut().find(|one| one.variant.name == name) else { continue };
+        let queued: u64 = one.envoy.stats("gatelog.queue_bytes").await?.values().sum();
+        report.row(&format!("{name}.queue"), mebibytes(queued), "MiB");
+        let resident = one.envoy.process().resident_bytes()?;
+        let row = format!("{name}.resident_added");
+        report.target(&row, added(resident), "MiB", Target::AtMost(most));
+    }
     away.fault(Fault::None);
-    eventually("the queue drains", Duration::from_mins(2), async || {
-        let left: u64 = one.envoy.stats("gatelog.queue_records").await?.values().sum();
-        ensure!(left == 0, "{left} records wait");
-        Ok(())
-    })
-    .await?;
-    let resident = one.envoy.process().resident_bytes()?;
-    report.row("gatelog-away.resident_added_drained", added(resident), "MiB");
+    for (name, _) in ratios::FULL_QUEUE {
+        let Some(one) = running.iter_mut().find(|one| one.variant.name == name) else { continue };
+        eventually("the queue drains", Duration::from_mins(2), async || {
+            let left: u64 = one.envoy.stats("gatelog.queue_records").await?.values().sum();
+            ensure!(left == 0, "{left} records wait");
+            Ok(())
+        })
+        .await?;
+        let resident = one.envoy.process().resident_bytes()?;
+        report.row(&format!("{name}.resident_added_drained"), added(resident), "MiB");
+    }
     Ok(())
 }
 
@@ -147,22 +156,18 @@ async fn start(variant: Variant, addresses: &Addresses) -> Result<Running> {
 
 async fn tell(report: &mut Report, running: &mut [Running]) -> Result<()> {
     let base: Vec<Summary> = running[0].cpu.iter().map(|samples| Summary::of(samples)).collect();
-    // The maximum that gatelog may add, as a fraction of what each of these adds.
-    let held_against = [("lua", 1.4), ("plain", 0.5)].map(|(name, most)| {
-        let other = running.iter().find(|one| one.variant.name == name);
-        (name, most, other.map(|one| [0, 1].map(|at| Summary::of(&one.cpu[at]).median)))
-    });
     let (base_p50, base_p99) = (Summary::of(&running[0].p50), Summary::of(&running[0].p99));
+    let mut added = Vec::new();
     for one in running {
         let name = one.variant.name;
-        for ((protocol, samples), base) in ["http1", "http2"].iter().zip(&one.cpu).zip(&base) {
+        let mut added_cpu = [0.0; 2];
+        for (((protocol, samples), base), added) in
+            ["http1", "http2"].iter().zip(&one.cpu).zip(&base).zip(&mut added_cpu)
+        {
             let own = Summary::of(samples);
             report.summary(&format!("{name}.{protocol}.cpu"), &own, "us/request");
-            report.row(
-                &format!("{name}.{protocol}.cpu_added_median"),
-                own.median - base.median,
-                "us/request",
-            );
+            *added = own.median - base.median;
+            report.row(&format!("{name}.{protocol}.cpu_added_median"), *added, "us/request");
             report.row(
                 &format!("{name}.{protocol}.cpu_added_min"),
                 own.min - base.min,
@@ -180,17 +185,7 @@ async fn tell(report: &mut Report, running: &mut [Running]) -> Result<()> {
                 report.row(&row, value, "us");
             }
         }
-        if name == "gatelog" {
-            for (other, most, medians) in held_against {
-                for (at, protocol) in ["http1", "http2"].iter().enumerate() {
-                    let Some(medians) = medians else { continue };
-                    let own = Summary::of(&one.cpu[at]).median - base[at].median;
-                    let ratio = own / (medians[at] - base[at].median).max(0.1);
-                    let row = format!("gatelog.{protocol}.cpu_added_to_{other}");
-                    report.target(&row, ratio, "ratio", Target::AtMost(most));
-                }
-            }
-        }
+        added.push(Added { name, cpu: added_cpu, p50, p99 });
         let resident = one.envoy.process().resident_bytes()?;
         report.row(&format!("{name}.resident"), mebibytes(resident), "MiB");
         if let Some(callouts) = one.envoy.stats("gatelog.callouts.accepted").await?.values().next()
@@ -202,6 +197,7 @@ async fn tell(report: &mut Report, running: &mut [Running]) -> Result<()> {
             );
         }
     }
+    ratios::report(report, &added);
     Ok(())
 }
 

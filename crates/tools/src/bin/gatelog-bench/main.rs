@@ -25,6 +25,7 @@ mod growth;
 mod load;
 mod peers;
 mod post;
+mod ratios;
 mod report;
 mod stored;
 mod summary;

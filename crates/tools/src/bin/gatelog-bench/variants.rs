@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use gatelog_testkit::{EnvoyConfig, filter_path};
+use gatelog_testkit::{EnvoyConfig, Shell};
 use serde_json::{Value, json};
 
 /// The addresses of upstream and collector.
@@ -38,10 +38,17 @@ enum Change {
     Gatelog(Vec<(&'static str, Value)>, bool),
     /// The same with the collector unreachable.
     Away,
+    /// The dynamic module, with these options.
+    Library(Vec<(&'static str, Value)>, bool),
+    /// The same with the collector unreachable.
+    LibraryAway,
 }
 
 /// The variant whose collector is unreachable.
 pub(crate) const AWAY: &str = "gatelog-away";
+
+/// The variant of the dynamic module whose collector is unreachable.
+pub(crate) const MODULE_AWAY: &str = "module-away";
 
 /// The variant built from an earlier commit.
 pub(crate) const BEFORE: &str = "gatelog-before";
@@ -86,6 +93,14 @@ pub(crate) fn all() -> Result<Vec<Variant>> {
             Change::Gatelog(vec![("/trace/propagate", json!(true))], true),
         ),
         variant(AWAY, "the same with the collector away", Change::Away),
+        variant("module", "gatelog as a dynamic module, complete", Change::Library(vec![], true)),
+        variant("module-no-stdout", "the same without stdout", Change::Library(vec![], false)),
+        variant(
+            "module-sampled",
+            "the same at a sampling rate of 10 %",
+            Change::Library(vec![("/sampling/rate", json!(0.1))], true),
+        ),
+        variant(MODULE_AWAY, "the same with the collector away", Change::LibraryAway),
     ];
     if let Some(file) = std::env::var_os("BENCH_BEFORE_WASM") {
         variants.push(variant(BEFORE, "the same, as of BENCH_BEFORE", Change::Before(file.into())));
@@ -106,10 +121,17 @@ pub(crate) fn all() -> Result<Vec<Variant>> {
 }
 
 impl Variant {
+    /// The form of gatelog in it.
+    fn shell(&self) -> Shell {
+        match self.change {
+            Change::Library(..) | Change::LibraryAway => Shell::Module,
+            _ => Shell::Wasm,
+        }
+    }
+
     /// The shipped configuration with this variant's logging.
     pub(crate) fn config(&self, addresses: &Addresses) -> Result<EnvoyConfig> {
-        let mut config = EnvoyConfig::shipped()?;
-        config.filter_at(&filter_path()?)?;
+        let mut config = EnvoyConfig::built(self.shell())?;
         config.cluster_at("conversations", addresses.upstream)?;
         config.cluster_at("gatelog_collector", addresses.collector)?;
         match &self.change {
@@ -136,8 +158,10 @@ impl Variant {
                 self.run_instead(file, &mut config)?;
                 ordinary_requests(&mut config)?;
             }
-            Change::Away => config.cluster_at("gatelog_collector", addresses.away)?,
-            Change::Gatelog(options, stdout) => {
+            Change::Away | Change::LibraryAway => {
+                config.cluster_at("gatelog_collector", addresses.away)?;
+            }
+            Change::Gatelog(options, stdout) | Change::Library(options, stdout) => {
                 config.filter_options(options)?;
                 config.filter_options(&[("/stdout", json!(stdout))])?;
                 ordinary_requests(&mut config)?;
