@@ -39,8 +39,8 @@ collector: ## Build the collector: target/release/gatelog-collector
 
 .PHONY: module
 module: ## Build the filter as an Envoy dynamic module: target/libgatelog.so
-	cargo build --release --package gatelog-module
-	install -m 644 target/release/libgatelog_module.so target/libgatelog.so
+	cargo build --profile module --package gatelog-module
+	install -m 644 target/module/libgatelog_module.so target/libgatelog.so
 	@printf '%s: %s bytes\n' target/libgatelog.so "$$(stat -c %s target/libgatelog.so)"
 
 STATIC_TARGET := x86_64-unknown-linux-musl
