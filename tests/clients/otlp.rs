@@ -16,13 +16,16 @@ const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
 /// The gateway with a service behind it that sends its log records to the gateway's collector.
 async fn start(script: &str) -> (Gateway, FaultProxy, Service) {
+    start_with(script, GatewayOptions::shipped().unwrap()).await
+}
+
+async fn start_with(script: &str, mut options: GatewayOptions) -> (Gateway, FaultProxy, Service) {
     // The service starts before the collector has an address.
     let (nowhere, _socket) = unreachable_address().unwrap();
     let collector = FaultProxy::start(nowhere).await.unwrap();
     let endpoint = format!("http://{}/v1/logs", collector.address());
     let service =
         Service::start_with(script, &[("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", &endpoint)]).await;
-    let mut options = GatewayOptions::shipped().unwrap();
     let config = &mut options.envoy.config;
     config.add_cluster("orders", service.address()).unwrap();
     let route =
@@ -98,6 +101,50 @@ async fn an_exception_in_node_is_found_by_the_correlation_id_of_its_request() {
         "error": {"type": "RangeError", "message": "no such order: missing"},
     });
     failure("otlp_service.js", "payments", expected, "at charge").await;
+}
+
+#[tokio::test]
+async fn one_flow_has_the_gateway_a_rust_service_and_a_python_service_with_both_stacks() {
+    let options = GatewayOptions { example: true, ..GatewayOptions::shipped().unwrap() };
+    let (gateway, _collector, _service) = start_with("otlp_service.py", options).await;
+    for path in ["/api/v1/conversations/c/summary", "/orders/missing"] {
+        let reply = gateway.get(path, &[("x-correlation-id", "corr_all")]).await.unwrap();
+        assert_eq!(reply.status, 500, "{path}: {}", reply.text());
+    }
+    // Two of the gateway's, one by gatelog-tracing, two by OTLP.
+    let of_flow = doc! {"context.correlation_id": "corr_all"};
+    eventually("all of the flow", PATIENCE, async || {
+        let found = gateway.database.find("trace_logs", of_flow.clone()).await?;
+        ensure!(found.len() >= 5, "{} records", found.len());
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let errors = gateway.database.find("error_logs", of_flow).await.unwrap();
+    let stacks = errors.iter().filter(|error| {
+        error.get_document("error").is_ok_and(|error| error.contains_key("stack_trace"))
+    });
+    assert_eq!(stacks.count(), 2, "{errors:#?}");
+
+    let drawn = gateway.collector.command(&["trace", "corr_all"]).unwrap().output().unwrap();
+    let drawn = String::from_utf8_lossy(&drawn.stdout).into_owned();
+    let lines: Vec<_> = drawn.lines().collect();
+    let at = |text: &str| lines.iter().position(|line| line.contains(text));
+    let order =
+        ["/summary", "model summary-1 is unavailable", "/orders/missing", "no such order"].map(at);
+    assert!(order.iter().all(Option::is_some) && order.is_sorted(), "{drawn}");
+
+    eventually("both are in the accounting", PATIENCE, async || {
+        let accounting = gateway.collector.accounting().await?;
+        let boots = accounting["boots"].as_array().context("no boots")?;
+        let service = boots.iter().find(|boot| boot["gateway"] == "conversations");
+        let service = service.context("no account of the Rust service")?;
+        ensure!(service["stored"].as_u64() >= Some(1), "{service:#}");
+        ensure!(accounting["unnumbered"]["accepted"] == 2, "{accounting:#}");
+        Ok(())
+    })
+    .await
+    .unwrap();
 }
 
 #[test]
