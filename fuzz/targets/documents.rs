@@ -57,8 +57,10 @@ fn stored(record: &Decoded) {
     };
     let mut collections = vec![LogCollection::of(record.level)];
     collections.extend(record.audit.then_some(LogCollection::Audit));
-    let known =
-        |part: &str, key: &str| record.body[part][key].as_str().is_some_and(|id| !id.is_empty());
+    let known = |part: &str, key: &str| {
+        let id = record.body.get(part).and_then(|part| part.get(key)).and_then(Value::as_str);
+        id.is_some_and(|id| !id.is_empty())
+    };
     let in_a_flow = ["correlation_id", "request_id"].iter().any(|key| known("context", key))
         || known("trace", "trace_id");
     collections.extend(in_a_flow.then_some(LogCollection::Trace));
