@@ -25,7 +25,12 @@ impl Headers {
         fn length(bytes: &[u8]) -> [u8; 4] {
             u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes()
         }
-        let mut serialized = u32::try_from(pairs.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
+        // Two lengths of four bytes, and a NUL after name and value.
+        let sizes = pairs.iter().map(|(name, value)| {
+            name.as_ref().len().saturating_add(value.as_ref().len()).saturating_add(10)
+        });
+        let mut serialized = Vec::with_capacity(sizes.fold(4, usize::saturating_add));
+        serialized.extend(u32::try_from(pairs.len()).unwrap_or(u32::MAX).to_le_bytes());
         for (name, value) in pairs {
             serialized.extend_from_slice(&length(name.as_ref()));
             serialized.extend_from_slice(&length(value.as_ref()));

@@ -19,7 +19,7 @@ pub(crate) mod logged;
 mod logger_hooks;
 mod map;
 pub(crate) mod stream;
-mod timing;
+pub(crate) mod timing;
 
 /// The version of the ABI that these declarations follow.
 const VERSION: &std::ffi::CStr = c"v0.2.0";

@@ -1,8 +1,9 @@
 //! Envoy as the core's [`gatelog::host::Host`]: for a stream, for an access logger, for the main thread.
 
-pub(crate) mod list;
+mod list;
 pub(crate) mod logged;
 pub(crate) mod main_thread;
+mod source;
 pub(crate) mod stream;
 
 use std::sync::OnceLock;

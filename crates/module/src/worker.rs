@@ -94,3 +94,48 @@ pub(crate) fn poison(configuration: u64) {
             .for_each(|place| place.poison());
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::logged::LoggedHost;
+
+    fn configuration() -> Arc<Installed> {
+        Installed::logger(b"{}").expect("the empty configuration is one")
+    }
+
+    /// A host that knows nothing: the callbacks of these tests answer nothing.
+    fn host() -> LoggedHost {
+        LoggedHost::of(crate::abi::logged::Logged::of(std::ptr::null_mut()))
+    }
+
+    #[test]
+    fn after_a_panic_a_thread_has_a_fresh_worker_and_after_many_none() {
+        let (configuration, host) = (configuration(), host());
+        let mut boots = Vec::new();
+        for _ in 0..=REPLACED_MAX {
+            let place = of(&configuration, &host).expect("a worker");
+            place.with(|worker| boots.push(worker.settings.boot));
+            place.poison();
+            let mut ran = false;
+            place.with(|_| ran = true);
+            assert!(!ran, "what a panic left behind is not used");
+        }
+        assert!(of(&configuration, &host).is_none());
+        boots.dedup();
+        assert_eq!(u32::try_from(boots.len()), Ok(REPLACED_MAX + 1));
+    }
+
+    #[test]
+    fn workers_of_configurations_that_are_gone_make_room() {
+        let host = host();
+        for _ in 0..10 {
+            let configuration = configuration();
+            of(&configuration, &host).expect("a worker");
+            configuration.destroyed();
+        }
+        let last = configuration();
+        of(&last, &host).expect("a worker");
+        assert_eq!(PLACES.with_borrow(Vec::len), 1);
+    }
+}

@@ -14,7 +14,6 @@ pub(crate) enum Attribute {
     Upstream = 41,
     UpstreamFailure = 52,
     Attempts = 53,
-    Node = 56,
     Cluster = 57,
     Route = 61,
 }

@@ -61,3 +61,20 @@ pub(super) unsafe fn end(ours: Ours) {
         },
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ptr::null;
+
+    use super::*;
+
+    #[test]
+    fn a_null_pointer_is_nothing_of_ours() {
+        // SAFETY: null is looked for.
+        unsafe {
+            assert!(kept::<u8>(null()).is_none());
+            assert!(shared(null()).is_none());
+            end(null());
+        }
+    }
+}

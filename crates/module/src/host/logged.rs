@@ -1,14 +1,13 @@
 //! A stream as an access logger sees it: nothing can be changed.
 
-use gatelog::envoy::attributes::HEADERS;
 use gatelog::envoy::headers::Headers;
-use gatelog::envoy::property;
 use gatelog::host::{Callout, HeaderMap, Host, MetricKind, Refused, Severity};
 
-use super::list::List;
+use super::source::{self, Source};
 use crate::abi::attribute::Attribute;
 use crate::abi::callbacks::log;
 use crate::abi::logged::Logged;
+use crate::abi::timing::Timing;
 use crate::stats::{STATS, Stats};
 
 /// Dynamic metadata by which the filter tells the access logger that it has seen a stream; an access
@@ -29,10 +28,24 @@ impl LoggedHost {
     pub(crate) fn seen(&self) -> bool {
         self.0.metadata(SPACE, SEEN).is_some()
     }
+}
 
-    fn text(&self, attribute: Attribute) -> Option<Vec<u8>> {
-        let mut value = Vec::new();
-        self.0.append_text(attribute, &mut value).then_some(value)
+impl Source for LoggedHost {
+    fn append_text(&self, attribute: Attribute, to: &mut Vec<u8>) -> bool {
+        self.0.append_text(attribute, to)
+    }
+
+    fn uint(&self, attribute: Attribute) -> Option<u64> {
+        self.0.uint(attribute)
+    }
+
+    fn timing(&self) -> Timing {
+        self.0.timing()
+    }
+
+    fn append_response_header(&self, name: &str, to: &mut Vec<u8>) {
+        let response = self.0.headers(HeaderMap::Response);
+        to.extend_from_slice(&response.values(name).collect::<Vec<_>>().join(&b','));
     }
 }
 
@@ -66,46 +79,11 @@ impl Host for LoggedHost {
     }
 
     fn property(&self, path: &str) -> Option<Vec<u8>> {
-        match path {
-            property::SOURCE_ADDRESS => self.text(Attribute::Source),
-            property::UPSTREAM_TRANSPORT_FAILURE => self.text(Attribute::UpstreamFailure),
-            property::NODE_ID => self.text(Attribute::Node),
-            property::REQUEST_TIME => {
-                self.0.timing().start_unix_ns().map(|time| time.to_le_bytes().to_vec())
-            }
-            property::REQUEST_DURATION => {
-                self.0.timing().complete_ns().map(|time| time.to_le_bytes().to_vec())
-            }
-            _ => None,
-        }
+        source::property(self, path)
     }
 
     fn attributes(&self) -> Option<Headers> {
-        let mut list = List::new();
-        let text = |list: &mut List, attribute| {
-            list.push(|bytes| {
-                self.0.append_text(attribute, bytes);
-            });
-        };
-        list.uint(self.0.uint(Attribute::Status));
-        list.uint(self.0.uint(Attribute::Flags));
-        text(&mut list, Attribute::Source);
-        text(&mut list, Attribute::Protocol);
-        text(&mut list, Attribute::Route);
-        text(&mut list, Attribute::Cluster);
-        text(&mut list, Attribute::Upstream);
-        list.uint(self.0.timing().upstream_ns());
-        list.uint(self.0.uint(Attribute::Attempts));
-        list.uint(self.0.uint(Attribute::RequestTotalSize));
-        list.uint(self.0.uint(Attribute::ResponseTotalSize));
-        text(&mut list, Attribute::Details);
-        let response = self.headers(HeaderMap::Response);
-        for name in HEADERS {
-            list.push(|bytes| {
-                bytes.extend_from_slice(&response.values(name).collect::<Vec<_>>().join(&b','));
-            });
-        }
-        Some(list.finish())
+        Some(source::attributes(self))
     }
 
     fn set_filter_state(&self, _name: &str, _value: &[u8]) -> Result<(), Refused> {

@@ -2,16 +2,15 @@
 
 use std::cell::RefCell;
 
-use gatelog::envoy::attributes::HEADERS;
 use gatelog::envoy::headers::Headers;
-use gatelog::envoy::property;
 use gatelog::host::{Callout, HeaderMap, Host, MetricKind, Refused, Severity};
 use serde_json::Value;
 
-use super::list::List;
+use super::source::{self, Source};
 use crate::abi::attribute::Attribute;
 use crate::abi::callbacks::log;
 use crate::abi::stream::Stream;
+use crate::abi::timing::Timing;
 use crate::stats::{STATS, Stats};
 
 /// Filter state that another filter sets to the payloads that `jwt_authn` verified, as JSON.
@@ -24,7 +23,7 @@ const PREFIX: &str = "wasm.";
 /// A stream as the core sees it.
 pub(crate) struct StreamHost {
     stream: Stream,
-    /// The response's headers, which several parts of the core ask for.
+    /// Room for a name in filter state.
     name: RefCell<String>,
 }
 
@@ -38,14 +37,31 @@ impl StreamHost {
     pub(crate) fn stream(&self) -> Stream {
         self.stream
     }
+}
 
-    fn text(&self, attribute: Attribute) -> Option<Vec<u8>> {
-        let mut value = Vec::new();
-        self.stream.append_text(attribute, &mut value).then_some(value)
+impl Source for StreamHost {
+    fn append_text(&self, attribute: Attribute, to: &mut Vec<u8>) -> bool {
+        self.stream.append_text(attribute, to)
     }
 
-    fn uint(&self, attribute: Attribute) -> Option<Vec<u8>> {
-        self.stream.uint(attribute).map(|value| value.to_le_bytes().to_vec())
+    fn uint(&self, attribute: Attribute) -> Option<u64> {
+        self.stream.uint(attribute)
+    }
+
+    fn timing(&self) -> Timing {
+        self.stream.timing()
+    }
+
+    fn append_response_header(&self, name: &str, to: &mut Vec<u8>) {
+        let mut places = 0..;
+        let mut next = || self.stream.header(HeaderMap::Response, name, places.next()?);
+        if let Some(first) = next() {
+            to.extend_from_slice(&first);
+        }
+        while let Some(value) = next() {
+            to.push(b',');
+            to.extend_from_slice(&value);
+        }
     }
 }
 
@@ -81,55 +97,11 @@ impl Host for StreamHost {
     }
 
     fn property(&self, path: &str) -> Option<Vec<u8>> {
-        match path {
-            property::SOURCE_ADDRESS => self.text(Attribute::Source),
-            property::UPSTREAM_TRANSPORT_FAILURE => self.text(Attribute::UpstreamFailure),
-            property::NODE_ID => self.text(Attribute::Node),
-            property::REQUEST_TIME => {
-                self.stream.timing().start_unix_ns().map(|time| time.to_le_bytes().to_vec())
-            }
-            property::REQUEST_DURATION => {
-                self.stream.timing().complete_ns().map(|time| time.to_le_bytes().to_vec())
-            }
-            property::RESPONSE_CODE => self.uint(Attribute::Status),
-            _ => None,
-        }
+        source::property(self, path)
     }
 
     fn attributes(&self) -> Option<Headers> {
-        let mut list = List::new();
-        let stream = self.stream;
-        let text = |list: &mut List, attribute| {
-            list.push(|bytes| {
-                stream.append_text(attribute, bytes);
-            });
-        };
-        list.uint(stream.uint(Attribute::Status));
-        list.uint(stream.uint(Attribute::Flags));
-        text(&mut list, Attribute::Source);
-        text(&mut list, Attribute::Protocol);
-        text(&mut list, Attribute::Route);
-        text(&mut list, Attribute::Cluster);
-        text(&mut list, Attribute::Upstream);
-        list.uint(stream.timing().upstream_ns());
-        list.uint(stream.uint(Attribute::Attempts));
-        list.uint(stream.uint(Attribute::RequestTotalSize));
-        list.uint(stream.uint(Attribute::ResponseTotalSize));
-        text(&mut list, Attribute::Details);
-        for name in HEADERS {
-            list.push(|bytes| {
-                let mut values = 0..;
-                let mut next = || stream.header(HeaderMap::Response, name, values.next()?);
-                if let Some(first) = next() {
-                    bytes.extend_from_slice(&first);
-                }
-                while let Some(value) = next() {
-                    bytes.push(b',');
-                    bytes.extend_from_slice(&value);
-                }
-            });
-        }
-        Some(list.finish())
+        Some(source::attributes(self))
     }
 
     fn verified_claims(&self) -> Option<Value> {
