@@ -194,9 +194,10 @@ bench: runtime wasm module ## Benchmarks, compared with the alternatives; PARTS=
 bench-tracing: ## Cost of one event of gatelog-tracing, compared with other layers
 	CARGO_TARGET_DIR=target/logging cargo run --release --locked --quiet --manifest-path tests/logging/Cargo.toml -- target/logging/report.json
 
-# CASES="name …" runs some of them; CHAOS_PACE=10 makes every step ten times longer.
+# CASES="name …" runs some of them; CHAOS_PACE=10 makes every step ten times longer; CHAOS_SHELL=module
+# runs them with the dynamic module.
 .PHONY: chaos
-chaos: wasm ## Inject faults into the running system and audit each case; CASES=name
+chaos: wasm $(if $(filter module,$(CHAOS_SHELL)),module) ## Inject faults into the running system and audit each case; CASES=name
 	@scripts/build-wasm.sh --features trap
 	cargo build --workspace --bins
 	@scripts/chaos.sh $(CASES)

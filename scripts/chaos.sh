@@ -5,6 +5,7 @@
 #   chaos.sh [CASE…]     runs all cases, or the given ones
 #
 # CHAOS_PACE=1      how many times longer every step lasts
+# CHAOS_SHELL=wasm  or module: the form of the filter
 # CHAOS_MINUTES=0   how long `endurance` runs
 #
 # The cases mount small disks and drop packets. So they run in their own network and mount

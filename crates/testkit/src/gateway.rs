@@ -38,8 +38,17 @@ pub struct GatewayOptions {
 impl GatewayOptions {
     /// The shipped system.
     pub fn shipped() -> Result<Self> {
-        let envoy = EnvoyOptions::new(EnvoyConfig::shipped()?);
-        Ok(Self {
+        Ok(Self::with(EnvoyConfig::shipped()?))
+    }
+
+    /// The shipped system with the filter in one of its forms.
+    pub fn of(shell: Shell) -> Result<Self> {
+        Ok(Self::with(EnvoyConfig::built(shell)?))
+    }
+
+    fn with(config: EnvoyConfig) -> Self {
+        let envoy = EnvoyOptions::new(config);
+        Self {
             envoy,
             collector: CollectorOptions::default(),
             database: None,
@@ -47,7 +56,7 @@ impl GatewayOptions {
             collector_via: None,
             names: None,
             example: false,
-        })
+        }
     }
 }
 

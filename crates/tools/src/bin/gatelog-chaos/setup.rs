@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use gatelog_testkit::{
     Collector, CollectorOptions, Disk, DiskKind, EnvoyConfig, EnvoyOptions, FaultProxy, Gateway,
-    GatewayOptions, NameServer, ShiftedClock, Sink, checkout,
+    GatewayOptions, NameServer, Shell, ShiftedClock, Sink, checkout,
 };
 use serde_json::json;
 
@@ -105,9 +105,23 @@ fn disk(kind: Option<DiskType>, small: u64) -> Result<Option<Disk>> {
     kind.map(Disk::mount).transpose()
 }
 
+/// The form of the filter: the wasm filter, or with `CHAOS_SHELL=module` the dynamic module.
+fn shell() -> Result<Shell> {
+    match std::env::var("CHAOS_SHELL").as_deref() {
+        Err(_) | Ok("" | "wasm") => Ok(Shell::Wasm),
+        Ok("module") => Ok(Shell::Module),
+        Ok(other) => bail!("CHAOS_SHELL = {other:?}: must be wasm or module"),
+    }
+}
+
 /// The shipped Envoy, with an additional listener without the filter.
 fn envoy(case: &Case) -> Result<EnvoyOptions> {
-    let mut config = EnvoyConfig::shipped()?;
+    let shell = shell()?;
+    ensure!(
+        shell == Shell::Wasm || !case.takes(|step| *step == Step::Trap),
+        "only a VM can be made to trap: leave this case out"
+    );
+    let mut config = EnvoyConfig::built(shell)?;
     // Produce all levels. And use shorter waits than the default, so that a case ends soon after
     // its fault.
     config.filter_options(&[("/level", json!("DEBUG")), ("/delivery/retry/max", json!("2s"))])?;
