@@ -10,7 +10,7 @@ use tokio::net::TcpSocket;
 
 use crate::{
     Client, Collector, CollectorOptions, Database, Envoy, EnvoyConfig, EnvoyOptions,
-    ExampleService, FaultProxy, GatewayAddress, Reply, SampleService, unreachable_address,
+    ExampleService, FaultProxy, GatewayAddress, Reply, SampleService, Shell, unreachable_address,
 };
 
 /// The example that can serve conversations.
