@@ -19,6 +19,7 @@ mod records;
 mod retention;
 mod services;
 mod several;
+mod shells;
 mod spans;
 mod stdout;
 mod supported;

@@ -60,18 +60,12 @@ impl EnvoyConfig {
 
     /// The shipped configuration of a shell, with what was built of it.
     pub fn built(shell: Shell) -> Result<Self> {
-        match shell {
-            Shell::Wasm => {
-                let mut config = Self::shipped()?;
-                config.built_filter()?;
-                Ok(config)
-            }
-            Shell::Module => {
-                // Envoy finds it by its search path.
-                paths::module()?;
-                Self::file("envoy/module.yaml")
-            }
-        }
+        let mut config = match shell {
+            Shell::Wasm => Self::shipped()?,
+            Shell::Module => Self::file("envoy/module.yaml")?,
+        };
+        config.built_filter()?;
+        Ok(config)
     }
 
     /// Another file in the repository, by its relative path.
@@ -207,17 +201,28 @@ impl EnvoyConfig {
         Ok(())
     }
 
-    /// Uses the filter built by `make wasm`, or `GATELOG_WASM`.
+    /// Uses the filter built by `make wasm`, or `GATELOG_WASM`; a module is found by Envoy itself.
     pub fn built_filter(&mut self) -> Result<()> {
-        self.filter_at(&paths::filter()?)
+        match self.shell()? {
+            Shell::Wasm => self.filter_at(&paths::filter()?),
+            Shell::Module => paths::module().map(|_| ()),
+        }
+    }
+
+    /// The form in which it runs the filter.
+    pub fn shell(&mut self) -> Result<Shell> {
+        let filter = self.http_filter("gatelog")?;
+        let module = filter.pointer("/typed_config/filter_config").is_some();
+        Ok(if module { Shell::Module } else { Shell::Wasm })
     }
 
     /// The filter's own configuration, as a message: of the wasm filter or of the module.
     pub fn filter_configuration(&mut self) -> Result<&mut Value> {
-        let filter = self.http_filter("gatelog")?;
-        let (wasm, module) = ("/typed_config/config/configuration", "/typed_config/filter_config");
-        let pointer = if filter.pointer(module).is_some() { module } else { wasm };
-        place(filter, pointer)
+        let pointer = match self.shell()? {
+            Shell::Wasm => "/typed_config/config/configuration",
+            Shell::Module => "/typed_config/filter_config",
+        };
+        place(self.http_filter("gatelog")?, pointer)
     }
 
     /// The filter's own configuration, as the text that Envoy passes to it.
