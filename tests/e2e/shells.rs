@@ -24,8 +24,10 @@ const OWN: [&str; 14] = [
     "/http/response_bytes",
 ];
 
-/// Method, path and further headers of each request.
-fn requests() -> Vec<(Method, &'static str, Vec<(&'static str, &'static str)>)> {
+/// Method, path and further headers.
+type Request = (Method, &'static str, Vec<(&'static str, &'static str)>);
+
+fn requests() -> Vec<Request> {
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     vec![
         (Method::GET, "/api/v1/messages?q=1&token=secret", vec![("user-agent", "curl/8")]),

@@ -82,9 +82,11 @@ pub(crate) fn wake(configuration: u64) {
     }
 }
 
-/// Asks for a tick of every configuration at once.
-pub(crate) fn wake_all() {
-    lock().schedules.iter_mut().for_each(Schedule::ask);
+/// Asks for a tick of every other configuration at once.
+pub(crate) fn wake_others(configuration: u64) {
+    let mut clock = lock();
+    let others = clock.schedules.iter_mut().filter(|one| one.configuration != configuration);
+    others.for_each(Schedule::ask);
 }
 
 fn find(clock: &mut Clock, configuration: u64) -> Option<&mut Schedule> {

@@ -208,7 +208,7 @@ impl Deliveries {
             self.callouts.push(Callout { carrier, id, token });
         }
         // A queue whose configuration is gone, and that is empty, has told all it had to tell.
-        self.queues.retain(|queue| queue.until_ns.is_none() || !queue.outbox.is_empty());
+        self.queues.retain(|queue| queue.until_ns.is_none() || !queue.is_empty());
         let (mut bytes, mut records) = (0_usize, 0_usize);
         for queue in &self.queues {
             bytes = bytes.saturating_add(queue.outbox.bytes());
@@ -224,7 +224,7 @@ impl Deliveries {
 
     fn abandon_late(&mut self, now_ns: u64) {
         let late = |queue: &WorkersQueue| {
-            queue.until_ns.is_some_and(|until| now_ns >= until) && !queue.outbox.is_empty()
+            queue.until_ns.is_some_and(|until| now_ns >= until) && !queue.is_empty()
         };
         while let Some(place) = self.queues.iter().position(late) {
             self.abandon(place);
@@ -249,6 +249,11 @@ impl Deliveries {
 }
 
 impl WorkersQueue {
+    /// Whether nothing waits, here or with the worker, and nothing is in flight.
+    fn is_empty(&self) -> bool {
+        self.outbox.is_empty() && self.from.waiting() == 0
+    }
+
     /// Takes what the worker has handed over.
     fn take(&mut self, metrics: &mut Metrics) {
         let mut taken = self.from.take();
@@ -259,5 +264,48 @@ impl WorkersQueue {
         for entry in taken.queue.take(usize::MAX, usize::MAX) {
             self.outbox.push(entry, metrics);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ptr::null_mut;
+
+    use gatelog::config::Config;
+    use gatelog::delivery::hand_over::HandOver;
+    use gatelog::delivery::queue::Entry;
+    use gatelog::envoy::headers::Headers;
+    use gatelog_record::{Level, Uuid};
+
+    use super::*;
+    use crate::abi::configuration::Configuration;
+    use crate::hand_over::WorkersEnd;
+    use crate::stats::Ids;
+
+    /// A configuration with one record that its worker handed over last, and that is then destroyed.
+    fn destroyed_with_a_record(owner: u64, drain_timeout: &str) {
+        let json = format!(r#"{{"delivery": {{"drain_timeout": "{drain_timeout}"}}}}"#);
+        let policy = Config::parse(json.as_bytes(), &|_| None).unwrap().delivery.unwrap();
+        let sender = Sender { gateway: "g".to_owned(), boot: Uuid::nil() };
+        let mut worker = WorkersEnd(started(owner, true, policy, sender));
+        worker.record(Entry { seq: 1, level: Level::Info, line: b"{}".as_slice().into() });
+        destroyed(owner);
+    }
+
+    /// The callbacks of these tests know no cluster: nothing can be sent.
+    #[test]
+    fn what_was_handed_over_last_waits_for_another_configuration_until_its_drain_timeout() {
+        let ids = Ids::default();
+        let host = MainThread::of(Configuration::Filter(null_mut()), &ids, Headers::default());
+        destroyed_with_a_record(1_001, "5m");
+        answered(1_002, 1, &host);
+        assert_eq!(left(), 1);
+        tick(1_002, &host);
+        tick(1_002, &host);
+        assert_eq!(left(), 1, "it is tried again");
+        destroyed_with_a_record(1_003, "0s");
+        assert_eq!(left(), 2);
+        tick(1_002, &host);
+        assert_eq!(left(), 1, "its time was over");
     }
 }

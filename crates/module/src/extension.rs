@@ -95,7 +95,8 @@ impl Extension {
         self.until_ns.set(monotonic_nanos().saturating_add(LEAVE_NS));
         deliveries::leave();
         self.leaving.replace(Some(leave));
-        clock::wake_all();
+        clock::wake(self.id);
+        clock::wake_others(self.id);
     }
 
     /// Lets Envoy end if nothing waits any more, or it has waited long enough.
@@ -114,6 +115,9 @@ impl Extension {
                 log(Severity::Warn, &line);
             }
             drop(self.leaving.take());
+        } else {
+            // Whatever their flush intervals are.
+            clock::wake_others(self.id);
         }
     }
 }

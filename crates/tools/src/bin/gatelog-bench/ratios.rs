@@ -29,8 +29,9 @@ const LATENCY: [(&str, &str, f64, f64); 2] =
 /// The variants that Envoy runs with a full queue: the most mebibytes that it may add.
 pub(crate) const FULL_QUEUE: [(&str, f64); 2] = [(AWAY, 50.0), (MODULE_AWAY, 20.0)];
 
-/// Below this nothing can be told from noise, in microseconds.
-const LEAST: f64 = 0.1;
+/// What the other adds at least, in microseconds: below it a ratio says nothing.
+const LEAST_CPU: f64 = 0.1;
+const LEAST_LATENCY: f64 = 10.0;
 
 /// Reports each ratio whose variants were measured.
 pub(crate) fn report(report: &mut Report, added: &[Added]) {
@@ -39,7 +40,7 @@ pub(crate) fn report(report: &mut Report, added: &[Added]) {
         let (Some(own), Some(others)) = (of(name), of(other)) else { continue };
         for ((protocol, own), others) in ["http1", "http2"].iter().zip(own.cpu).zip(others.cpu) {
             let row = format!("{name}.{protocol}.cpu_added_to_{other}");
-            report.target(&row, own / others.max(LEAST), "ratio", Target::AtMost(most));
+            ratio(report, &row, (own, others, LEAST_CPU), most);
         }
     }
     for (name, other, p50, p99) in LATENCY {
@@ -48,7 +49,15 @@ pub(crate) fn report(report: &mut Report, added: &[Added]) {
             [("p50", own.p50, others.p50, p50), ("p99", own.p99, others.p99, p99)]
         {
             let row = format!("{name}.latency_{which}_added_to_{other}");
-            report.target(&row, own / others.max(LEAST), "ratio", Target::AtMost(most));
+            ratio(report, &row, (own, others, LEAST_LATENCY), most);
         }
     }
+}
+
+fn ratio(report: &mut Report, row: &str, (own, others, least): (f64, f64, f64), most: f64) {
+    if others < least {
+        println!("{row}: not measurable in this run: the other added {others:.1} us");
+        return;
+    }
+    report.target(row, own / others, "ratio", Target::AtMost(most));
 }
