@@ -41,3 +41,4 @@ mod shell;
 mod termination;
 #[path = "../filter/upstream.rs"]
 mod upstream;
+mod workers;
