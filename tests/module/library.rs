@@ -61,6 +61,28 @@ fn every_callback_that_the_library_imports_is_one_of_the_pinned_envoy() {
 }
 
 #[test]
+fn the_module_can_neither_answer_for_a_service_nor_read_a_body() {
+    const NEVER: [&str; 10] = [
+        "body",
+        "buffer",
+        "clear_route",
+        "continue_",
+        "go_away",
+        "override",
+        "recreate",
+        "reset",
+        "send_response",
+        "socket_option",
+    ];
+    let imported = symbols(&module_path().unwrap(), "U");
+    let able: Vec<_> = imported
+        .iter()
+        .filter(|name| name.starts_with("envoy_") && NEVER.iter().any(|part| name.contains(part)))
+        .collect();
+    assert!(able.is_empty(), "{able:#?}");
+}
+
+#[test]
 fn the_library_exports_nothing_but_hooks() {
     let exported = symbols(&module_path().unwrap(), "TDBRW");
     let others: Vec<_> =

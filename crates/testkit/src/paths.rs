@@ -29,7 +29,7 @@ pub(crate) fn envoy() -> Result<PathBuf> {
     }
 }
 
-/// The pinned Envoy's binary: what `envoy` starts is a script around it.
+/// The binary of the pinned Envoy: what tests start is a script around it.
 pub fn envoy_binary() -> Result<PathBuf> {
     let libraries = root().join(".tools/venv/lib");
     let pythons = std::fs::read_dir(&libraries)
