@@ -15,6 +15,8 @@ mod extension_hooks;
 mod filter_hooks;
 mod idle_hooks;
 mod kept;
+#[cfg(test)]
+mod lifecycle;
 pub(crate) mod logged;
 mod logger_hooks;
 mod map;
