@@ -273,8 +273,8 @@ mod tests {
 
     use gatelog::config::Config;
     use gatelog::delivery::hand_over::HandOver;
-    use gatelog::delivery::queue::Entry;
     use gatelog::envoy::headers::Headers;
+    use gatelog_delivery::queue::Entry;
     use gatelog_record::{Level, Uuid};
 
     use super::*;
