@@ -2,11 +2,11 @@
 docs/applications.md, and two routes. Prints its port; ends when its input ends.
 """
 
-import logging
 import sys
 import threading
 
 # --- recipe
+import logging
 from contextvars import ContextVar
 
 from flask import Flask, request

@@ -7,6 +7,7 @@ pub mod json;
 pub mod jwt;
 pub mod marks;
 pub mod names;
+mod pem;
 pub mod percent;
 mod schemes;
 pub mod userinfo;
@@ -19,14 +20,19 @@ use marks::Marks;
 /// The replacement for a secret.
 pub const MASK: &str = "[redacted]";
 
-/// A text of a service's own with its secrets masked, line by line: values of sensitive names,
-/// credentials after their scheme, JSON Web Tokens, and user information of URLs. `more` are further
-/// sensitive names, in lower case. A value that is not quoted extends to the end of its line.
+/// A text of a service's own with its secrets masked: private keys in PEM, and line by line values of
+/// sensitive names, credentials after their scheme, JSON Web Tokens, and user information of URLs.
+/// `more` are further sensitive names, in lower case. A value that is not quoted extends to the end of
+/// its line.
 pub fn masked<'t>(text: &'t str, more: &[String]) -> Cow<'t, str> {
     let marks = Marks::of(text);
     if !marks.any(Marks::ASSIGNS | Marks::SPACE | Marks::SLASH | Marks::TOKEN) {
         return Cow::Borrowed(text);
     }
+    then(pem::masked(text), |text| masked_lines(text, more))
+}
+
+fn masked_lines<'t>(text: &'t str, more: &[String]) -> Cow<'t, str> {
     if !text.contains('\n') {
         return masked_line(text, more);
     }
@@ -72,6 +78,10 @@ mod tests {
             ("token eyJhbGciOiJub25lIn0.S.S", "token [redacted]"),
             ("postgres://user:S@db/x failed", "postgres://db/x failed"),
             ("pin: 1234S", "pin:[redacted]"),
+            (
+                "key:\n-----BEGIN PRIVATE KEY-----\nS\n-----END PRIVATE KEY-----\nread",
+                "key:\n[redacted]\nread",
+            ),
         ] {
             assert_eq!(masked(text, &["pin".to_owned()]), expected, "{text}");
         }

@@ -337,6 +337,22 @@ fn a_request_is_handed_on_in_parts_and_its_resource_is_not_repeated_without_boun
 }
 
 #[test]
+fn a_request_without_times_that_comes_again_later_has_the_same_ids() {
+    let wire = request(json!({"body": {"stringValue": "a"}})).to_string();
+    let wire = to_protobuf(wire.as_bytes()).unwrap();
+    let export = Export::check(&wire, &LIMITS, 1 << 20).unwrap();
+    let records = [1_000_000, 2_000_000_000].map(|micros| {
+        let received = Timestamp::from_unix_micros(micros);
+        let mapping = Mapping::default();
+        let (_, part) =
+            export.store(&mapping, &LIMITS, received, |_| Ok::<_, Infallible>(())).unwrap();
+        decode_record(part.body.trim_ascii(), &LIMITS.record, Uuid::nil()).unwrap()
+    });
+    assert_eq!(records[0].id, records[1].id);
+    assert_ne!(records[0].timestamp, records[1].timestamp);
+}
+
+#[test]
 fn a_part_that_is_not_taken_ends_the_request() {
     let large = json!({"body": {"stringValue": "x".repeat(60_000)}});
     let request = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": vec![large; 20]}]}]});
