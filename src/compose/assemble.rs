@@ -54,7 +54,7 @@ pub fn debug_record(parts: &Parts<'_>, worker: &mut Worker, host: &dyn Host, lin
         vec![("wait_ms", wait_us), ("receive_ms", whole_us.saturating_sub(wait_us))]
     });
     let details = Details {
-        request_headers: all(exchange.current(), &redactor),
+        request_headers: all(exchange.current(host), &redactor),
         response_headers: all(&host.headers(HeaderMap::Response), &redactor),
         phases: phases.unwrap_or_default(),
     };

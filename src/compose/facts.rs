@@ -164,11 +164,10 @@ impl<'a> Facts<'a> {
             *sources;
         let property = |path: &str| host.property(path).filter(|bytes| !bytes.is_empty());
         let transport_failure = || property(property::UPSTREAM_TRANSPORT_FAILURE);
-        let current = exchange.current();
         // If the request never reached the filter, nobody has removed the client's own tenant headers.
         let none = Headers::default();
         let unstripped = config.tenancy.strip_untrusted && !exchange.begun;
-        let headers = if unstripped { &none } else { current };
+        let headers = || if unstripped { &none } else { exchange.current(host) };
         let told = Told::of(request, &exchange.ids, config.record.query, redactor);
         let read = OnceCell::new();
         let claim = |claim: &claims::Claim| {
@@ -176,7 +175,8 @@ impl<'a> Facts<'a> {
             Some(redactor.words(value).into_owned())
         };
         let header = |value: &[u8]| redactor.words_of(value);
-        let evidence = Evidence { headers, path: &told.path, claim: &claim, header: &header };
+        let evidence =
+            Evidence { headers: &headers, path: &told.path, claim: &claim, header: &header };
         let tenant = Field::ALL.map(|field| match overrides.tenant(field) {
             Some(fixed) => Some(fixed.to_owned()),
             None => config.tenancy.resolve(field, &evidence).map(Cow::into_owned),
@@ -184,6 +184,10 @@ impl<'a> Facts<'a> {
         let policy = &config.record;
         let response =
             (!policy.response_headers.is_empty()).then(|| host.headers(HeaderMap::Response));
+        let request_headers = match policy.request_headers.as_slice() {
+            [] => OwnedPairs::new(),
+            names => chosen(exchange.current(host), names, redactor),
+        };
         let timing = attributes.bytes(Attribute::ServerTiming).filter(|_| policy.server_timing);
         Self {
             tenant,
@@ -203,7 +207,7 @@ impl<'a> Facts<'a> {
                 .flatten()
                 .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
             metrics: timing.map(server_timing::parse).unwrap_or_default(),
-            request_headers: chosen(current, &policy.request_headers, redactor),
+            request_headers,
             response_headers: response
                 .map(|headers| chosen(&headers, &policy.response_headers, redactor))
                 .unwrap_or_default(),

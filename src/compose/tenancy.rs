@@ -60,8 +60,8 @@ pub struct Tenancy {
 
 /// The inputs from which a request's tenant is read.
 pub struct Evidence<'a> {
-    /// The request's headers at the end of the exchange.
-    pub headers: &'a Headers,
+    /// The request's headers at the end of the exchange, read when a source asks for them.
+    pub headers: &'a dyn Fn() -> &'a Headers,
     /// The path as received, without its query, redacted.
     pub path: &'a str,
     /// The value of a claim, redacted.
@@ -76,7 +76,7 @@ impl Tenancy {
         let sources = self.sources.get(field as usize)?;
         sources.iter().find_map(|source| match source {
             Source::Header(name) => {
-                let value = evidence.headers.get(name)?.trim_ascii();
+                let value = (evidence.headers)().get(name)?.trim_ascii();
                 (!value.is_empty()).then(|| Cow::Owned((evidence.header)(value)))
             }
             Source::JwtClaim(claim) => (evidence.claim)(claim).map(Cow::Owned),
@@ -125,8 +125,9 @@ mod tests {
     ) -> Option<String> {
         let headers: Vec<_> =
             header.map(|value| ("x-organization-id", value)).into_iter().collect();
+        let headers = Headers::from_pairs(&headers);
         let evidence = Evidence {
-            headers: &Headers::from_pairs(&headers),
+            headers: &|| &headers,
             path,
             claim: &|_| claim.map(str::to_owned),
             header: &|value| String::from_utf8_lossy(value).into_owned(),

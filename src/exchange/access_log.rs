@@ -1,5 +1,6 @@
 //! Turns a finished exchange into its record, or decides that it has none.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use gatelog_record::Level;
@@ -61,21 +62,23 @@ fn gather(
     worker: &mut Worker,
     host: &dyn Host,
 ) -> Finished {
-    let (current, seen) = (host.headers(HeaderMap::Request), begun.is_some());
+    let (seen, at_end) = (begun.is_some(), OnceCell::new());
     let uint = |path| host.property(path).and_then(|bytes| property::uint(&bytes));
-    let (received, current, ids, start_unix_ns, duration_ns, responded_ns) = match begun {
+    let (received, ids, start_unix_ns, duration_ns, responded_ns) = match begun {
         Some(begun) => {
             let duration = host.monotonic_nanos().saturating_sub(begun.start_ns);
             let responded = responded_ns.map(|at| at.saturating_sub(begun.start_ns));
-            let ids = begun.ids.at_end(&current);
-            (begun.headers, Some(current), ids, begun.start_unix_ns, duration, responded)
+            let current = || at_end.get_or_init(|| host.headers(HeaderMap::Request));
+            let ids = begun.ids.at_end(current);
+            (begun.headers, ids, begun.start_unix_ns, duration, responded)
         }
         None => {
+            let received = host.headers(HeaderMap::Request);
             let start = uint(property::REQUEST_TIME).unwrap_or_else(|| host.unix_nanos());
             let duration = uint(property::REQUEST_DURATION).unwrap_or(0);
             let fresh = || worker.uuids.fresh(host, start).to_string();
-            let ids = worker.settings.config.identity.observe(&current, fresh);
-            (current, None, ids, start, duration, None)
+            let ids = worker.settings.config.identity.observe(&received, fresh);
+            (received, ids, start, duration, None)
         }
     };
     let details = attributes.bytes(Attribute::Details);
@@ -96,7 +99,7 @@ fn gather(
         start_unix_ns,
         duration_ns,
         received,
-        current,
+        at_end,
         responded_ns,
         outcome,
         details: details.map(<[u8]>::to_vec),

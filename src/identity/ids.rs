@@ -62,7 +62,7 @@ pub struct Ids {
 
 impl Ids {
     /// The ids at the end of the exchange, whose request's headers are then `headers`.
-    pub fn at_end(self, headers: &Headers) -> Self {
+    pub fn at_end<'h>(self, headers: impl FnOnce() -> &'h Headers) -> Self {
         Self { trace: self.trace.map(|trace| trace.followed(headers)), ..self }
     }
 
