@@ -5,6 +5,7 @@
 # FUZZ_RUNS=0          1000 or more: run that many inputs for each target, derived from the checked-in
 #                      corpus with a fixed seed. Two runs still differ: coverage varies with the
 #                      seeds of hash maps, and libFuzzer reads a directory in the disk's order
+#                      corpus: only the checked-in corpus, every input once; the same each time
 # FUZZ_TARGETS="a b"   only these targets
 #
 # A run adds interesting inputs to target/fuzz/corpus/, in addition to the checked-in corpus; a
@@ -18,7 +19,7 @@ cd "$(dirname "$0")/.."
 seconds=${FUZZ_SECONDS:-10}
 runs=${FUZZ_RUNS:-0}
 work=target/fuzz
-[[ $runs =~ ^(0|[1-9][0-9]{3,8})$ ]] || fail "FUZZ_RUNS is '$runs'" "it must be a whole number of inputs, 1000 or more, or 0"
+[[ $runs =~ ^(0|[1-9][0-9]{3,8}|corpus)$ ]] || fail "FUZZ_RUNS is '$runs'" "it must be a whole number of inputs, 1000 or more, or 0, or corpus"
 [[ $seconds =~ ^[1-9][0-9]*$ ]] || fail "FUZZ_SECONDS is '$seconds'" "it must be a whole number of seconds"
 command -v cargo-fuzz >/dev/null || fail "cargo-fuzz is missing" "run: make tools"
 
@@ -42,13 +43,18 @@ row() {
 for target in $targets; do
     [[ -x $programs/$target ]] || fail "there is no fuzz target '$target'" "the targets are: $(cargo fuzz list --fuzz-dir fuzz | tr '\n' ' ')"
     corpus=$work/corpus/$target failures=$work/failures/$target log=$work/$target.log
-    if ((runs > 0)); then
+    mkdir -p "fuzz/corpus/$target"
+    least=1000
+    if [[ $runs == corpus ]]; then
+        corpus=$work/again/$target bound=(-runs=0) least=$(find "fuzz/corpus/$target" -type f | wc -l)
+        rm -rf "$corpus"
+    elif ((runs > 0)); then
         corpus=$work/again/$target bound=(-runs="$runs" -seed=1)
         rm -rf "$corpus"
     else
         bound=(-max_total_time="$seconds")
     fi
-    mkdir -p "$corpus" "$failures" "fuzz/corpus/$target"
+    mkdir -p "$corpus" "$failures"
     before=$(find "$failures" -type f | wc -l)
     dictionary=()
     case $target in
@@ -61,7 +67,7 @@ for target in $targets; do
     ((status == 0 || found > 0)) || found=1
     tried=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     row "$target: failing inputs" "$found" inputs "0" "$([[ $found == 0 ]] && echo true || echo false)"
-    row "$target: inputs tried" "${tried:-0}" inputs ">= 1000" "$( ((${tried:-0} >= 1000)) && echo true || echo false)"
+    row "$target: inputs tried" "${tried:-0}" inputs ">= $least" "$( ((${tried:-0} >= least)) && echo true || echo false)"
     ((found == 0)) || { tail -n 40 "$log"; printf 'input: %s\nreproduce with: %s %s\n' "$failures" "$programs/$target" "$failures/*"; }
 done
 

@@ -66,7 +66,7 @@ fuzz_target!(|input: Input<'_>| {
         let continued = sent.is_some_and(|sent| sent.trace_id == trace.trace_id());
         assert!(continued || trace.begins_here());
         assert!(input.trace.1 || trace.begins_here());
-        check(&trace.clone().followed(&headers));
+        check(&trace.clone().followed(|| &headers));
         let below = trace.clone().redirected(|| input.random);
         check(&below);
         assert_eq!(below.parent_id(), trace.span_id());

@@ -254,13 +254,14 @@ impl Redaction {
         }
     }
 
-    /// One or more hosts, without user information. A value that was cut may lack only the `@`.
+    /// One or more hosts, without user information. One that was cut may be all user information, whatever
+    /// stands in it: an `@` may follow.
     pub fn host<'h>(&self, host: Excerpt<'h>) -> Cow<'h, str> {
         each(
             host,
             |byte| byte == b',',
             |host| match host.text.rsplit_once('@') {
-                None if host.cut => Cow::Borrowed(MASK),
+                _ if host.cut => Cow::Borrowed(MASK),
                 None => self.words(host),
                 Some((_, name)) => Cow::Owned(self.words(host.with(name)).into_owned()),
             },

@@ -246,6 +246,8 @@ fn a_secret_at_the_end_of_what_is_looked_at_is_taken_for_one() {
     }
     let host = format!("u:{}@host", "HUNTER2".repeat(looked_at));
     assert_eq!(redactor.host(&host), "[redacted]…");
+    let host = format!("u@{}hunter2{}@host", "x".repeat(looked_at - 10), "x".repeat(60));
+    assert_eq!(redactor.host(&host), "[redacted]…");
 }
 
 #[test]

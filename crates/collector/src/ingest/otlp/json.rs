@@ -179,7 +179,9 @@ mod tests {
             let error = of(record).unwrap_err();
             assert!(error.contains(says) && !error.contains("secret"), "{error}, not {says}");
         }
-        for record in [r"{}", r#"{"unknown":[{"a":1}],"body":null,"traceId":null}"#, "null"] {
+        let latest = r#"{"timeUnixNano":"18446744073709551615"}"#;
+        for record in [latest, r"{}", r#"{"unknown":[{"a":1}],"body":null,"traceId":null}"#, "null"]
+        {
             of(record).unwrap();
         }
         assert!(to_protobuf(b"{} {}").is_err() && to_protobuf(b"[]").is_err());

@@ -126,8 +126,7 @@ impl Visitor<'_> for Scalar<'_> {
                 self.double(value);
             }
             Kind::Int | Kind::Fixed64 | Kind::Fixed32 => {
-                let value = value.parse::<i64>().map(i128::from);
-                let value = value.map_err(|_| self.wrong())?;
+                let value = value.parse::<i128>().map_err(|_| self.wrong())?;
                 return self.whole(value);
             }
             _ => return Err(self.wrong()),
