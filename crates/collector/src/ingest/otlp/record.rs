@@ -83,7 +83,8 @@ impl Mapping {
         };
         line.plain_pair("timestamp", timestamp);
         line.plain_pair("level", level);
-        line.text_or_null("logger_name", source.logger.as_deref());
+        let logger = source.logger.as_deref().map(|name| self.secrets.masked(name));
+        line.text_or_null("logger_name", logger.as_deref());
         line.text_or_null("function_name", text(Slot::FunctionName).as_deref());
         if let Some(AnyValue::Int(number)) = chosen.value(Slot::LineNumber) {
             line.key("line_number");
@@ -92,7 +93,7 @@ impl Mapping {
         line.key("message");
         line.text(&self.message(record, text(Slot::ErrorMessage)));
         line.key("context");
-        write_context(&mut line, &chosen, trace_id.as_deref());
+        self.write_context(&mut line, &chosen, trace_id.as_deref());
         if trace_id.is_some() || span_id.is_some() {
             line.key("trace");
             line.open(b'{');
@@ -128,6 +129,21 @@ impl Mapping {
         extra.attributes(&chosen, Owner::Scope, origin.scope_attributes());
         extra.attributes(&chosen, Owner::Record, attributes());
         extra.close();
+    }
+
+    /// The five ids. The trace id stands in for the correlation id.
+    fn write_context(&self, line: &mut Line<'_>, chosen: &Chosen<'_>, trace_id: Option<&str>) {
+        line.open(b'{');
+        for (slot, key, _) in IDS {
+            match chosen.value(slot) {
+                Some(AnyValue::Text(text)) => {
+                    line.text_or_null(key, Some(&self.secrets.masked(text)));
+                }
+                Some(AnyValue::Int(number)) => line.plain_pair(key, number),
+                _ => line.text_or_null(key, trace_id.filter(|_| slot == Slot::CorrelationId)),
+            }
+        }
+        line.close(b'}');
     }
 
     /// The body as a text; of a structured one, which is kept whole elsewhere, the best text that
@@ -188,19 +204,6 @@ fn hex(bytes: &[u8]) -> String {
     digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
 }
 
-/// The five ids. The trace id stands in for the correlation id.
-fn write_context(line: &mut Line<'_>, chosen: &Chosen<'_>, trace_id: Option<&str>) {
-    line.open(b'{');
-    for (slot, key, _) in IDS {
-        match chosen.value(slot) {
-            Some(AnyValue::Text(text)) => line.text_or_null(key, Some(text)),
-            Some(AnyValue::Int(number)) => line.plain_pair(key, number),
-            _ => line.text_or_null(key, trace_id.filter(|_| slot == Slot::CorrelationId)),
-        }
-    }
-    line.close(b'}');
-}
-
 /// The record's `extra`, opened once there is something in it.
 struct Extra<'o, 's> {
     line: Line<'o>,
@@ -229,7 +232,7 @@ impl Extra<'_, '_> {
         let texts = [("event_name", &*record.event_name), ("scope_version", version)];
         for (name, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
             self.key(name);
-            self.line.text(text);
+            self.line.text(&self.values.secrets.masked(text));
         }
         // What the level says already is left out.
         let usual = [5, 9, 13, 17, 21].get(level.index()).copied();
@@ -239,7 +242,7 @@ impl Extra<'_, '_> {
         }
         if !record.severity_text.is_empty() && record.severity_text.parse() != Ok(level) {
             self.key("severity_text");
-            self.line.text(&record.severity_text);
+            self.line.text(&self.values.secrets.masked(&record.severity_text));
         }
         if record.time_unix_nano != 0 && record.observed_time_unix_nano != 0 {
             self.key("observed_timestamp");

@@ -353,6 +353,39 @@ fn a_request_without_times_that_comes_again_later_has_the_same_ids() {
 }
 
 #[test]
+fn a_secret_is_masked_in_every_text_of_a_record() {
+    const TEXT: &str = "token=hunter2";
+    let text = json!({"stringValue": TEXT});
+    let pairs: Vec<_> = [
+        "request_id",
+        "correlation_id",
+        "organization_id",
+        "user_id",
+        "conversation_id",
+        "exception.type",
+        "exception.message",
+        "exception.stacktrace",
+        "code.function.name",
+        "other",
+    ]
+    .iter()
+    .map(|key| json!({"key": key, "value": text}))
+    .collect();
+    let record =
+        json!({"body": text, "eventName": TEXT, "severityText": TEXT, "attributes": pairs});
+    let all = json!({"resourceLogs": [{"resource": {"attributes": [{"key": "r", "value": text}]}, "scopeLogs": [
+        {"scope": {"name": TEXT, "version": TEXT, "attributes": [{"key": "s", "value": text}]},
+         "logRecords": [record]}
+    ]}]});
+    let wire = to_protobuf(all.to_string().as_bytes()).unwrap();
+    let (parts, outcome) = stored(&wire, &Mapping::default(), &LIMITS);
+    assert_eq!((outcome.accepted, outcome.rejected()), (1, 0));
+    let line = String::from_utf8(parts[0].body.clone()).unwrap();
+    assert!(!line.contains("hunter2"), "{line}");
+    assert_eq!(line.matches("token=[redacted]").count(), 17, "{line}");
+}
+
+#[test]
 fn a_part_that_is_not_taken_ends_the_request() {
     let large = json!({"body": {"stringValue": "x".repeat(60_000)}});
     let request = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": vec![large; 20]}]}]});
