@@ -71,6 +71,11 @@ impl ServeArgs {
             let parsed = read.faults.take("GATELOG_RETENTION", retention, retention.parse());
             store.retention = parsed.unwrap_or_default();
         }
+        let lookups = self.lookups.trim();
+        if !lookups.is_empty() {
+            let parsed = read.faults.take("GATELOG_LOOKUPS", lookups, lookups.parse());
+            store.lookups = parsed.unwrap_or_default();
+        }
         let writers = read.count("GATELOG_WRITERS", &self.writers, 1..=64);
         let per_insert =
             read.count("GATELOG_WRITE_MAX_RECORDS", &self.write_max_records, 1..=10_000);
@@ -270,6 +275,7 @@ mod tests {
             "--retention=info=soon",
             "--ingest-memory=1MiB",
             "--otlp-ids=who=x",
+            "--lookups=user,session",
         ])
         .compile()
         .unwrap_err();
@@ -284,9 +290,10 @@ mod tests {
             "GATELOG_RETENTION = \"info=soon\": ",
             "GATELOG_INGEST_MEMORY = \"1MiB\": must hold",
             "GATELOG_OTLP_IDS = \"who=x\": ",
+            "GATELOG_LOOKUPS = \"user,session\": \"session\" is not a look-up: must be a list of request, ",
         ] {
             assert!(faults.lines().iter().any(|line| line.starts_with(says)), "{says}\n{faults}");
         }
-        assert_eq!(faults.lines().len(), 10, "{faults}");
+        assert_eq!(faults.lines().len(), 11, "{faults}");
     }
 }

@@ -12,6 +12,7 @@ mod classify;
 mod collections;
 mod error;
 mod flow;
+mod lookups;
 mod options;
 mod rights;
 mod schema;
@@ -33,6 +34,7 @@ use tokio::sync::Semaphore;
 pub use collections::LogCollection;
 pub use error::{Answer, StoreError};
 pub use flow::Found;
+pub use lookups::{Lookup, Lookups, ParseLookupsError};
 pub use options::StoreOptions;
 pub use rights::Rights;
 pub use schema::{Action, Change, ParseRetentionError, Period, Retention};
@@ -51,6 +53,7 @@ pub struct Store {
 struct Inner {
     database: Database,
     retention: Retention,
+    lookups: Lookups,
     operation_timeout: Duration,
     /// One permit for every connection in the pool. A call that exceeds its timeout keeps its
     /// permit until it ends, so abandoned calls cannot pile up without bound.
@@ -70,6 +73,7 @@ impl Store {
         let inner = Inner {
             database: client.database(&options.database),
             retention: options.retention.clone(),
+            lookups: options.lookups.clone(),
             operation_timeout: options.operation_timeout,
             permits: Arc::new(Semaphore::new(permits)),
             #[cfg(test)]

@@ -61,6 +61,17 @@ pub struct ServeArgs {
         help_heading = "MongoDB"
     )]
     pub(super) retention: String,
+    /// Look-ups in `trace_logs` that have an index: request, user, organization, conversation; or none
+    /// [default: all of them]
+    #[arg(
+        long,
+        value_name = "NAME,…",
+        env = "GATELOG_LOOKUPS",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "MongoDB"
+    )]
+    pub(super) lookups: String,
     /// Concurrent inserts
     #[arg(
         long,

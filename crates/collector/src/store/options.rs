@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mongodb::options::ClientOptions;
 
-use super::{Retention, StoreError};
+use super::{Lookups, Retention, StoreError};
 
 /// How to connect to the database. Options in the connection string take precedence.
 #[derive(Clone)]
@@ -16,6 +16,8 @@ pub struct StoreOptions {
     pub database: String,
     /// How long records are kept.
     pub retention: Retention,
+    /// Which look-ups have an index.
+    pub lookups: Lookups,
     /// Maximum connections to one server, and maximum concurrent calls; at least 1.
     pub pool_size: u32,
     /// How long to look for a server that can handle a call.
@@ -33,6 +35,7 @@ impl StoreOptions {
             uri: uri.into(),
             database: database.into(),
             retention: Retention::default(),
+            lookups: Lookups::default(),
             pool_size: 10,
             server_selection_timeout: Duration::from_secs(5),
             operation_timeout: Duration::from_secs(30),
@@ -57,6 +60,7 @@ impl fmt::Debug for StoreOptions {
         f.debug_struct("StoreOptions")
             .field("database", &self.database)
             .field("retention", &self.retention)
+            .field("lookups", &self.lookups)
             .field("pool_size", &self.pool_size)
             .field("server_selection_timeout", &self.server_selection_timeout)
             .field("operation_timeout", &self.operation_timeout)

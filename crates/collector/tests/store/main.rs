@@ -14,5 +14,6 @@ mod faults;
 mod fixture;
 mod flow;
 mod indexes;
+mod lookups;
 mod queries;
 mod services;

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::fixture::{Fixture, all_stored, record};
 
 /// Creates the indexes and a few hundred records, so that a full scan would show up as one.
-async fn filled() -> Fixture {
+pub(crate) async fn filled() -> Fixture {
     let fixture = Fixture::new().await;
     fixture.store.reconcile().await;
     let mut records = Vec::new();
@@ -15,6 +15,7 @@ async fn filled() -> Fixture {
             "timestamp": format!("2096-01-{:02}T02:11:57Z", 1 + number % 28),
             "context": {
                 "organization_id": format!("org_{}", number % 7),
+                "user_id": format!("user_{}", number % 9),
                 "conversation_id": if number % 3 == 0 { json!(null) } else { json!(format!("conv_{}", number % 5)) },
                 "correlation_id": format!("corr_{}", number / 4),
                 "request_id": format!("req_{number}"),
@@ -47,7 +48,7 @@ impl Fixture {
         stages
     }
 
-    async fn assert_served_by(&self, index: &str, query: Document) {
+    pub(crate) async fn assert_served_by(&self, index: &str, query: Document) {
         let stages = self.stages(query.clone()).await;
         assert_eq!(stages.last(), Some(&format!("IXSCAN {index}")), "{query}: {stages:?}");
     }

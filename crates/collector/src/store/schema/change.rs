@@ -27,6 +27,8 @@ pub enum Action {
         /// The name of its replacement.
         replaced_by: String,
     },
+    /// The index was dropped because its look-up is switched off.
+    SwitchedOff,
     /// The retention of the collection was changed, for existing records too.
     Retention {
         /// The previous period; `None` if there was no expiry.
@@ -78,6 +80,7 @@ impl fmt::Display for Change {
             Action::Removed { replaced_by } => {
                 write!(f, "{index} removed: {replaced_by} takes its place")
             }
+            Action::SwitchedOff => write!(f, "{index} dropped: its look-up is switched off"),
             Action::Retention { from: Some(from), to } => {
                 write!(f, "records are kept for {to}, until now {from}")
             }

@@ -7,7 +7,7 @@
 use mongodb::bson::{Bson, Document, doc};
 
 use super::retention::Retention;
-use crate::store::LogCollection;
+use crate::store::{LogCollection, Lookup, Lookups};
 
 /// Operations faster than this, in milliseconds, are not in the index of slow operations.
 pub(super) const SLOW_INDEX_FROM_MS: f64 = 100.0;
@@ -63,7 +63,11 @@ impl Index {
 }
 
 /// The indexes of one collection, with the expiry index first.
-pub(super) fn wanted(collection: LogCollection, retention: &Retention) -> Vec<Index> {
+pub(super) fn wanted(
+    collection: LogCollection,
+    retention: &Retention,
+    lookups: &Lookups,
+) -> Vec<Index> {
     let mut indexes = vec![expiry(collection, retention)];
     if retention.has_own(collection) {
         // Records of organizations with their own period carry the expiry date themselves.
@@ -84,12 +88,27 @@ pub(super) fn wanted(collection: LogCollection, retention: &Retention) -> Vec<In
         ],
         LogCollection::Warning | LogCollection::Audit => vec![organization()],
         LogCollection::Error | LogCollection::Critical => vec![organization(), latest()],
-        LogCollection::Trace => vec![
-            Index::of(doc! { "context.correlation_id": 1, "timestamp": 1 }),
-            Index::of(doc! { "context.request_id": 1, "timestamp": 1 }),
-        ],
+        LogCollection::Trace => {
+            let flow = Index::of(doc! { "context.correlation_id": 1, "timestamp": 1 });
+            let on = Lookup::ALL.into_iter().filter(|lookup| lookups.has(*lookup));
+            [flow].into_iter().chain(on.map(for_lookup)).collect()
+        }
     });
     indexes
+}
+
+/// The indexes of look-ups that are switched off.
+pub(super) fn switched_off(collection: LogCollection, lookups: &Lookups) -> Vec<Index> {
+    let off = Lookup::ALL.into_iter().filter(|lookup| !lookups.has(*lookup));
+    if collection == LogCollection::Trace { off.map(for_lookup).collect() } else { Vec::new() }
+}
+
+fn for_lookup(lookup: Lookup) -> Index {
+    match lookup {
+        // Nearly every record has one, so a filter would save nothing.
+        Lookup::Request => Index::of(doc! { lookup.key(): 1, "timestamp": 1 }),
+        Lookup::User | Lookup::Organization | Lookup::Conversation => known(lookup.key()),
+    }
 }
 
 /// Expires records relative to `created_at`. If an organization keeps its records longer, records

@@ -55,12 +55,12 @@ pub(super) fn plan(wanted: &Index, existing: &[Found]) -> Step {
     }
 }
 
-/// Whether an index is one that an earlier version of this program created and that is no longer
-/// needed: an exact match, name included.
-pub(super) fn is_retired(retired: &Index, found: &Found) -> bool {
-    found.name == retired.name()
-        && found.has_keys(&retired.keys)
-        && found.filter == retired.filter
+/// Whether an index that is no longer needed is one that this program, or an earlier version of it,
+/// created: an exact match, name included.
+pub(super) fn is_exactly(own: &Index, found: &Found) -> bool {
+    found.name == own.name()
+        && found.has_keys(&own.keys)
+        && found.filter == own.filter
         && found.expiry == Expiry::Never
         && !(found.sparse || found.hidden || found.unique || found.other)
 }
@@ -173,10 +173,10 @@ mod tests {
     }
 
     #[test]
-    fn only_an_exact_likeness_of_an_own_old_index_is_retired() {
+    fn only_an_exact_likeness_of_an_own_index_is_dropped() {
         let old = Index::of(doc! { "timestamp": -1 });
         let listed = doc! { "key": { "timestamp": -1 }, "name": "timestamp_-1" };
-        assert!(is_retired(&old, &found(listed.clone())));
+        assert!(is_exactly(&old, &found(listed.clone())));
         for other in [
             doc! { "name": "mine" },
             doc! { "unique": true },
@@ -185,7 +185,7 @@ mod tests {
         ] {
             let mut changed = listed.clone();
             changed.extend(other.clone());
-            assert!(!is_retired(&old, &found(changed)), "{other}");
+            assert!(!is_exactly(&old, &found(changed)), "{other}");
         }
     }
 }

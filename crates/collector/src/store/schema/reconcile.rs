@@ -5,7 +5,8 @@
 //! separately: a problem with one does not prevent the others from being set. An index that serves
 //! the same queries is left as it is; a conflicting one is reported, never removed. Only what this
 //! program created is changed or removed (see [`plan`]): its expiry index, whose removal only
-//! delays expiry until the new one is built, and indexes that a newer one has replaced.
+//! delays expiry until the new one is built, indexes that a newer one has replaced, and those of
+//! look-ups that are switched off.
 
 use std::time::Duration;
 
@@ -15,8 +16,8 @@ use mongodb::error::{Error, ErrorKind};
 use super::change::{Action, Change};
 use super::found::Found;
 use super::indexes::{self, Index};
-use super::plan::{Step, is_retired, plan};
-use super::retention::{Period, Retention};
+use super::plan::{Step, is_exactly, plan};
+use super::retention::Period;
 use crate::store::{LogCollection, Store, StoreError, classify};
 
 /// How long to wait for an index on a large collection. The server continues to build it
@@ -45,7 +46,7 @@ impl Store {
     /// Creates what one collection lacks and changes what differs. The changes also list what could
     /// not be done, and why.
     pub async fn reconcile_collection(&self, collection: LogCollection) -> Vec<Change> {
-        let wanted = indexes::wanted(collection, self.retention());
+        let wanted = self.wanted(collection);
         let whole = |action| vec![Change { collection, index: None, action }];
         let existing = match self.list_indexes(collection).await {
             Ok(existing) => existing,
@@ -65,13 +66,32 @@ impl Store {
             let named = |name: String, action| Change { collection, index: Some(name), action };
             changes.extend(action.map(|action| named(index.name(), action)));
             let retired = index.retired().filter(|_| settled);
-            if let Some(old) = retired.filter(|old| existing.iter().any(|it| is_retired(old, it))) {
+            if let Some(old) = retired.filter(|old| existing.iter().any(|it| is_exactly(old, it))) {
                 let done = Action::Removed { replaced_by: index.name() };
                 let action = match self.remove(collection, &old.name()).await {
                     Ok(()) => done,
                     Err(refused) => refused,
                 };
                 changes.push(named(old.name(), action));
+            }
+        }
+        changes.extend(self.drop_switched_off(collection, &existing).await);
+        changes
+    }
+
+    /// Drops the indexes of look-ups that are switched off: they would still cost every insert.
+    async fn drop_switched_off(
+        &self,
+        collection: LogCollection,
+        existing: &[Found],
+    ) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for index in indexes::switched_off(collection, &self.inner.lookups) {
+            if existing.iter().any(|found| is_exactly(&index, found)) {
+                let name = index.name();
+                let removed = self.remove(collection, &name).await;
+                let action = removed.map_or_else(|refused| refused, |()| Action::SwitchedOff);
+                changes.push(Change { collection, index: Some(name), action });
             }
         }
         changes
@@ -91,7 +111,7 @@ impl Store {
             }
             Err(error) => return Err(error),
         };
-        let wanted = indexes::wanted(collection, self.retention());
+        let wanted = self.wanted(collection);
         let taken = wanted.iter().filter(|index| plan(index, &existing) == Step::Taken);
         Ok(taken
             .map(|index| Change {
@@ -204,8 +224,8 @@ impl Store {
         })
     }
 
-    fn retention(&self) -> &Retention {
-        &self.inner.retention
+    fn wanted(&self, collection: LogCollection) -> Vec<Index> {
+        indexes::wanted(collection, &self.inner.retention, &self.inner.lookups)
     }
 }
 
