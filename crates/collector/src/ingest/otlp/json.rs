@@ -166,14 +166,15 @@ mod tests {
             (r#"{"timeUnixNano":1.5}"#, "timeUnixNano: must be a whole number"),
             (r#"{"flags":4294967296}"#, "flags: must be a whole number"),
             (r#"{"severityNumber":"SEVERITY"}"#, "severityNumber: must be a whole number"),
-            (r#"{"body":{"intValue":"99999999999999999999"}}"#, "intValue: must be a whole number"),
+            (r#"{"severityNumber":9.5}"#, "severityNumber: must be a whole number"),
+            (r#"{"body":{"intValue":"1e"}}"#, "intValue: must be a whole number"),
             (r#"{"body":{"bytesValue":"?"}}"#, "bytesValue: must be a string in base64"),
             (r#"{"body":{"boolValue":1}}"#, "boolValue: must be true or false"),
-            (r#"{"body":{"stringValue":1}}"#, "stringValue: must be a string"),
+            (r#"{"body":{"stringValue":1}}"#, "expected a string as \"stringValue\""),
             (r#"{"body":{"doubleValue":true}}"#, "doubleValue: must be a number"),
             (r#"{"body":"secret"}"#, "expected an object"),
             (r#"{"attributes":{}}"#, "expected an array"),
-            (r#"{"severityText":{}}"#, "another type of \"severityText\""),
+            (r#"{"severityText":{}}"#, "expected a string as \"severityText\""),
             ("{", "key must be a string"),
         ] {
             let error = of(record).unwrap_err();

@@ -1,5 +1,6 @@
 //! A value of OTLP/JSON that is not an object or an array, as a protobuf field.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine as _;
@@ -8,6 +9,10 @@ use serde::de::{DeserializeSeed, Deserializer, Error, Visitor};
 
 use super::schema::Kind;
 use super::wire::{put_bytes, put_tag, put_varint};
+
+/// The field of an `AnyValue` for integers, and the number of the one for doubles.
+const INT_VALUE: &str = "intValue";
+const DOUBLE_VALUE: u64 = 4;
 
 /// A text, a number, a boolean, or null.
 pub(super) struct Scalar<'o> {
@@ -35,7 +40,13 @@ impl Scalar<'_> {
         let unsigned = u64::try_from(value);
         match self.kind {
             Kind::Int => {
-                let signed = i64::try_from(value).map_err(|_| self.wrong())?;
+                let Ok(signed) = i64::try_from(value) else {
+                    #[expect(
+                        clippy::cast_precision_loss,
+                        reason = "as every JSON reader reads it"
+                    )]
+                    return self.number_of_another_kind(value as f64);
+                };
                 put_tag(self.number, 0, self.out);
                 put_varint(signed.cast_unsigned(), self.out);
             }
@@ -56,6 +67,16 @@ impl Scalar<'_> {
         Ok(())
     }
 
+    /// A number that is no 64-bit integer, in an `intValue`: exporters in JavaScript send every number
+    /// without a fraction as one. Kept as a double, so that it costs no other record of its request.
+    fn number_of_another_kind<E: Error>(self, value: f64) -> Result<(), E> {
+        if self.name != INT_VALUE {
+            return Err(self.wrong());
+        }
+        Scalar { number: DOUBLE_VALUE, ..self }.double(value);
+        Ok(())
+    }
+
     fn double(self, value: f64) {
         put_tag(self.number, 1, self.out);
         self.out.extend_from_slice(&value.to_le_bytes());
@@ -66,15 +87,35 @@ impl<'de> DeserializeSeed<'de> for Scalar<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
+        match self.kind {
+            // As bytes, because a text may have an escaped half of a surrogate pair.
+            Kind::Text => deserializer.deserialize_option(self),
+            _ => deserializer.deserialize_any(self),
+        }
     }
 }
 
-impl Visitor<'_> for Scalar<'_> {
+impl<'de> Visitor<'de> for Scalar<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "another type of \"{}\"", self.name)
+        match self.kind {
+            Kind::Text => write!(f, "a string as \"{}\"", self.name),
+            _ => write!(f, "another type of \"{}\"", self.name),
+        }
+    }
+
+    fn visit_none<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_bytes(self)
+    }
+
+    fn visit_bytes<E: Error>(self, value: &[u8]) -> Result<(), E> {
+        let text = text(value).ok_or_else(|| E::custom(format!("{}: must be UTF-8", self.name)))?;
+        self.visit_str(&text)
     }
 
     fn visit_unit<E: Error>(self) -> Result<(), E> {
@@ -106,6 +147,7 @@ impl Visitor<'_> for Scalar<'_> {
             Kind::Int | Kind::Fixed64 if value.fract() == 0.0 && value.abs() < 1e20 => {
                 self.whole(value as i128)
             }
+            Kind::Int => self.number_of_another_kind(value),
             _ => Err(self.wrong()),
         }
     }
@@ -133,6 +175,23 @@ impl Visitor<'_> for Scalar<'_> {
         }
         Ok(())
     }
+}
+
+/// A text as JSON has it, each half of a surrogate pair without the other one as U+FFFD: a text that was
+/// cut in JavaScript may end in one. `None` if it is not UTF-8 otherwise.
+fn text(bytes: &[u8]) -> Option<Cow<'_, str>> {
+    if let Ok(text) = str::from_utf8(bytes) {
+        return Some(text.into());
+    }
+    let mut bytes = bytes.to_vec();
+    let mut rest = bytes.as_mut_slice();
+    while let [first, after @ ..] = rest {
+        if let (0xed, [second @ 0xa0..=0xbf, third @ 0x80..=0xbf, ..]) = (*first, &mut *after) {
+            (*first, *second, *third) = (0xef, 0xbf, 0xbd);
+        }
+        rest = after;
+    }
+    String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

@@ -353,6 +353,36 @@ fn a_request_without_times_that_comes_again_later_has_the_same_ids() {
 }
 
 #[test]
+fn what_javascript_sends_costs_no_other_record() {
+    let text = |value: &str| {
+        format!(
+            r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{{"body":{value}}},{{"attributes":[
+                {{"key":"a\udc00","value":{value}}}]}},{{"body":null}}]}}]}}]}}"#
+        )
+    };
+    for (value, becomes) in [
+        (r#"{"stringValue":"cut \ud83d"}"#, json!("cut \u{fffd}")),
+        (r#"{"stringValue":"\udc00\ud83dx\ud83d\ude00"}"#, json!("\u{fffd}\u{fffd}x\u{1f600}")),
+        (r#"{"intValue":1e19}"#, json!(1e19)),
+        (r#"{"intValue":-1e300}"#, json!(-1e300)),
+        (r#"{"intValue":1.5}"#, json!(1.5)),
+        (r#"{"intValue":"9223372036854775808"}"#, json!(9_223_372_036_854_775_808.0)),
+    ] {
+        let text = text(value);
+        let wire = to_protobuf(text.as_bytes()).unwrap();
+        assert!(wire.len() <= text.len(), "{value}");
+        let (parts, outcome) = stored(&wire, &Mapping::default(), &LIMITS);
+        assert_eq!((outcome.accepted, outcome.rejected()), (3, 0), "{value}");
+        assert_eq!(lines(&parts)[1]["extra"]["a\u{fffd}"], becomes, "{value}");
+    }
+    assert!(to_protobuf(b"{\"resourceLogs\":[{\"schemaUrl\":\"\xff\"}]}").is_ok(), "not read");
+    let bad = br#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"severityText":"X"}]}]}]}"#;
+    let bad: Vec<u8> = bad.iter().map(|byte| if *byte == b'X' { 0xff } else { *byte }).collect();
+    let error = to_protobuf(&bad).unwrap_err().to_string();
+    assert!(error.contains("severityText: must be UTF-8"), "{error}");
+}
+
+#[test]
 fn a_secret_is_masked_in_every_text_of_a_record() {
     const TEXT: &str = "token=hunter2";
     let text = json!({"stringValue": TEXT});
