@@ -15,5 +15,6 @@ mod fixture;
 mod flow;
 mod indexes;
 mod lookups;
+mod lookups_cost;
 mod queries;
 mod services;
