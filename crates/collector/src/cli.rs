@@ -7,6 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::commands::dead_letters::{self, DeadLettersArgs};
+use crate::commands::find::{self, FindArgs};
 use crate::commands::health::{self, HealthArgs};
 use crate::commands::replay::{self, ReplayArgs};
 use crate::commands::trace::{self, TraceArgs};
@@ -45,6 +46,11 @@ enum Command {
     ///
     /// Nesting follows span ids and request ids if the records have them, else time.
     Trace(TraceArgs),
+    /// Print the newest records of a user, an organization, a conversation or a request
+    ///
+    /// Searches the compact documents of `trace_logs`, within a span of time. What was searched, and
+    /// whether the limit left out records, goes to standard error.
+    Find(FindArgs),
     /// Send the records of journals that a collector does not have yet
     ///
     /// A journal is what Envoy wrote to standard output or its access log file; lines that are not
@@ -82,6 +88,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Check(args) => commands::block_on(check::run(&args)),
         Command::Health(args) => commands::block_on(health::run(&args)),
         Command::Trace(args) => commands::block_on(trace::run(&args)),
+        Command::Find(args) => commands::block_on(find::run(&args)),
         Command::Replay(args) => commands::block_on(replay::run(&args)),
         Command::DeadLetters(args) => dead_letters::run(&args),
         Command::Completions { shell } => {

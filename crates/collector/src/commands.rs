@@ -2,7 +2,9 @@
 
 pub mod check;
 pub mod dead_letters;
+pub mod find;
 pub mod health;
+mod printable;
 pub mod replay;
 pub mod serve;
 mod target;

@@ -16,6 +16,7 @@ mod lookups;
 mod options;
 mod rights;
 mod schema;
+mod search;
 mod selection;
 mod write;
 
@@ -38,6 +39,7 @@ pub use lookups::{Lookup, Lookups, ParseLookupsError};
 pub use options::StoreOptions;
 pub use rights::Rights;
 pub use schema::{Action, Change, ParseRetentionError, Period, Retention};
+pub use search::Search;
 #[cfg(test)]
 pub(crate) use write::model;
 pub(crate) use write::{Condition, Reception};

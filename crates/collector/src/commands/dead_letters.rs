@@ -1,6 +1,5 @@
 //! `dead-letters`: records that could not be stored, with or without a running collector.
 
-use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
 use clap::{Args, Subcommand};
@@ -10,6 +9,7 @@ use serde_json::json;
 use gatelog_record::units::parse_duration;
 
 use super::Failure;
+use super::printable::Printable;
 use crate::clock::now_millis;
 use crate::config::{Faults, SpoolDirArgs};
 use crate::ingest::write_line;
@@ -152,28 +152,6 @@ fn print(out: &mut impl Write, stored: &StoredLetter, json: bool) -> io::Result<
     }
 }
 
-/// A JSON text with no character left in it that steers a terminal: what serde leaves as it is,
-/// DEL, the C1 controls and those that turn the direction of text, as `\u` escapes. They stand in
-/// strings only, so the value stays the same.
-struct Printable<'a>(&'a str);
-
-impl fmt::Display for Printable<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            match c {
-                '\u{61c}'
-                | '\u{200e}'
-                | '\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2066}'..='\u{2069}' => write!(f, "\\u{:04x}", u32::from(c))?,
-                c if c.is_control() => write!(f, "\\u{:04x}", u32::from(c))?,
-                c => f.write_char(c)?,
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Why letters stayed.
 #[derive(Debug, Default)]
 struct Stay {
@@ -253,14 +231,5 @@ mod tests {
         assert_eq!(stay.unless(&damaged, revive(&damaged)), None);
         let said = stay.explain().unwrap_err().text;
         assert!(said.contains("replay the gateways' journals"), "{said}");
-    }
-
-    #[test]
-    fn no_character_of_a_record_steers_the_terminal_that_prints_it_as_json() {
-        let line = "a\u{7f}\u{9b}31m\u{202e}\u{1b}[2J\u{2028}é";
-        let text = Printable(&json!({ "line": line }).to_string()).to_string();
-        assert_eq!(text, r#"{"line":"a\u007f\u009b31m\u202e\u001b[2J\u2028é"}"#);
-        let back: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(back["line"], line);
     }
 }

@@ -113,7 +113,7 @@ fn count(number: usize, name: &str) -> String {
 }
 
 /// One record, without its place in the tree.
-fn line(entry: &Entry, style: Style) -> String {
+pub(crate) fn line(entry: &Entry, style: Style) -> String {
     let mut words = Vec::new();
     if let Some(method) = &entry.method {
         words.push(format!("{} {}", safe(method), safe(entry.path.as_deref().unwrap_or("?"))));
@@ -159,7 +159,7 @@ fn millis(micros: i64) -> String {
 }
 
 /// Escapes everything in the text that could control a terminal.
-fn safe(text: &str) -> String {
+pub(crate) fn safe(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
         if acts_on_display(character) {

@@ -9,14 +9,14 @@ use super::{LogCollection, Store, StoreError, classify};
 
 /// Maximum bytes of the documents of one search. A gateway's takes about 600 bytes; an application's
 /// ids may be as long as its record.
-const BYTES_MAX: usize = 64 << 20;
+pub(super) const BYTES_MAX: usize = 64 << 20;
 
-/// Documents of `trace_logs` in order of time, the earliest ones.
+/// Documents of `trace_logs` in order of time: of a flow the earliest ones, of a search the newest.
 #[derive(Debug, Default)]
 pub struct Found {
     /// The documents.
     pub documents: Vec<RawDocumentBuf>,
-    /// Whether a bound left out later ones.
+    /// Whether a bound left out others.
     pub more: bool,
 }
 

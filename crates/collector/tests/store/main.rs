@@ -11,6 +11,7 @@
 mod accounts;
 mod documents;
 mod faults;
+mod find;
 mod fixture;
 mod flow;
 mod indexes;
