@@ -13,7 +13,9 @@
     reason = "a measurement, not a service"
 )]
 
-use std::time::{Duration, Instant};
+mod measure;
+
+use std::time::Instant;
 
 use gatelog_collector::store::{LogCollection, Store, StoreOptions};
 use gatelog_record::{DecodeLimits, Decoded, Uuid, decode_record};
@@ -21,6 +23,8 @@ use gatelog_testkit::{Database, SampleRecords};
 use mongodb::bson::{Document, RawDocumentBuf, doc};
 use mongodb::options::{Acknowledgment, CollectionOptions, WriteConcern};
 use serde_json::json;
+
+use measure::{cpu_time, median};
 
 const ROUNDS: usize = 5;
 const BATCH: usize = 1_000;
@@ -71,26 +75,11 @@ struct Run {
 }
 
 async fn measured(records: usize, work: impl Future<Output = ()>) -> Run {
-    let (started, before) = (Instant::now(), cpu_time());
+    let (started, before) = (Instant::now(), cpu_time("self"));
     work.await;
     let rate = records as f64 / started.elapsed().as_secs_f64();
-    let cpu = cpu_time().saturating_sub(before);
+    let cpu = cpu_time("self").saturating_sub(before);
     Run { rate, cpu_us: cpu.as_secs_f64() * 1e6 / records as f64 }
-}
-
-/// CPU time of this process so far, in ticks of 10 ms.
-fn cpu_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let after_name = stat.rsplit_once(')').unwrap().1;
-    let fields: Vec<_> = after_name.split_whitespace().collect();
-    // utime and stime: fields 14 and 15 in proc(5); the first two fields end with the name.
-    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    Duration::from_millis(ticks * 10)
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 fn decode(lines: &[Vec<u8>]) -> Vec<Decoded> {

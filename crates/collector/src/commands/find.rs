@@ -106,7 +106,7 @@ pub async fn run(args: &FindArgs) -> Result<(), Failure> {
     let printed = if args.json {
         print::whole(&mut out, &store, &found.documents, SEARCH_TIME).await?
     } else {
-        print::lines(&mut out, &found.documents)
+        print::lines(&mut out, &found.documents).map(|()| 0)
     };
     let lost = match printed.and_then(|lost| out.flush().map(|()| lost)) {
         Ok(lost) => lost,

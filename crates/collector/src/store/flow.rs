@@ -9,7 +9,7 @@ use super::{LogCollection, Store, StoreError, classify};
 
 /// Maximum bytes of the documents of one search. A gateway's takes about 600 bytes; an application's
 /// ids may be as long as its record.
-pub(super) const BYTES_MAX: usize = 64 << 20;
+const BYTES_MAX: usize = 64 << 20;
 
 /// Documents of `trace_logs` in order of time: of a flow the earliest ones, of a search the newest.
 #[derive(Debug, Default)]
@@ -23,7 +23,8 @@ pub struct Found {
 impl Store {
     /// The documents with one of these correlation ids, at most `most`.
     pub async fn flow(&self, correlation_ids: &[&str], most: usize) -> Result<Found, StoreError> {
-        self.find(doc! { "context.correlation_id": one_of(correlation_ids) }, most, None).await
+        let filter = doc! { "context.correlation_id": one_of(correlation_ids) };
+        self.find(filter, doc! { "timestamp": 1 }, most, None).await
     }
 
     /// The documents with one of these request ids, at most `most`. The server searches for at most
@@ -35,12 +36,15 @@ impl Store {
         within: Duration,
     ) -> Result<Found, StoreError> {
         let filter = doc! { "context.request_id": one_of(request_ids) };
-        self.find(filter, most, Some(within)).await
+        self.find(filter, doc! { "timestamp": 1 }, most, Some(within)).await
     }
 
-    async fn find(
+    /// The first documents in this order that match, at most `most`, within [`BYTES_MAX`]. The server
+    /// searches for at most `within`.
+    pub(super) async fn find(
         &self,
         filter: Document,
+        order: Document,
         most: usize,
         within: Option<Duration>,
     ) -> Result<Found, StoreError> {
@@ -48,7 +52,7 @@ impl Store {
         // One more, to detect whether there are more.
         let limit = i64::try_from(most.saturating_add(1)).unwrap_or(i64::MAX);
         let found = self.call(async move {
-            let mut search = target.find(filter).sort(doc! { "timestamp": 1 }).limit(limit);
+            let mut search = target.find(filter).sort(order).limit(limit);
             if let Some(within) = within {
                 search = search.max_time(within);
             }

@@ -7,7 +7,6 @@ use gatelog_record::{Level, Timestamp, Uuid};
 use mongodb::bson::{Binary, Bson, Document, RawDocumentBuf, doc, spec::BinarySubtype};
 use mongodb::error::Error;
 
-use super::flow::BYTES_MAX;
 use super::{Found, LogCollection, Lookup, Store, StoreError, classify};
 
 /// What to search for.
@@ -61,24 +60,7 @@ impl Store {
         within: Duration,
     ) -> Result<Found, StoreError> {
         let (filter, order) = search.query();
-        // One more, to detect whether there are more.
-        let limit = i64::try_from(most.saturating_add(1)).unwrap_or(i64::MAX);
-        let target = self.collection(LogCollection::Trace);
-        let found = self.call(async move {
-            let mut cursor = target.find(filter).sort(order).limit(limit).max_time(within).await?;
-            let (mut found, mut bytes) = (Found::default(), 0_usize);
-            while cursor.advance().await? {
-                let document = cursor.current();
-                bytes = bytes.saturating_add(document.as_bytes().len());
-                if found.documents.len() >= most || bytes > BYTES_MAX {
-                    found.more = true;
-                    break;
-                }
-                found.documents.push(document.to_owned());
-            }
-            Ok::<_, Error>(found)
-        });
-        found.await?.map_err(|error| classify::of_call(&error))
+        self.find(filter, order, most, Some(within)).await
     }
 
     /// The full records with these ids in the collection of `level`.

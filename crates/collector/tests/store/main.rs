@@ -16,6 +16,5 @@ mod fixture;
 mod flow;
 mod indexes;
 mod lookups;
-mod lookups_cost;
 mod queries;
 mod services;

@@ -18,8 +18,7 @@ use crate::store::{Found, Search, Store};
 const AT_ONCE: usize = 64;
 
 /// A line for each document, safe for a terminal: when, what, how it ended, and its flow.
-/// Returns how many could not be printed: none.
-pub(super) fn lines(out: &mut impl Write, documents: &[RawDocumentBuf]) -> io::Result<usize> {
+pub(super) fn lines(out: &mut impl Write, documents: &[RawDocumentBuf]) -> io::Result<()> {
     for document in documents {
         let entry = Entry::read(document);
         let time = Timestamp::from_unix_micros(entry.at);
@@ -27,7 +26,7 @@ pub(super) fn lines(out: &mut impl Write, documents: &[RawDocumentBuf]) -> io::R
         let flow = entry.correlation_id.as_deref().or(entry.request_id.as_deref());
         writeln!(out, "  {}", safe(flow.unwrap_or("-")))?;
     }
-    Ok(0)
+    Ok(())
 }
 
 /// The full records as JSON, one per line, safe for a terminal. Returns how many there are no more:

@@ -10,10 +10,6 @@ use serde::de::{DeserializeSeed, Deserializer, Error, Visitor};
 use super::schema::Kind;
 use super::wire::{put_bytes, put_tag, put_varint};
 
-/// The field of an `AnyValue` for integers, and the number of the one for doubles.
-const INT_VALUE: &str = "intValue";
-const DOUBLE_VALUE: u64 = 4;
-
 /// A text, a number, a boolean, or null.
 pub(super) struct Scalar<'o> {
     pub(super) name: &'static str,
@@ -29,7 +25,7 @@ impl Scalar<'_> {
             Kind::Hex => "a string of hexadecimal digits",
             Kind::Base64 => "a string in base64",
             Kind::Bool => "true or false",
-            Kind::Int | Kind::Fixed64 | Kind::Fixed32 => "a whole number",
+            Kind::Int | Kind::IntOrDouble(_) | Kind::Fixed64 | Kind::Fixed32 => "a whole number",
             Kind::Double => "a number",
             Kind::Message(_) | Kind::Repeated(_) => "an object or an array",
         };
@@ -39,13 +35,13 @@ impl Scalar<'_> {
     fn whole<E: Error>(self, value: i128) -> Result<(), E> {
         let unsigned = u64::try_from(value);
         match self.kind {
-            Kind::Int => {
+            Kind::Int | Kind::IntOrDouble(_) => {
                 let Ok(signed) = i64::try_from(value) else {
                     #[expect(
                         clippy::cast_precision_loss,
                         reason = "as every JSON reader reads it"
                     )]
-                    return self.number_of_another_kind(value as f64);
+                    return self.not_an_int(value as f64);
                 };
                 put_tag(self.number, 0, self.out);
                 put_varint(signed.cast_unsigned(), self.out);
@@ -67,13 +63,11 @@ impl Scalar<'_> {
         Ok(())
     }
 
-    /// A number that is no 64-bit integer, in an `intValue`: exporters in JavaScript send every number
-    /// without a fraction as one. Kept as a double, so that it costs no other record of its request.
-    fn number_of_another_kind<E: Error>(self, value: f64) -> Result<(), E> {
-        if self.name != INT_VALUE {
-            return Err(self.wrong());
-        }
-        Scalar { number: DOUBLE_VALUE, ..self }.double(value);
+    /// A number that is no 64-bit integer: exporters in JavaScript send every number without a fraction
+    /// as an `intValue`. Kept as a double, so that it costs no other record of its request.
+    fn not_an_int<E: Error>(self, value: f64) -> Result<(), E> {
+        let Kind::IntOrDouble(number) = self.kind else { return Err(self.wrong()) };
+        Scalar { number, ..self }.double(value);
         Ok(())
     }
 
@@ -144,10 +138,12 @@ impl<'de> Visitor<'de> for Scalar<'_> {
                 Ok(())
             }
             #[expect(clippy::cast_possible_truncation, reason = "a whole number within the range")]
-            Kind::Int | Kind::Fixed64 if value.fract() == 0.0 && value.abs() < 1e20 => {
+            Kind::Int | Kind::IntOrDouble(_) | Kind::Fixed64
+                if value.fract() == 0.0 && value.abs() < 1e20 =>
+            {
                 self.whole(value as i128)
             }
-            Kind::Int => self.number_of_another_kind(value),
+            Kind::IntOrDouble(_) => self.not_an_int(value),
             _ => Err(self.wrong()),
         }
     }
@@ -167,7 +163,7 @@ impl<'de> Visitor<'de> for Scalar<'_> {
                 let value = value.parse().map_err(|_| self.wrong())?;
                 self.double(value);
             }
-            Kind::Int | Kind::Fixed64 | Kind::Fixed32 => {
+            Kind::Int | Kind::IntOrDouble(_) | Kind::Fixed64 | Kind::Fixed32 => {
                 let value = value.parse::<i128>().map_err(|_| self.wrong())?;
                 return self.whole(value);
             }

@@ -15,6 +15,8 @@ pub(super) enum Kind {
     Bool,
     /// A number of variable length.
     Int,
+    /// The same, or in the field of this number a double.
+    IntOrDouble(u64),
     Fixed64,
     Fixed32,
     Double,
@@ -51,7 +53,7 @@ static KEY_VALUE: Schema =
 static ANY_VALUE: Schema = Schema(&[
     ("stringValue", 1, Kind::Text),
     ("boolValue", 2, Kind::Bool),
-    ("intValue", 3, Kind::Int),
+    ("intValue", 3, Kind::IntOrDouble(4)),
     ("doubleValue", 4, Kind::Double),
     ("arrayValue", 5, Kind::Message(&ARRAY_VALUE)),
     ("kvlistValue", 6, Kind::Message(&KV_LIST)),

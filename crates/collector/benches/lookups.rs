@@ -1,16 +1,25 @@
-//! Measures what the indexes of look-ups cost. Ignored: it takes minutes.
+//! Measures what the indexes of look-ups cost.
 //!
-//! `LOOKUPS_RECORDS=100000 cargo test --package gatelog-collector --test store -- --ignored
-//! --nocapture lookups_cost` stores the same records with each set of look-ups in turn, every time on
-//! a new server, for three rounds, and prints the medians.
+//! `cargo bench --package gatelog-collector --bench lookups [-- RECORDS]` stores the same records with
+//! each set of look-ups in turn, every time on a new server, for three rounds, and prints the medians.
 
-use std::fs;
-use std::time::{Duration, Instant};
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a measurement, not a service"
+)]
+
+mod measure;
+
+use std::time::Instant;
 
 use gatelog_collector::store::{LogCollection, Store, StoreOptions};
 use gatelog_record::{DecodeLimits, Uuid, decode_record};
 use gatelog_testkit::{Database, DatabaseServer, SampleRecords};
 use mongodb::bson::{Bson, doc};
+
+use measure::{cpu_time, median};
 
 const SETS: [&str; 3] = ["none", "request", "request,user,organization,conversation"];
 const ROUNDS: usize = 3;
@@ -24,10 +33,10 @@ struct Run {
     index_bytes: f64,
 }
 
-#[tokio::test]
-#[ignore = "a measurement that takes minutes"]
-async fn the_cost_of_the_indexes_is_measured() {
-    let records = std::env::var("LOOKUPS_RECORDS").map_or(20_000, |text| text.parse().unwrap());
+#[tokio::main]
+async fn main() {
+    // `cargo bench` itself adds `--bench`.
+    let records = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(20_000);
     let lines = SampleRecords::default().lines(records).unwrap();
     let mut runs = SETS.map(|_| Vec::new());
     for round in 1..=ROUNDS {
@@ -62,8 +71,8 @@ async fn stored(lines: &[Vec<u8>], lookups: &str) -> Run {
     };
     let store = Store::connect(&options).await.unwrap();
     store.reconcile().await;
-    let pid = server.process().id();
-    let (begun, before) = (Instant::now(), cpu_time(pid));
+    let pid = server.process().id().to_string();
+    let (begun, before) = (Instant::now(), cpu_time(&pid));
     for batch in lines.chunks(BATCH) {
         let decode =
             |line: &Vec<u8>| decode_record(line, &DecodeLimits::default(), Uuid::nil()).unwrap();
@@ -73,7 +82,7 @@ async fn stored(lines: &[Vec<u8>], lookups: &str) -> Run {
     }
     let records = f64::from(u32::try_from(lines.len()).unwrap());
     let rate = records / begun.elapsed().as_secs_f64();
-    let cpu = cpu_time(pid).saturating_sub(before);
+    let cpu = cpu_time(&pid).saturating_sub(before);
     let stats = doc! { "collStats": LogCollection::Trace.as_str() };
     let stats = database.command(stats).await.unwrap();
     let index_bytes = match stats.get("totalIndexSize") {
@@ -83,19 +92,4 @@ async fn stored(lines: &[Vec<u8>], lookups: &str) -> Run {
         other => panic!("{other:?}"),
     };
     Run { rate, cpu_us: cpu.as_secs_f64() * 1e6 / records, index_bytes: index_bytes / records }
-}
-
-/// CPU time of a process so far, in ticks of 10 ms.
-fn cpu_time(pid: u32) -> Duration {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let after_name = stat.rsplit_once(')').unwrap().1;
-    let fields: Vec<_> = after_name.split_whitespace().collect();
-    // utime and stime: fields 14 and 15 in proc(5); the first two fields end with the name.
-    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    Duration::from_millis(ticks * 10)
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
