@@ -77,13 +77,9 @@ impl Values<'_> {
                         break;
                     }
                     line.key(&names.free(&pair.key));
-                    let named = members && !self.secrets.is_naming(&pair);
-                    self.unless(
-                        named || self.secrets.is_secret(&pair.key),
-                        line,
-                        &pair.value,
-                        inner,
-                    );
+                    let value_of_named = members && !self.secrets.is_naming(&pair);
+                    let secret = value_of_named || self.secrets.is_secret(&pair.key);
+                    self.unless(secret, line, &pair.value, inner);
                 }
                 line.close(b'}');
             }
