@@ -23,7 +23,7 @@ pub const MASK: &str = "[redacted]";
 
 /// A text of a service's own with its secrets masked: private keys in PEM, values of sensitive names,
 /// credentials after their scheme, JSON Web Tokens, and user information of URLs. `more` are further
-/// sensitive names, in lower case. Where a value ends is told in [`lines`].
+/// sensitive names, in lower case. A value may go on in further lines.
 pub fn masked<'t>(text: &'t str, more: &[String]) -> Cow<'t, str> {
     let marks = Marks::of(text);
     if !marks.any(Marks::ASSIGNS | Marks::SPACE | Marks::SLASH | Marks::TOKEN) {

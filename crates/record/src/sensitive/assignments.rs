@@ -24,7 +24,7 @@ pub enum Place {
     Segment,
     /// Free text: only quotes, JSON and `&` tell where a value ends.
     Words,
-    /// A service's own text, perhaps of several lines: see [`lines`].
+    /// A service's own text, perhaps of several lines.
     Lines,
 }
 
