@@ -192,6 +192,8 @@ fn first_record<'a>(
 
 #[cfg(test)]
 mod tests {
+    use rustix::time::{ClockId, clock_gettime};
+
     use super::*;
 
     fn record(seq: u64) -> String {
@@ -300,15 +302,18 @@ mod tests {
     }
 
     #[test]
-    fn a_line_made_to_be_read_again_and_again_is_read_in_time() {
+    fn a_line_made_to_be_read_again_and_again_costs_little_processor_time() {
         // Each beginning is tried; each try could read to the end.
         let nested = r#"{"timestamp":["#.repeat(1 << 14);
         let flat = r#"{"timestamp":1},"#.repeat(1 << 14);
         let faulty = r#"{"timestamp":x},"#.repeat(1 << 14);
-        let started = std::time::Instant::now();
+        // The clock of this thread: a busy machine makes no difference.
+        let processor_time = || clock_gettime(ClockId::ThreadCPUTime).tv_sec;
+        let started = processor_time();
         for text in [nested, format!("{{\"timestamp\":[{flat}"), flat, faulty] {
             assert_eq!(read(text), [('d', vec![])]);
         }
-        assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
+        let seconds = processor_time() - started;
+        assert!(seconds < 30, "{seconds} s");
     }
 }
