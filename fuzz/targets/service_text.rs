@@ -46,6 +46,17 @@ enum Shape {
     Token,
     User,
     PrivateKey,
+    Folded,
+    Tagged,
+    QuotedBlock,
+    QuotedItems,
+    Escaped,
+    Bytes,
+    Coloured,
+    Tuple,
+    Option,
+    Subscript,
+    Environment,
 }
 
 const SECRET: &str = "hunter2";
@@ -100,6 +111,20 @@ impl Input<'_> {
             Shape::Bearer => format!("{at}sent Bearer {word}"),
             Shape::Token => format!("{at}got eyJhbGciOiJub25lIn0.{SECRET}.x"),
             Shape::User => format!("{at}opened postgres://user:{word}@host/db"),
+            Shape::Folded => format!("{at}{name}: x{part}\n{at}  y{word}\n{at}\ty{word}"),
+            Shape::Tagged => format!("{at}{name}: !!binary |\n\n{at}  y{word}\n{at}  y{word}"),
+            Shape::QuotedBlock => format!("{at}\"{name}\":\n{at}  a: b\n{at}  \"c\": y{word}"),
+            Shape::QuotedItems => format!("{at}\"{name}\":\n{at}- {text}\n{at}- {text}"),
+            // JSON within JSON, and within what Python prints of bytes.
+            Shape::Escaped => format!("{:?}", format!("{{\"{name}\": {text}, \"b\": 1}}")),
+            Shape::Bytes => {
+                format!("b'{}'", format!("{{\"{name}\": {text}}}").replace('\\', "\\\\"))
+            }
+            Shape::Coloured => format!("{at}\x1b[36m{name}\x1b[0m=\x1b[35mx{word}\x1b[0m"),
+            Shape::Tuple => format!("{at}[('user', 'a'), ('{name}', {text})]"),
+            Shape::Option => format!("{at}run --{name} x{word} {word}"),
+            Shape::Subscript => format!("{at}config['{name}'] = {text}"),
+            Shape::Environment => format!("{at}export {}={text}", name.to_uppercase()),
             Shape::PrivateKey => {
                 format!("{at}-----BEGIN PRIVATE KEY-----\n{word}\n-----END PRIVATE KEY-----")
             }

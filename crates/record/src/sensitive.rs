@@ -1,8 +1,10 @@
 //! What counts as a credential, by name or by form, and where its value ends in a text: shared by
 //! all who make records.
 
+mod ansi;
 pub mod assignments;
 pub mod encoding;
+mod harmless;
 pub mod json;
 pub mod jwt;
 mod lines;
@@ -23,10 +25,16 @@ pub const MASK: &str = "[redacted]";
 
 /// A text of a service's own with its secrets masked: private keys in PEM, values of sensitive names,
 /// credentials after their scheme, JSON Web Tokens, and user information of URLs. `more` are further
-/// sensitive names, in lower case. A value may go on in further lines.
+/// sensitive names, in lower case. A value may go on in further lines. Colours of a terminal are
+/// removed.
 pub fn masked<'t>(text: &'t str, more: &[String]) -> Cow<'t, str> {
+    then(ansi::removed(text), |text| masked_plain(text, more))
+}
+
+fn masked_plain<'t>(text: &'t str, more: &[String]) -> Cow<'t, str> {
     let marks = Marks::of(text);
-    if !marks.any(Marks::ASSIGNS | Marks::SPACE | Marks::SLASH | Marks::TOKEN) {
+    let any = marks.any(Marks::ASSIGNS | Marks::SPACE | Marks::SLASH | Marks::TOKEN);
+    if !any && !assignments::may_have_pairs(text) {
         return Cow::Borrowed(text);
     }
     let text = then(pem::masked(text), |text| assignments::mask(text, marks, Place::Lines, more));
@@ -80,6 +88,22 @@ mod tests {
             ("token eyJhbGciOiJub25lIn0.S.S", "token [redacted]"),
             ("postgres://user:S@db/x failed", "postgres://db/x failed"),
             ("pin: 1234S", "pin:[redacted]"),
+            ("AssertionError: 5\n  at f (a.js:1:2)", "AssertionError: 5\n  at f (a.js:1:2)"),
+            ("rpc error: code = Internal desc = x", "rpc error: code = Internal desc = x"),
+            ("Db { password: None, host: 1 }", "Db { password: None, host: 1 }"),
+            ("{ code: 'ECONNREFUSED', port: 1 }", "{ code: 'ECONNREFUSED', port: 1 }"),
+            ("[('user', 'a'), ('password', 'S')] b", "[('user', 'a'), ('password', [redacted])] b"),
+            ("[(b'authorization', b'Bearer S')]", "[(b'authorization', b[redacted])]"),
+            ("[\"password\",\"S\"]", "[\"password\",[redacted]]"),
+            ("fields ['password', 'user', 'a']", "fields ['password', 'user', 'a']"),
+            ("config['password'] = 'S'", "config['password'] =[redacted]"),
+            ("`password` = 'S'", "`password` =[redacted]"),
+            ("API Key: S", "API Key:[redacted]"),
+            ("the key: a", "the key: a"),
+            ("mysql --password S\nb", "mysql --password [redacted]\nb"),
+            ("mysql --verbose a", "mysql --verbose a"),
+            ("sent Bearer 'S', b", "sent Bearer '[redacted]', b"),
+            ("\x1b[36mpassword\x1b[0m=\x1b[35mS\x1b[0m", "password=[redacted]"),
             ("Db { key: \"S\", code: 7 }", "Db { key:[redacted]"),
             ("Os { code: 111, message: \"refused\" }", "Os { code: 111, message: \"refused\" }"),
             ("[{ name: 'pin', value: 'S' }, 1]", "[{[redacted]}, 1]"),

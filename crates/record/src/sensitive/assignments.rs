@@ -9,10 +9,11 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::json::{is_naming, json_end, members_end, quoted_end, string_at};
+use super::harmless::{is_code, is_harmless};
+use super::json::{is_naming, json_end, members_end, string_at, string_end};
 use super::marks::Marks;
 use super::names::{is_prose, is_sensitive, is_sensitive_parameter};
-use super::schemes::{Scheme, first_credentials, is_credential};
+use super::schemes::{OPENS_CREDENTIALS, Scheme, first_credentials, is_credential};
 use super::{MASK, lines};
 
 /// Where a text comes from, which determines where a value in it ends.
@@ -40,6 +41,8 @@ enum Form {
     Scheme,
     /// A name as another value of the same object.
     Member,
+    /// A name as the first of two elements.
+    Pair,
 }
 
 /// A value to mask: where it starts, and why.
@@ -53,7 +56,13 @@ impl Place {
     /// Length in bytes of the value that follows `before`.
     fn value_length(self, form: Form, before: &str, text: &str) -> usize {
         let end = match (self, form) {
-            (_, Form::Scheme) => text.find(|part| !is_credential(part)),
+            (_, Form::Scheme) => {
+                let word = text.trim_start_matches(OPENS_CREDENTIALS);
+                let opening = text.len().saturating_sub(word.len());
+                let end = word.find(|part| !is_credential(part));
+                end.map(|end| end.saturating_add(opening))
+            }
+            (_, Form::Pair) => string_end(text),
             (Place::Segment, _) => text.find(';'),
             (Place::Words | Place::Lines, Form::Member) if before.ends_with('{') => {
                 members_end(text)
@@ -78,7 +87,7 @@ impl Place {
 /// The end of a value in free text; `None` if it extends to the end of the text.
 fn word_end(value: &str) -> Option<usize> {
     let ends = |byte: u8| byte.is_ascii_whitespace() || byte == b'&';
-    match quoted_end(value) {
+    match string_end(value) {
         Some(end) if value.as_bytes().get(end).is_none_or(|next| ends(*next)) => Some(end),
         _ => value.find('&'),
     }
@@ -133,9 +142,14 @@ pub fn has_secret(text: &str, marks: Marks, place: Place, more: &[String]) -> bo
     find(text, marks, place, more).is_some()
 }
 
+/// Whether a name may be followed by its value without `=` or `:`.
+pub(super) fn may_have_pairs(text: &str) -> bool {
+    text.contains("--") || text.contains("\",") || text.contains("',")
+}
+
 /// The first value to mask. Reads each byte once, and each name once.
 fn find(text: &str, marks: Marks, place: Place, more: &[String]) -> Option<Found> {
-    if !marks.any(Marks::ASSIGNS) {
+    if !(marks.any(Marks::ASSIGNS) || (place == Place::Lines && may_have_pairs(text))) {
         let start = marks.any(Marks::SPACE).then(|| first_credentials(text)).flatten()?;
         return Some(Found { start, form: Form::Scheme });
     }
@@ -181,7 +195,9 @@ impl<'t> Names<'t> {
             b'=' | b':' => {
                 let quoted = self.quoted.take();
                 let bare = quoted.is_none();
-                let name = self.text.get(quoted.unwrap_or(self.start..at)).unwrap_or_default();
+                let place = quoted.unwrap_or(self.start..at);
+                let begin = place.start;
+                let name = self.text.get(place).unwrap_or_default();
                 (self.start, self.spaced) = (after, false);
                 if (!bare || self.is_member())
                     && is_naming(name)
@@ -190,11 +206,24 @@ impl<'t> Names<'t> {
                     return Some(Found { start: self.members.unwrap_or(0), form: Form::Member });
                 }
                 let sensitive = if bare && byte == b':' {
-                    self.is_header(name, after)
+                    self.is_header(begin, name, after)
                 } else {
                     self.is_sensitive(name)
                 };
-                sensitive.then_some(Found { start: after, form: Form::Assigned })
+                let harmless = || self.place == Place::Lines && is_harmless(name, self.rest(after));
+                (sensitive && !harmless()).then_some(Found { start: after, form: Form::Assigned })
+            }
+            b',' if self.quoted.is_some() && self.place == Place::Lines => {
+                let name = self.quoted.take();
+                (self.start, self.spaced) = (after, false);
+                name.and_then(|name| self.pair(name, after))
+            }
+            // As in `config['password'] = …`.
+            b']' if self.quoted.is_some() && self.place == Place::Lines => None,
+            b'`' if self.place == Place::Lines => {
+                self.quoted = Some(self.start..at);
+                (self.start, self.spaced) = (after, false);
+                None
             }
             b'"' | b'\'' => {
                 self.quoted = Some(self.start..at);
@@ -206,6 +235,10 @@ impl<'t> Names<'t> {
                     && matches!(byte, b'+' | b'%' | b'2' | b'0')
                     && self.is_encoded_blank(at, byte)) =>
             {
+                if !self.spaced && self.is_flag(at) {
+                    self.spaced = true;
+                    return Some(Found { start: after, form: Form::Assigned });
+                }
                 if !self.spaced {
                     self.scheme = self.text.get(self.start..at).and_then(Scheme::named);
                 }
@@ -249,6 +282,29 @@ impl<'t> Names<'t> {
         text.is_some_and(|text| text.starts_with(b"%20"))
     }
 
+    /// The second of two strings whose first one is this name: `("password", "…")`.
+    fn pair(&self, name: Range<usize>, after: usize) -> Option<Found> {
+        // A `b` is of Python's bytes.
+        let before = self.text.get(..name.start)?.trim_end_matches(['"', '\'', '\\']);
+        let opens = before.strip_suffix('b').unwrap_or(before).ends_with(['(', '[']);
+        if !opens || !self.is_sensitive(self.text.get(name)?) {
+            return None;
+        }
+        let value = self.rest(after).trim_start();
+        let value = value.strip_prefix('b').unwrap_or(value);
+        let next = value.get(string_end(value)?..)?.trim_start();
+        let start = self.text.len().checked_sub(value.len())?;
+        next.starts_with([')', ']']).then_some(Found { start, form: Form::Pair })
+    }
+
+    /// Whether the word that ends there is a sensitive option of a command: `--password …`.
+    fn is_flag(&self, at: usize) -> bool {
+        self.place == Place::Lines
+            && self.text.get(self.start..at).is_some_and(|word| {
+                word.starts_with("--") && self.is_sensitive(word.trim_start_matches('-'))
+            })
+    }
+
     /// Whether a bare name may be a member's, as programs print them.
     fn is_member(&self) -> bool {
         self.place == Place::Lines && self.members.is_some_and(|start| start > 0)
@@ -267,7 +323,7 @@ impl<'t> Names<'t> {
 
     /// Whether it is a header's name followed by its value, rather than a host with its port, a
     /// scheme, or a word of prose.
-    fn is_header(&self, name: &str, after: usize) -> bool {
+    fn is_header(&self, begin: usize, name: &str, after: usize) -> bool {
         let value = self.text.as_bytes().get(after..).unwrap_or_default();
         let digits = value.iter().take(6).take_while(|byte| byte.is_ascii_digit()).count();
         let next = value.get(digits).copied().unwrap_or_default();
@@ -275,15 +331,27 @@ impl<'t> Names<'t> {
         matches!(self.place, Place::Words | Place::Lines)
             && !port
             && value.first() != Some(&b'/')
-            && (!is_prose(name) || self.is_text_member(after))
+            && (!is_prose(name) || self.is_text_member(name, after) || self.is_phrase(begin, name))
             && self.is_sensitive(name)
     }
 
+    /// Whether the word before makes a credential's name of an ordinary word: `API key: …`.
+    fn is_phrase(&self, begin: usize, name: &str) -> bool {
+        let before = self.text.get(..begin).unwrap_or_default();
+        let word = before.trim_end_matches(' ');
+        let first = word.rsplit(|part: char| !part.is_ascii_alphanumeric()).next();
+        self.place == Place::Lines
+            && word.len() < before.len()
+            && first.is_some_and(|first| {
+                !first.is_empty() && self.is_sensitive(&format!("{first}_{name}"))
+            })
+    }
+
     /// Whether it is a member whose value is a text, as in `{ key: "…" }`, unlike `{ code: 7 }`.
-    fn is_text_member(&self, after: usize) -> bool {
+    fn is_text_member(&self, name: &str, after: usize) -> bool {
         let value = self.rest(after).trim_start();
         let value = value.strip_prefix("Some(").map_or(value, str::trim_start);
-        self.is_member() && value.starts_with(['"', '\''])
+        self.is_member() && !is_code(name) && value.starts_with(['"', '\''])
     }
 }
 

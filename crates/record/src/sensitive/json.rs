@@ -5,27 +5,34 @@
 pub const NAMING_KEYS: [&str; 7] = ["field", "header", "id", "key", "name", "param", "parameter"];
 
 /// The end of a JSON value, including a whole array or object; `None` if it extends to the end of
-/// the text or is not JSON.
+/// the text or is not JSON. In a text within JSON, backslashes precede its quotes.
 pub(super) fn json_end(value: &str) -> Option<usize> {
     let end = match value.as_bytes().first()? {
         b'{' | b'[' => nested_end(value, 0)?,
-        b'"' | b'\'' => quoted_end(value)?,
+        b'"' | b'\'' | b'\\' => string_end(value)?,
         _ => value.find(|part: char| !(part.is_ascii_alphanumeric() || "+-.".contains(part)))?,
     };
     let next = value.get(end..)?.trim_start().chars().next();
     next.is_none_or(|next| matches!(next, ',' | '}' | ']')).then_some(end)
 }
 
-/// Where a quoted string ends.
-pub(super) fn quoted_end(value: &str) -> Option<usize> {
-    let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''))?;
-    let mut escaped = false;
-    let closing = value.char_indices().skip(1).find(|(_, character)| {
-        let closes = *character == quote && !escaped;
-        escaped = *character == '\\' && !escaped;
-        closes
-    });
-    closing.map(|(at, _)| at.saturating_add(1))
+/// Where a quoted string ends: with the first such quote that has no more backslashes before it than the
+/// opening one. However often the string was escaped, a quote within has more.
+pub(super) fn string_end(value: &str) -> Option<usize> {
+    let backslashes = value.bytes().take_while(|byte| *byte == b'\\').count();
+    let quote = *value.as_bytes().get(backslashes)?;
+    if !matches!(quote, b'"' | b'\'') {
+        return None;
+    }
+    let mut run = 0_usize;
+    let after = value.bytes().enumerate().skip(backslashes.saturating_add(1));
+    for (at, byte) in after {
+        if byte == quote && run <= backslashes {
+            return Some(at.saturating_add(1));
+        }
+        run = if byte == b'\\' { run.saturating_add(1) } else { 0 };
+    }
+    None
 }
 
 /// Where the members of an object end, before its closing bracket.
@@ -39,7 +46,8 @@ fn nested_end(value: &str, mut depth: usize) -> Option<usize> {
     let (mut quote, mut escaped) = (None, false);
     value.bytes().enumerate().find_map(|(at, byte)| {
         match (quote, byte) {
-            (Some(_), _) if escaped => escaped = false,
+            // Of several backslashes, all may be of a text that was escaped twice.
+            (Some(_), _) if escaped => escaped = byte == b'\\',
             (Some(_), b'\\') => escaped = true,
             (Some(open), _) if open == byte => quote = None,
             (None, b'"' | b'\'') => quote = Some(byte),

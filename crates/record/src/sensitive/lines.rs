@@ -1,28 +1,23 @@
 //! Where a value in a service's own text ends, which may be in a later line: what programs print for
 //! people goes on there when it is nested, quoted or indented.
 
-use super::json::{json_end, quoted_end};
+use super::json::{json_end, string_end};
 
 /// Length in bytes of the value that follows `before`, which ends with `=` or `:`.
 ///
 /// A value in quotes ends with them if a blank follows, and a JSON value with its last bracket. A
-/// parameter of a query ends at the next `&`. Every other value ends with a line: the first one,
-/// unless it goes on in the next.
+/// parameter of a query ends at the next `&`. Every other value ends with a line: the first one, or
+/// one that is indented, or one in which its quotes or brackets end.
 pub(super) fn value_length(before: &str, value: &str) -> usize {
     let json = is_json_name(before);
-    let blank =
-        |part: char| part == '\\' || if json { part.is_whitespace() } else { is_blank(part) };
-    let (content, skipped) = trimmed(value, blank);
-    let end = if json { json_end(content) } else { None }.or_else(|| lone_string_end(content));
-    if let Some(end) = end {
-        return skipped.saturating_add(end);
+    let whole = if json { json_length(value) } else { None };
+    if let Some(length) = whole.or_else(|| lone_string_length(value)) {
+        return length;
     }
     if is_query_parameter(before) {
         return value.find(['&', '\n']).unwrap_or(value.len());
     }
-    // A value of JSON may begin in a later line.
-    let (value, skipped) = if json { (content, skipped) } else { (value, 0) };
-    skipped.saturating_add(lines_length(before, value))
+    lines_length(value, indentation(before))
 }
 
 /// A blank within a line.
@@ -42,13 +37,24 @@ fn is_json_name(before: &str) -> bool {
     name.is_some_and(|name| name.ends_with(['"', '\'']))
 }
 
-/// The end of a string in quotes that is all of a value: something else follows after a blank.
-fn lone_string_end(value: &str) -> Option<usize> {
-    let end = quoted_end(value)?;
-    let after = value.get(end..)?;
+/// Length of a JSON value, which may begin in a later line.
+fn json_length(value: &str) -> Option<usize> {
+    let (content, skipped) = trimmed(value, char::is_whitespace);
+    skipped.checked_add(json_end(content)?)
+}
+
+/// Length of a string in quotes that is all of a value: something else follows after a blank. If its
+/// quotes never end, it is the rest of the text.
+fn lone_string_length(value: &str) -> Option<usize> {
+    let (content, skipped) = trimmed(value, is_blank);
+    if !content.trim_start_matches('\\').starts_with(['"', '\'']) {
+        return None;
+    }
+    let Some(end) = string_end(content) else { return Some(value.len()) };
+    let after = content.get(end..)?;
     let next = after.trim_start_matches(is_blank);
-    let alone = next.len() < after.len() && !next.starts_with(['\n', '+', '"', '\'']);
-    (alone || after.is_empty()).then_some(end)
+    let alone = next.len() < after.len() && !next.starts_with(['\n', '+', '\\', '"', '\'']);
+    (alone || after.is_empty()).then(|| skipped.saturating_add(end))
 }
 
 /// Whether `?` or `&` precedes the name, as in a URL: an `&` in the value would be encoded.
@@ -58,59 +64,53 @@ fn is_query_parameter(before: &str) -> bool {
     first.and_then(|at| before.get(at..)).is_some_and(|name| name.starts_with(['?', '&']))
 }
 
-/// Length of a value that ends with a line.
-fn lines_length(before: &str, value: &str) -> usize {
-    let mut nesting = Nesting::default();
-    let (mut length, mut block) = (0_usize, false);
-    let mut lines = value.split('\n').peekable();
-    while let Some(line) = lines.next() {
-        let first = length == 0;
-        nesting.read(line, first);
-        length = length.saturating_add(line.len());
-        let Some(next) = lines.peek() else { break };
-        let goes_on = nesting.is_open() || {
-            let indented = is_indented(next, indentation(before));
-            block |= first && is_block_start(line) && indented;
-            if block {
-                indented || next.trim().is_empty()
-            } else {
-                is_continued(line, next, indented)
-            }
-        };
-        if !goes_on {
-            break;
-        }
-        length = length.saturating_add(1);
-    }
-    length
-}
-
 /// The indentation in bytes of the line in which the name is.
 fn indentation(before: &str) -> usize {
     let line = before.rsplit('\n').next().unwrap_or_default();
     trimmed(line, is_blank).1
 }
 
-/// Whether a line belongs to what a line of that indentation begins. The frames of a stack trace, which
-/// are indented as well, do not.
-fn is_indented(line: &str, than: usize) -> bool {
-    let (content, indentation) = trimmed(line, is_blank);
-    let item = content.starts_with("- ") && indentation == than;
-    (indentation > than || item) && !content.is_empty() && !content.starts_with("at ")
+/// Length of a value that ends with a line.
+fn lines_length(value: &str, indentation: usize) -> usize {
+    let mut nesting = Nesting::default();
+    let mut lines = value.split('\n');
+    let first = lines.next().unwrap_or_default();
+    nesting.read(first, true);
+    // Items of a list in YAML are not indented.
+    let items = first.trim().is_empty() || first.trim_start().starts_with(['!', '&', '#']);
+    let (mut length, mut read) = (first.len(), first.len());
+    let mut escaped = first.trim_end().ends_with('\\');
+    for line in lines {
+        read = read.saturating_add(1).saturating_add(line.len());
+        let (content, own) = trimmed(line, is_blank);
+        let quoted = nesting.quote.is_some();
+        if content.is_empty() && !quoted {
+            continue;
+        }
+        let item = items && own == indentation && content.starts_with("- ");
+        let indented = (own > indentation || item) && !is_frame(content);
+        let bracketed = nesting.depth > 0 && !is_frame(content);
+        if !(quoted || indented || bracketed || escaped) {
+            break;
+        }
+        nesting.read(line, false);
+        escaped = content.trim_end().ends_with('\\');
+        length = read;
+    }
+    length
 }
 
-/// Whether the value is all of the indented lines that follow, as in YAML.
-fn is_block_start(line: &str) -> bool {
-    let line = line.trim();
-    line.is_empty() || (line.starts_with(['|', '>']) && line.len() <= 3)
-}
-
-/// Whether the end of a line or the beginning of the next one says that the value goes on there.
-fn is_continued(line: &str, next: &str, indented: bool) -> bool {
+/// Whether a line is of a stack trace, which is indented as well.
+fn is_frame(line: &str) -> bool {
     let line = line.trim_end();
-    line.ends_with('\\')
-        || (indented && line.ends_with(['+', ',']))
-        || (indented && line.ends_with(['"', '\'']) && next.trim_start().starts_with(['"', '\'']))
+    let place = line.ends_with(')')
+        || (line.contains(':') && line.ends_with(|end: char| end.is_ascii_digit()));
+    (line.starts_with("at ") && place)
+        || (line.starts_with("in ") && line.ends_with(')'))
+        || (line.starts_with("File \"") && line.contains(", line "))
+        || (line.starts_with("from ") && line.contains(":in "))
+        || (line.starts_with("... ") && line.ends_with(" more"))
+        || (line.starts_with('/') && line.contains(".go:"))
 }
 
 /// The brackets and the quotes that are open at the end of a line.
@@ -124,22 +124,16 @@ struct Nesting {
 }
 
 impl Nesting {
-    const fn is_open(&self) -> bool {
-        self.quote.is_some() || self.depth > 0
-    }
-
     fn read(&mut self, line: &str, first: bool) {
         let line = line.trim_matches(is_blank);
         if !self.counts {
             self.counts =
                 (first && line.starts_with(['(', '[', '{'])) || line.ends_with(['(', '[', '{']);
         }
-        let (mut escaped, mut before) = (false, None);
+        let mut before = None;
         for byte in line.bytes() {
             match self.quote {
-                Some(_) if escaped => escaped = false,
-                Some(_) if byte == b'\\' => escaped = true,
-                Some(open) if open == byte => self.quote = None,
+                Some(open) if open == byte && before != Some(b'\\') => self.quote = None,
                 Some(_) => {}
                 None => self.read_bare(byte, before),
             }
@@ -183,7 +177,10 @@ mod tests {
             ("password=", "\"S\nS\" x", " x"),
             ("password=", "\"S\nS\"S x\nb", "\nb"),
             ("password=", "'S\nS", ""),
+            ("password=", "\\\"S\nS", ""),
+            ("password=", "\\\"S\nS\\\\\\\"S\\\" x", " x"),
             ("password=", "\"\"\"S\nS\"\"\"\nb", "\nb"),
+            ("password=", "\"S\" \\\n\"S\"\nb", "\nb"),
             ("password=", "S's\nb", "\nb"),
             ("password=", "a{S\nb", "\nb"),
             ("password:", " {\n  a: \"S}\n\",\n}\nb", "\nb"),
@@ -193,17 +190,28 @@ mod tests {
             ("password:", " Password { a: 1,\n  S\nb", "\nb"),
             ("  password:", "\n    S\n\n    S\n  b", "\n  b"),
             ("password:", "\n- S\n- S\nb", "\nb"),
-            ("password:", " |-\n  S\n  S\nb", "\nb"),
+            ("password:", " !t\n- S\nb", "\nb"),
+            ("password:", " a\n- b", "\n- b"),
+            ("password:", " |-\n\n  S\n  S\n\nb", "\n\nb"),
+            ("password:", " S\n  S\n\tS\nb", "\nb"),
+            ("password:", " |\n  at S\n  S\nb", "\nb"),
             ("password:", "\nb", "\nb"),
             ("token:", "\n    at f (file.js:1:2)", "\n    at f (file.js:1:2)"),
-            ("token:", " S\n    at f (file.js:1:2)", "\n    at f (file.js:1:2)"),
+            ("token:", " S\n    at a.B.c(B.java:7)", "\n    at a.B.c(B.java:7)"),
+            ("token:", " {\n    at file:///a.js:1:2", "\n    at file:///a.js:1:2"),
+            ("    session =", " f(\n   ^\n  File \"b\", line 2", "\n  File \"b\", line 2"),
+            ("  session =", " f(\n  File \"b\", line 2", "\n  File \"b\", line 2"),
             ("token:", " 'S' +\n  'S',\nb", "\nb"),
             ("token=", "S \\\nS\nb", "\nb"),
             ("{ 'token':", " 'S'\n   'S', 'S': 1}\nb", "\nb"),
             ("{\"token\":", "\n\"S\\\"\nS\",\nb", ",\nb"),
             ("{\"token\":", "\n[\n\"S\"]\n, b", "\n, b"),
             ("{\"token\":", " [\n\"S\"", ""),
-            ("{\\\"token\\\":", " \\\"S\\\", b", ""),
+            ("b'{\"token\":", " \"a\\\\\"]S\"}'", "}'"),
+            ("{\\\"token\\\":", " \\\"S\\\"}", "}"),
+            ("\"tokens\":", "\n- \"S\"\n- \"S\"\nb", "\nb"),
+            ("\"token\":", "\n  a: b\n  \"c\": S\nb", "\nb"),
+            ("\"token\":", " \"S\"\n\"b\": 1", "\n\"b\": 1"),
             ("GET /a?token=", "S&b=1 S\nb", "&b=1 S\nb"),
             ("a=1&token=", "S", ""),
             ("a&b token=", "S&S", ""),

@@ -9,6 +9,12 @@ pub(super) enum Scheme {
     Bearer,
 }
 
+/// Characters that may stand around credentials.
+pub(super) const OPENS_CREDENTIALS: [char; 4] = ['"', '\'', '<', '\\'];
+
+/// Words after `Bearer` that are no credentials, as in `Bearer token missing`.
+const PROSE: [&str; 6] = ["auth", "authentication", "authorization", "scheme", "token", "tokens"];
+
 impl Scheme {
     /// The scheme of this name.
     pub(super) fn named(word: &str) -> Option<Self> {
@@ -22,9 +28,10 @@ impl Scheme {
     /// Whether the text begins with credentials of the scheme, rather than with an ordinary word:
     /// a user name and password in base64 has a digit, a capital or padding, and is seldom short.
     pub(super) fn has_credentials(self, text: &str) -> bool {
+        let text = text.trim_start_matches(OPENS_CREDENTIALS);
         let word = text.split(|part| !is_credential(part)).next().unwrap_or_default();
         match self {
-            Self::Bearer => !word.is_empty(),
+            Self::Bearer => !word.is_empty() && !PROSE.contains(&word),
             Self::Basic => {
                 let tells =
                     |byte: u8| byte.is_ascii_digit() || byte.is_ascii_uppercase() || byte == b'=';
@@ -65,6 +72,8 @@ mod tests {
             ("Bearer S", Some(7)),
             ("x,bearer  S", Some(10)),
             ("Basic dXNlcjpTUw==", Some(6)),
+            ("Bearer \"S\"", Some(7)),
+            ("Bearer token missing", None),
             ("Bearer", None),
             ("Bearer ", None),
             ("Bearer , S", None),

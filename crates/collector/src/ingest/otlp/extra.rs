@@ -56,14 +56,15 @@ impl Values<'_> {
             }
             AnyValue::Array(array) => {
                 let inner = level.saturating_add(1);
-                let pair = self.secrets.is_pair(*array);
+                let mut secret = self.secrets.is_pair(*array);
                 line.open(b'[');
                 for (index, element) in AnyValue::elements(*array).enumerate() {
                     if line.is_full() {
                         break;
                     }
                     line.element();
-                    self.unless(pair && index == 1, line, &element, inner);
+                    self.unless(secret && index > 0, line, &element, inner);
+                    secret = (secret && index == 0) || self.secrets.is_flag(&element);
                 }
                 line.close(b']');
             }
@@ -76,7 +77,7 @@ impl Values<'_> {
                     if line.is_full() {
                         break;
                     }
-                    line.key(&names.free(&pair.key));
+                    line.key(&names.free(&self.secrets.masked(&pair.key)));
                     let value_of_named = members && !self.secrets.is_naming(&pair);
                     let secret = value_of_named || self.secrets.is_secret(&pair.key);
                     self.unless(secret, line, &pair.value, inner);

@@ -278,7 +278,7 @@ impl Extra<'_, '_> {
                 return;
             }
             if !chosen.has(owner, index) {
-                self.key(&pair.key);
+                self.key(&self.values.secrets.masked(&pair.key));
                 self.values.pair(&mut self.line, &pair, EXTRA_LEVEL);
             }
         }

@@ -74,6 +74,12 @@ impl Secrets {
             && elements.next().is_none()
     }
 
+    /// Whether it is an option of a command whose value is the next element: `--password`.
+    pub(super) fn is_flag(&self, element: &AnyValue<'_>) -> bool {
+        matches!(element, AnyValue::Text(text)
+            if text.starts_with('-') && self.is_secret(text.trim_start_matches('-')))
+    }
+
     /// A text with the secrets in it masked.
     pub(super) fn masked<'t>(&self, text: &'t str) -> Cow<'t, str> {
         if self.mask { sensitive::masked(text, &self.more) } else { Cow::Borrowed(text) }

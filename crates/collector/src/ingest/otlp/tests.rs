@@ -421,6 +421,8 @@ fn a_structure_that_names_a_secret_is_masked() {
         "headers": [{"name": "Accept", "value": "a"}, {"name": "authorization", "value": "S", "sent": true}],
         "pairs": [["password", "S"], ["user", "x"], ["token", "a", "b"], ["token"]],
         "form": {"value": {"of": "S"}, "field": "password"},
+        "process.command_args": ["mysql", "--password", "S", "-u", "a"],
+        "Bearer S": 1, "https://u:S@h": 1,
     }});
     let record = record(&request(given), &Mapping::default()).unwrap();
     let masked = "[redacted]";
@@ -430,6 +432,8 @@ fn a_structure_that_names_a_secret_is_masked() {
             "headers": [{"name": "Accept", "value": "a"}, {"name": "authorization", "value": masked, "sent": true}],
             "pairs": [["password", masked], ["user", "x"], ["token", "a", "b"], ["token"]],
             "form": {"value": masked, "field": "password"},
+            "process_command_args": ["mysql", "--password", masked, "-u", "a"],
+            "Bearer [redacted]": masked, "https://h": 1,
         })
     );
 }

@@ -1,0 +1,92 @@
+//! Names in services' texts that only look like credentials': of types, counts and statuses.
+
+/// Ends of the names of types, as in `TokenExpiredError: …`.
+const TYPES: [&str; 4] = ["Error", "Exception", "Failure", "Warning"];
+
+/// Ends of names of which a program has a number, as in `input_tokens: 512`.
+const COUNTS: [&str; 4] = ["tokens", "sessions", "token_count", "session_count"];
+
+/// Values that say that there is none, or only whether there is one.
+const ABSENT: [&str; 6] = ["None", "null", "nil", "undefined", "true", "false"];
+
+/// Whether the value of this name, whose text goes on after it, is not a secret.
+pub(super) fn is_harmless(name: &str, value: &str) -> bool {
+    let value = value.trim_start_matches([' ', '\t']);
+    is_type(name)
+        || is_absent(value)
+        || match digits(value) {
+            0 => is_code(name) && is_status_of_grpc(value),
+            1..=3 if is_code(name) => true,
+            1..=9 => is_count(name),
+            _ => false,
+        }
+}
+
+/// Whether it is a bare `code`, which has many meanings.
+pub(super) fn is_code(name: &str) -> bool {
+    name.trim().eq_ignore_ascii_case("code")
+}
+
+fn is_type(name: &str) -> bool {
+    let class = name.rsplit('.').next().unwrap_or_default();
+    name.starts_with("[ERR_")
+        || (class.starts_with(|first: char| first.is_ascii_uppercase())
+            && TYPES.iter().any(|end| class.ends_with(end)))
+}
+
+fn is_count(name: &str) -> bool {
+    let name = name.trim().to_ascii_lowercase();
+    COUNTS.iter().any(|end| name.ends_with(end))
+}
+
+fn is_absent(value: &str) -> bool {
+    let ends = |rest: &str| rest.is_empty() || rest.starts_with([',', '}', ')', ']', '\n']);
+    value.is_empty() || ABSENT.iter().any(|absent| value.strip_prefix(absent).is_some_and(ends))
+}
+
+/// As in `rpc error: code = Unavailable desc = …`.
+fn is_status_of_grpc(value: &str) -> bool {
+    let word = value.trim_start_matches(|part: char| part.is_ascii_alphabetic());
+    word.len() < value.len() && word.starts_with(" desc = ")
+}
+
+/// How many digits the value is; 0 if it is something else. Ten are as good as more.
+fn digits(value: &str) -> usize {
+    let digits = value.bytes().take(10).take_while(u8::is_ascii_digit).count();
+    let next = value.as_bytes().get(digits);
+    let ends = next.is_none_or(|next| !next.is_ascii_alphanumeric() && !b"-_.:+/=".contains(next));
+    if ends { digits } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn types_counts_and_statuses_are_no_secrets() {
+        for (name, value, harmless) in [
+            ("AssertionError", " expected 5", true),
+            ("java.lang.TokenExpiredException", " S", true),
+            ("[ERR_ASSERTION]", " S", true),
+            ("password_error", " S", false),
+            ("passwordError", " S", false),
+            ("password", " None, b", true),
+            ("password", "", true),
+            ("password", "nil S", false),
+            ("input_tokens", " 512, b", true),
+            ("token", "512", false),
+            ("tokens", "512-S", false),
+            ("tokens", "1234567890", false),
+            ("code", " 404}", true),
+            ("code", "1234", false),
+            ("code", " Unavailable desc = x", true),
+            ("code", " S", false),
+            ("auth_code", "123", false),
+        ] {
+            assert_eq!(is_harmless(name, value), harmless, "{name}:{value}");
+        }
+    }
+}
