@@ -106,6 +106,17 @@ impl Context {
         )
     }
 
+    /// Whether a layer of gatelog has a span: a filter may have kept it from each of them.
+    pub(crate) fn is_kept(span: &Span) -> bool {
+        let kept = span.with_subscriber(|(id, dispatch)| {
+            // Of another registry nothing is known.
+            let Some(registry) = dispatch.downcast_ref::<Registry>() else { return true };
+            let span = registry.span(id);
+            span.is_some_and(|span| span.extensions().get::<SpanData>().is_some())
+        });
+        kept.unwrap_or(false)
+    }
+
     fn ids(&self) -> [(IdName, Option<&str>); IDS] {
         [
             (IdName::Request, self.request_id.as_deref()),

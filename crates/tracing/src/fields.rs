@@ -82,8 +82,8 @@ pub(crate) fn metric_name(field: &'static str) -> &'static str {
 /// The names whose values are masked, and the places that have been looked at.
 #[derive(Debug)]
 pub(crate) struct Names {
-    /// Tells several layers in one thread apart.
-    layer: u64,
+    /// Tells several layers in one thread, or of one span, apart.
+    pub(crate) layer: u64,
     /// Masked in addition to those that gatelog knows.
     pub(crate) masked: Vec<String>,
     /// Never masked.

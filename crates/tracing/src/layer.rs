@@ -54,15 +54,19 @@ where
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
-        let mut data = SpanData::default();
-        if !attributes.metadata().fields().is_empty() {
-            Scratch::with(|scratch| {
+        Scratch::with(|scratch| {
+            if !attributes.metadata().fields().is_empty() {
                 self.visit(scratch, attributes.metadata(), |visitor| attributes.record(visitor));
-                data.take(scratch);
-            });
-        }
-        // Another layer of this kind may have put the same there.
-        span.extensions_mut().replace(data);
+            }
+            // Another layer of this kind may have put its own there.
+            let mut extensions = span.extensions_mut();
+            if extensions.get_mut::<SpanData>().is_none() {
+                extensions.insert(SpanData::default());
+            }
+            if let Some(data) = extensions.get_mut::<SpanData>() {
+                data.take(self.names.layer, scratch);
+            }
+        });
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
@@ -70,7 +74,7 @@ where
         Scratch::with(|scratch| {
             self.visit(scratch, span.metadata(), |visitor| values.record(visitor));
             if let Some(data) = span.extensions_mut().get_mut::<SpanData>() {
-                data.take(scratch);
+                data.take(self.names.layer, scratch);
             }
         });
     }
@@ -82,7 +86,7 @@ where
             let mut function = None;
             for span in context.event_scope(event).into_iter().flatten() {
                 if let Some(data) = span.extensions().get::<SpanData>() {
-                    data.give(scratch);
+                    data.give(self.names.layer, scratch);
                 }
                 let of = span.metadata();
                 if of.target() == TARGET {

@@ -94,7 +94,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let context = Context::of_headers(request.headers(), &self.names);
         let span = context.span();
-        if span.is_disabled() {
+        if !Context::is_kept(&span) {
             count(&CONTEXTS_LOST, 1);
         }
         span.in_scope(|| self.inner.call(request)).instrument(span)

@@ -16,16 +16,25 @@ enum Owned {
     Bool(bool),
 }
 
-/// The ids and fields of a span. At most [`PAIRS`] fields, each within the bound of a text.
+/// The ids and fields of a span. At most [`PAIRS`] fields of each layer, each within the bound of a
+/// text.
 #[derive(Debug, Default)]
 pub(crate) struct SpanData {
     pub(crate) ids: Ids,
-    fields: Vec<(&'static str, Owned)>,
+    fields: Vec<OwnField>,
+}
+
+/// A field as one layer has it: another may mask it.
+#[derive(Debug)]
+struct OwnField {
+    layer: u64,
+    name: &'static str,
+    value: Owned,
 }
 
 impl SpanData {
     /// Takes over the fields that were just visited; a field that the span already has is replaced.
-    pub(crate) fn take(&mut self, scratch: &Scratch) {
+    pub(crate) fn take(&mut self, layer: u64, scratch: &Scratch) {
         for (_, name) in ID_FIELDS {
             self.ids.set(name, scratch.id(name));
         }
@@ -37,24 +46,27 @@ impl SpanData {
                 Slot::Float(number) => Owned::Float(*number),
                 Slot::Bool(value) => Owned::Bool(*value),
             };
-            self.set(name, value);
+            self.set(layer, name, value);
         }
         // An error is an event's: what a span says of one is a field.
         if let Some(message) = &scratch.error.message {
-            self.set("error", Owned::Text(scratch.text(message).into()));
+            self.set(layer, "error", Owned::Text(scratch.text(message).into()));
         }
     }
 
-    fn set(&mut self, name: &'static str, value: Owned) {
-        if let Some((_, place)) = self.fields.iter_mut().find(|(own, _)| *own == name) {
-            *place = value;
-        } else if self.fields.len() < PAIRS {
-            self.fields.push((name, value));
+    fn set(&mut self, layer: u64, name: &'static str, value: Owned) {
+        let own = || self.fields.iter().filter(|field| field.layer == layer);
+        if own().count() < PAIRS || own().any(|field| field.name == name) {
+            let is_it = |field: &OwnField| field.layer == layer && field.name == name;
+            match self.fields.iter_mut().find(|field| is_it(field)) {
+                Some(field) => field.value = value,
+                None => self.fields.push(OwnField { layer, name, value }),
+            }
         }
     }
 
     /// Adds to a record what it does not have itself.
-    pub(crate) fn give(&self, scratch: &mut Scratch) {
+    pub(crate) fn give(&self, layer: u64, scratch: &mut Scratch) {
         for (name, id) in self.ids.iter() {
             if scratch.id(name).is_none() {
                 let span = scratch.keep_as_is(id);
@@ -63,7 +75,7 @@ impl SpanData {
                 }
             }
         }
-        for (name, value) in &self.fields {
+        for OwnField { name, value, .. } in self.fields.iter().filter(|own| own.layer == layer) {
             if scratch.has_extra(name) {
                 continue;
             }

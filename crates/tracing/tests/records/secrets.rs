@@ -1,11 +1,14 @@
 //! No secret reaches a record.
 
 use std::error::Error;
+use std::time::Duration;
 
 use gatelog_tracing::builder;
+use serde_json::json;
 use tracing::{error, info, info_span};
+use tracing_subscriber::prelude::*;
 
-use crate::logged::{logged, logged_by};
+use crate::logged::{Kept, logged, logged_by};
 
 #[test]
 fn the_values_of_sensitive_names_are_masked_wherever_they_stand() {
@@ -46,7 +49,27 @@ fn names_can_be_added_and_kept() {
     let (records, _) = logged_by(builder, || {
         info!(pin = 1234, session_region = "eu", pins = 3, "pin=1234");
     });
-    let extra = serde_json::json!({"pin": "[redacted]", "session_region": "eu", "pins": 3});
+    let extra = json!({"pin": "[redacted]", "session_region": "eu", "pins": 3});
     assert_eq!(records[0]["extra"], extra);
     assert_eq!(records[0]["message"], "pin=[redacted]");
+}
+
+/// Regression: the last layer's fields of a span replaced those of the others.
+#[test]
+fn each_layer_has_a_spans_fields_as_it_masks_them() {
+    let (own, others) = (Kept::default(), Kept::default());
+    let (masking, guard) = builder("a").mask("pin").writer(own.clone()).layer().unwrap();
+    let (plain, other_guard) = builder("b").writer(others.clone()).layer().unwrap();
+    let subscriber = tracing_subscriber::registry().with(masking).with(plain);
+    tracing::subscriber::with_default(subscriber, || {
+        let _span = info_span!("pay", pin = 1234, token = "s3cret", sum = 5).entered();
+        info!("x");
+    });
+    for (guard, kept, pin) in
+        [(guard, own, json!("[redacted]")), (other_guard, others, json!(1234))]
+    {
+        assert!(guard.flush(Duration::from_secs(10)));
+        let extra = json!({"pin": pin, "token": "[redacted]", "sum": 5});
+        assert_eq!(kept.records()[0]["extra"], extra);
+    }
 }

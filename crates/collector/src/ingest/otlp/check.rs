@@ -7,13 +7,16 @@ use super::model::{
 };
 use super::wire::{Malformed, Message, Wire};
 
+/// Bytes that a pair takes in a record beside those in the request: a name made up, and punctuation.
+const PAIR_BYTES: usize = 16;
+
 /// What a request amounts to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Amount {
     /// Records.
     pub(super) records: usize,
-    /// Bytes of all records, each with its resource's and its scope's attributes: in a request these
-    /// stand once, in the records each time.
+    /// Approximate bytes of all records, each with its resource's and its scope's attributes: in a
+    /// request these stand once, in the records each time.
     pub(super) bytes: usize,
 }
 
@@ -23,17 +26,19 @@ pub(super) fn check(request: Message<'_>, depth: usize) -> Result<Amount, Malfor
     let mut amount = Amount::default();
     each(request, RESOURCE_LOGS, |resource_logs| {
         let resource = only(resource_logs, RESOURCE)?;
-        attributes(resource, RESOURCE_ATTRIBUTES, depth)?;
+        let mut bytes = resource.len();
+        attributes(resource, RESOURCE_ATTRIBUTES, depth, &mut bytes)?;
         each(resource_logs, SCOPE_LOGS, |scope_logs| {
             let scope = only(scope_logs, SCOPE)?;
-            attributes(scope, SCOPE_ATTRIBUTES, depth)?;
-            let origin = resource.len().saturating_add(scope.len());
+            let mut bytes = bytes.saturating_add(scope.len());
+            attributes(scope, SCOPE_ATTRIBUTES, depth, &mut bytes)?;
             each(scope_logs, LOG_RECORDS, |record| {
+                let mut bytes = bytes.saturating_add(record.len());
+                attributes(record, RECORD_ATTRIBUTES, depth, &mut bytes)?;
+                each(record, BODY, |body| value(body, depth, &mut bytes))?;
                 amount.records = amount.records.saturating_add(1);
-                let bytes = origin.saturating_add(record.len());
                 amount.bytes = amount.bytes.saturating_add(bytes);
-                attributes(record, RECORD_ATTRIBUTES, depth)?;
-                each(record, BODY, |body| value(body, depth))
+                Ok(())
             })
         })
     })?;
@@ -65,19 +70,30 @@ fn only(message: Message<'_>, number: u64) -> Result<Message<'_>, Malformed> {
     Ok(found.unwrap_or_default())
 }
 
-fn attributes(message: Message<'_>, number: u64, depth: usize) -> Result<(), Malformed> {
-    each(message, number, |pair| each(pair, VALUE, |found| value(found, depth)))
+/// Adds to `bytes` what the pairs take beside their own.
+fn attributes(
+    message: Message<'_>,
+    number: u64,
+    depth: usize,
+    bytes: &mut usize,
+) -> Result<(), Malformed> {
+    each(message, number, |pair| {
+        *bytes = bytes.saturating_add(PAIR_BYTES);
+        each(pair, VALUE, |found| value(found, depth, bytes))
+    })
 }
 
 /// Recursion ends at `depth`.
-fn value(message: Message<'_>, depth: usize) -> Result<(), Malformed> {
+fn value(message: Message<'_>, depth: usize, bytes: &mut usize) -> Result<(), Malformed> {
     let Some(depth) = depth.checked_sub(1) else { return Ok(()) };
     for field in message.checked() {
         match field? {
-            (ARRAY, Wire::Bytes(bytes)) => {
-                each(Message::new(bytes), VALUES, |element| value(element, depth))?;
+            (ARRAY, Wire::Bytes(array)) => {
+                each(Message::new(array), VALUES, |element| value(element, depth, bytes))?;
             }
-            (KVLIST, Wire::Bytes(bytes)) => attributes(Message::new(bytes), VALUES, depth)?,
+            (KVLIST, Wire::Bytes(map)) => {
+                attributes(Message::new(map), VALUES, depth, bytes)?;
+            }
             _ => {}
         }
     }

@@ -322,10 +322,18 @@ fn a_request_is_handed_on_in_parts_and_its_resource_is_not_repeated_without_boun
     let last = [head, parts].concat();
     assert_eq!(
         Export::check(&last, &LIMITS, 8 << 20).unwrap().amount.bytes,
-        1_000 * attribute.len()
+        1_000 * (attribute.len() + 16)
     );
     let error = Export::check(&last, &LIMITS, 100 << 10).unwrap_err();
     assert_eq!(error, BatchError::Expands { limit: 800 << 10 });
+
+    // Attributes of two bytes, each of which takes a name in every record.
+    let empty = json!({"resourceLogs": [{"resource": {"attributes": vec![json!({}); 5_000]},
+        "scopeLogs": [{"logRecords": vec![json!({}); 1_000]}]}]});
+    let empty = to_protobuf(empty.to_string().as_bytes()).unwrap();
+    assert!(empty.len() < 13_000, "{}", empty.len());
+    let error = Export::check(&empty, &LIMITS, 8 << 20).unwrap_err();
+    assert_eq!(error, BatchError::Expands { limit: 64 << 20 });
 
     let wire = resource(60_000);
     let error = Export::check(&wire, &LIMITS, 1 << 20).unwrap_err();
