@@ -2,11 +2,15 @@
 
 pub mod check;
 pub mod dead_letters;
+pub mod export;
 pub mod find;
 pub mod health;
 mod printable;
+mod query;
+mod record;
 pub mod replay;
 pub mod serve;
+mod span;
 mod target;
 pub mod trace;
 

@@ -1,6 +1,9 @@
 //! docs/search.md against the code.
 
-use crate::limits::{DEPTH, EXTRA_PARTS, NUMBER, QUERY_BYTES, TERMS};
+use crate::limits::{
+    CALLS, DEPTH, EXTRA_PARTS, NUMBER, PAGE_BYTES, PAGE_RECORDS, QUERY_BYTES, SLICE_BYTES, TERMS,
+    WINDOW_TIME,
+};
 use crate::query::field::{FIELDS, FREE_TEXT, Kind};
 use crate::{Problem, Query};
 
@@ -61,4 +64,15 @@ fn the_page_has_every_bound_and_the_error_as_it_is() {
     let error = error.to_string();
     assert!(error.starts_with(before), "{error}");
     assert!(error.ends_with(after.trim_start_matches(", ")), "{error}");
+}
+
+#[test]
+fn the_page_has_every_bound_of_a_search() {
+    let rows = rows("## How a search proceeds");
+    let bounds: Vec<_> = rows.iter().map(|row| row[1]).collect();
+    let mib = |bytes: usize| format!("{} MiB", bytes >> 20);
+    assert_eq!(bounds[0], format!("{} s", WINDOW_TIME.as_secs()));
+    assert!(bounds[2].ends_with(" 10,000") && PAGE_RECORDS == 10_000);
+    assert!(bounds[3].starts_with(&mib(PAGE_BYTES)) && bounds[3].contains(&mib(SLICE_BYTES)));
+    assert_eq!(bounds[4], CALLS.to_string());
 }

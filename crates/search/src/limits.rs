@@ -21,7 +21,9 @@ pub const ORGANIZATIONS: usize = 1_000;
 pub const PAGE_RECORDS: usize = 10_000;
 /// Maximum bytes of the documents read for one window from one collection, exceeded by at most one
 /// document; behind an index of `trace_logs` by at most [`FLOW_RECORDS`] documents.
-pub const SLICE_BYTES: usize = 16 << 20;
+pub const SLICE_BYTES: usize = 8 << 20;
+/// Bytes of the documents of one page above which it ends.
+pub const PAGE_BYTES: usize = 16 << 20;
 /// Maximum full records fetched at once for documents of `trace_logs`.
 pub const FLOW_RECORDS: usize = 64;
 /// Maximum documents of `trace_logs` read at once, when most of them may not match.

@@ -83,7 +83,7 @@ pub struct Page {
 pub enum End {
     /// Everything was searched.
     Complete,
-    /// The page is full.
+    /// The page is full: it has as many records, or bytes, as it may have.
     Full,
     /// The time was over.
     OutOfTime,

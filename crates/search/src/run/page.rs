@@ -14,7 +14,7 @@ use super::slice::Source;
 use super::windows::Windows;
 use super::{End, Found, Page, Reach, Search, SearchError, Searcher, collection_of};
 use crate::key::Key;
-use crate::limits::{PAGE_RECORDS, WINDOW_TIME};
+use crate::limits::{PAGE_BYTES, PAGE_RECORDS, WINDOW_TIME};
 
 pub(super) async fn page(
     searcher: &Searcher,
@@ -32,6 +32,7 @@ pub(super) async fn page(
     // What is older has expired there, and is only in the collections of the levels.
     let flows_from = indexes.flows_from().unwrap_or(since);
     let mut windows = Windows::new();
+    let mut bytes = 0_usize;
     let mut page =
         Page { records: Vec::new(), reached: search.before, end: End::Complete, only_flows };
     while page.reached > Key::first(since) {
@@ -53,6 +54,8 @@ pub(super) async fn page(
             Ok(found) => {
                 windows.took(begun.elapsed());
                 page.reached = found.down_to;
+                let sizes = found.records.iter().map(|found| found.document.as_bytes().len());
+                bytes = sizes.fold(bytes, usize::saturating_add);
                 page.records.extend(found.records);
             }
             Err(error) if error.is_too_slow() => {
@@ -63,7 +66,7 @@ pub(super) async fn page(
             }
             Err(error) => return Err(error),
         }
-        if page.records.len() >= most {
+        if page.records.len() >= most || bytes > PAGE_BYTES {
             page.end = End::Full;
             break;
         }

@@ -83,6 +83,9 @@ impl Searcher {
         }
         let window = axis.within(since, top);
         let rest = left.after(&documents);
+        if rest.most == 0 || rest.bytes == 0 {
+            return Ok(Slice { documents, down_to: Key::first(top) });
+        }
         let mut part = self.part(source, &window, None, axis.order(), rest).await?;
         if !part.cut {
             documents.append(&mut part.documents);
