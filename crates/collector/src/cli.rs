@@ -11,6 +11,7 @@ use crate::commands::export::{self, ExportArgs};
 use crate::commands::find::{self, FindArgs};
 use crate::commands::health::{self, HealthArgs};
 use crate::commands::replay::{self, ReplayArgs};
+use crate::commands::tail::{self, TailArgs};
 use crate::commands::trace::{self, TraceArgs};
 use crate::commands::{self, check, serve};
 use crate::config::{ServeArgs, environment};
@@ -56,6 +57,11 @@ enum Command {
     ///
     /// Streams them to standard output, newest first; progress goes to standard error.
     Export(ExportArgs),
+    /// Print records that match a query as the collectors accept them
+    ///
+    /// Until it is interrupted. A collector that cannot be reached is named, and tried again; records
+    /// that were left out because there were too many are counted.
+    Tail(TailArgs),
     /// Send the records of journals that a collector does not have yet
     ///
     /// A journal is what Envoy wrote to standard output or its access log file; lines that are not
@@ -94,6 +100,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Health(args) => commands::block_on(health::run(&args)),
         Command::Trace(args) => commands::block_on(trace::run(&args)),
         Command::Find(args) => commands::block_on(find::run(&args)),
+        Command::Tail(args) => commands::block_on(tail::run(&args)),
         Command::Export(args) => commands::block_on(export::run(&args)),
         Command::Replay(args) => commands::block_on(replay::run(&args)),
         Command::DeadLetters(args) => dead_letters::run(&args),

@@ -11,6 +11,7 @@ mod record;
 pub mod replay;
 pub mod serve;
 mod span;
+pub mod tail;
 mod target;
 pub mod trace;
 

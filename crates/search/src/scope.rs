@@ -4,8 +4,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::limits::ORGANIZATIONS;
-use crate::query::Query;
-use crate::select::Selection;
 
 /// Whose records a caller may see.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,11 +42,6 @@ impl Scope {
             return Err(TooManyOrganizations);
         }
         Ok(Self { organizations: Some(names) })
-    }
-
-    /// What this caller finds with a query.
-    pub fn select(&self, query: Query) -> Selection {
-        Selection { scope: self.clone(), query }
     }
 
     /// The organizations, if only some.

@@ -17,8 +17,15 @@ pub(crate) use condition::uuid;
 /// What a caller finds with a query. Only a [`Scope`] makes one, so nothing is searched without it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Selection {
-    pub(crate) scope: Scope,
-    pub(crate) query: Query,
+    scope: Scope,
+    query: Query,
+}
+
+impl Scope {
+    /// What this caller finds with a query.
+    pub fn select(&self, query: Query) -> Selection {
+        Selection { scope: self.clone(), query }
+    }
 }
 
 impl Selection {

@@ -1,6 +1,6 @@
 //! `find`: prints the newest records that match.
 
-mod print;
+pub(super) mod print;
 
 use std::io::{self, ErrorKind, Write};
 use std::time::Duration;
