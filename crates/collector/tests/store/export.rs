@@ -22,13 +22,13 @@ async fn export(fixture: &Fixture, arguments: &[&str]) -> (i32, String, String) 
     (status.code().unwrap(), text(stdout), text(stderr))
 }
 
-/// More records than a page has, within two seconds.
+/// A record a second.
 async fn filled(count: usize) -> Fixture {
     let fixture = Fixture::new().await;
     fixture.store.reconcile().await;
     let records: Vec<_> = (0..count)
         .map(|number| {
-            let time = format!("2096-01-26T02:00:00.{:06}Z", number * 300);
+            let time = format!("2096-01-26T02:{:02}:{:02}Z", number / 60, number % 60);
             let user = format!("u{}", number % 2);
             record(
                 "INFO",
@@ -37,23 +37,26 @@ async fn filled(count: usize) -> Fixture {
             )
         })
         .collect();
-    assert_eq!(fixture.store.insert(&records).await, all_stored(count));
+    // Small inserts: one has ten seconds, also while the machine is busy.
+    for part in records.chunks(100) {
+        assert_eq!(fixture.store.insert(part).await, all_stored(part.len()));
+    }
     fixture
 }
 
 #[tokio::test]
 async fn everything_that_matches_is_written_over_several_pages() {
-    let fixture = filled(2_500).await;
+    let fixture = filled(1_100).await;
     let (status, out, told) = export(&fixture, &[]).await;
     assert_eq!(status, 0, "{told}");
     let numbers: Vec<_> = out
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap()["extra"]["number"].as_i64())
         .collect();
-    assert_eq!(numbers, (0..2_500).rev().map(Some).collect::<Vec<_>>());
-    assert!(told.contains("2500 records, all there are from 2096-01-26T03"), "{told}");
+    assert_eq!(numbers, (0..1_100).rev().map(Some).collect::<Vec<_>>());
+    assert!(told.contains("1100 records, all there are from 2096-01-26T03"), "{told}");
     let (_, out, _) = export(&fixture, &["user:u1"]).await;
-    assert_eq!(out.lines().count(), 1_250, "records of no flow too");
+    assert_eq!(out.lines().count(), 550, "records of no flow too");
 }
 
 #[tokio::test]

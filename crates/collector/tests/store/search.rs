@@ -217,12 +217,12 @@ async fn nobody_finds_another_organizations_records() {
 #[tokio::test]
 async fn a_database_that_is_too_slow_ends_the_page_and_one_that_refuses_fails_it() {
     let fixture = Fixture::failing().await;
-    let slow = doc! { "failCommands": ["find"], "errorCode": 50 };
+    let slow = doc! { "failCommands": ["aggregate"], "errorCode": 50 };
     fixture.fail("alwaysOn", slow).await;
     let page = one(&fixture, &search("", Reach::Flows)).await;
     assert_eq!((page.records.len(), page.end), (0, End::OutOfTime));
     assert_eq!(page.reached, search("", Reach::Flows).before);
-    let denied = doc! { "failCommands": ["find"], "errorCode": 13 };
+    let denied = doc! { "failCommands": ["aggregate"], "errorCode": 13 };
     fixture.fail("alwaysOn", denied).await;
     let error = fixture.store.searcher().page(&search("", Reach::Flows), 1, TIME).await;
     assert!(error.unwrap_err().to_string().contains("cannot be searched"));

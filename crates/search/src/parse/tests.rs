@@ -1,3 +1,6 @@
+use proptest::prelude::*;
+use proptest::sample::select;
+
 use super::*;
 use crate::limits::NUMBER;
 
@@ -144,5 +147,75 @@ fn a_program_adds_conditions_without_a_text() {
     assert_eq!(Query::ALL.and(base()), base());
     for (field, value) in [("status", "5"), ("nothing", "x"), ("user", ""), ("user", "a\0")] {
         assert_eq!(Query::exactly(field, value), None, "{field}");
+    }
+}
+
+/// What the language gives a meaning, and what might be taken for it.
+const PIECES: [&str; 34] = [
+    "level:",
+    "user:",
+    "path:",
+    "method:",
+    "status:",
+    "duration:",
+    "attempts:",
+    "audit:",
+    "id:",
+    "error:",
+    "extra.a.b:",
+    "extra.",
+    "message:",
+    " ",
+    " OR ",
+    " AND ",
+    "NOT ",
+    "-",
+    "(",
+    ")",
+    "*",
+    "\"",
+    "\\",
+    ">=",
+    "<",
+    "5xx",
+    "7.50",
+    "-1",
+    "1ms",
+    "ERROR",
+    "true",
+    "a",
+    "\u{e9}\u{1b}",
+    "\n",
+];
+
+proptest! {
+    #[test]
+    fn any_text_is_a_query_with_an_equal_canonical_text_or_is_refused_in_one_line(
+        pieces in prop::collection::vec(select(&PIECES[..]), 0..24),
+    ) {
+        let text = pieces.concat();
+        match text.parse::<Query>() {
+            Ok(query) => {
+                let canonical = query.to_string();
+                prop_assert_eq!(canonical.parse::<Query>(), Ok(query), "{}", canonical);
+            }
+            Err(error) => {
+                prop_assert!(error.at() <= text.chars().count());
+                prop_assert!(!error.to_string().contains(['\n', '\u{1b}']), "{:?}", error);
+            }
+        }
+    }
+
+    /// Made of terms, so that most of them parse.
+    #[test]
+    fn a_canonical_text_is_its_own(
+        terms in prop::collection::vec((select(&PIECES[..13]), select(&PIECES[23..33])), 1..6),
+        joined in select(vec![" ", " OR ", ") OR (", " -"]),
+    ) {
+        let terms: Vec<_> = terms.iter().map(|(field, value)| format!("{field}{value}")).collect();
+        if let Ok(query) = format!("({})", terms.join(joined)).parse::<Query>() {
+            let canonical = query.to_string();
+            prop_assert_eq!(canonical.parse::<Query>().map(|it| it.to_string()), Ok(canonical));
+        }
     }
 }

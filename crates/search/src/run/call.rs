@@ -28,6 +28,11 @@ pub enum SearchError {
 }
 
 impl SearchError {
+    /// Whether the server answered, if only with an error.
+    pub(super) fn is_answer(&self) -> bool {
+        matches!(self, SearchError::Call(error) if matches!(&*error.kind, ErrorKind::Command(_)))
+    }
+
     /// Whether the server gave up because the search took longer than it may.
     pub(super) fn is_too_slow(&self) -> bool {
         match self {

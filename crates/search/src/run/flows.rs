@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::axis::Axis;
 use super::merge::Records;
-use super::plan::{OfFlows, filter};
+use super::plan::{OfFlows, matching};
 use super::slice::Source;
 use super::{FLOWS, Found, SearchError, Searcher, collection_of};
 use crate::key::Key;
@@ -85,12 +85,13 @@ impl Searcher {
                 continue;
             }
             let ids = doc! { "_id": { "$in": ids } };
-            let filter = filter([&ids, &Document::new()], conditions);
+            let stages = matching([&ids, &Document::new()], conditions);
             let target = self.database.collection::<RawDocumentBuf>(collection_of(*level));
             let within = deadline.saturating_duration_since(Instant::now());
             let within = within.max(Duration::from_millis(1));
             let read = self.call(within, async move {
-                let mut cursor = target.find(filter).max_time(within).await?;
+                let found = target.aggregate(stages).max_time(within);
+                let mut cursor = found.with_type::<RawDocumentBuf>().await?;
                 let mut read = Vec::new();
                 while cursor.advance().await? {
                     read.push(cursor.current().to_owned());

@@ -10,7 +10,7 @@ use mongodb::IndexModel;
 use mongodb::bson::Document;
 use tokio::time::Instant;
 
-use super::{FLOWS, Searcher, collection_of};
+use super::{FLOWS, SearchError, Searcher, collection_of};
 use crate::limits::{INDEXES_FOR, WINDOW_TIME};
 
 /// The index by which documents expire.
@@ -58,12 +58,12 @@ impl Indexes {
 impl Searcher {
     /// The indexes, as they were a moment ago. Of a collection that does not exist, or whose indexes
     /// this user may not list, none: searching by time needs none of them.
-    pub(super) async fn indexes(&self) -> Arc<Indexes> {
+    pub(super) async fn indexes(&self) -> Result<Arc<Indexes>, SearchError> {
         let mut known = self.indexes.lock().await;
         if let Some((read, indexes)) = known.as_ref()
             && read.elapsed() < INDEXES_FOR
         {
-            return Arc::clone(indexes);
+            return Ok(Arc::clone(indexes));
         }
         let mut all = Indexes::default();
         for name in Level::ALL.map(collection_of).into_iter().chain([FLOWS]) {
@@ -76,12 +76,14 @@ impl Searcher {
                 }
                 Ok(indexes)
             });
-            for index in listed.await.unwrap_or_default() {
-                all.add(name, index);
+            match listed.await {
+                Ok(indexes) => indexes.into_iter().for_each(|index| all.add(name, index)),
+                Err(error) if error.is_answer() => {}
+                Err(error) => return Err(error),
             }
         }
         let indexes = Arc::new(all);
         *known = Some((Instant::now(), Arc::clone(&indexes)));
-        indexes
+        Ok(indexes)
     }
 }

@@ -26,7 +26,7 @@ pub(super) async fn page(
     let started = Instant::now();
     let deadline = started.checked_add(within).unwrap_or(started);
     let since = Axis::Date.floor(search.since);
-    let indexes = searcher.indexes().await;
+    let indexes = searcher.indexes().await?;
     let mut plan = Plan::new(&search.selection, &indexes, search.reach);
     let mut only_flows = false;
     // What is older has expired there, and is only in the collections of the levels.

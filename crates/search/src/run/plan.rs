@@ -1,7 +1,7 @@
 //! Where to look: which collections, and by which index.
 
 use gatelog_record::Level;
-use mongodb::bson::{Bson, Document};
+use mongodb::bson::{Document, doc};
 
 use super::axis::Axis;
 use super::indexes::Indexes;
@@ -82,20 +82,20 @@ impl Plan {
     }
 }
 
-/// A filter of these keys, and these conditions beside them.
-pub(super) fn filter(keys: [&Document; 2], conditions: &[Document]) -> Document {
-    let mut filter: Document =
-        keys.into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
+/// The stages that find documents with these keys, for which there is an index, and of these those
+/// that meet the conditions. MongoDB makes one of the two; there are servers that use an index only
+/// if nothing stands beside it.
+pub(super) fn matching(keys: [&Document; 2], conditions: &[Document]) -> Vec<Document> {
+    let keys = keys.into_iter().flatten().map(|(key, value)| (key.clone(), value.clone()));
+    let mut stages = vec![doc! { "$match": keys.collect::<Document>() }];
     if !conditions.is_empty() {
-        filter.insert("$and", Bson::Array(conditions.iter().cloned().map(Bson::from).collect()));
+        stages.push(doc! { "$match": { "$and": conditions } });
     }
-    filter
+    stages
 }
 
 #[cfg(test)]
 mod tests {
-    use mongodb::bson::doc;
-
     use super::*;
     use crate::{Query, Scope};
 

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use gatelog_record::Timestamp;
-use mongodb::bson::{Document, RawDocumentBuf};
+use mongodb::bson::{Document, RawDocumentBuf, doc};
 use tokio::time::Instant;
 
 use super::axis::{Axis, before, newest_first};
-use super::plan::filter;
+use super::plan::matching;
 use super::{SearchError, Searcher};
 use crate::key::Key;
 use crate::limits::SLICE_BYTES;
@@ -118,20 +118,20 @@ impl Searcher {
     ) -> Result<Part, SearchError> {
         let mut conditions = source.conditions.clone();
         conditions.extend(end.map(before));
-        let filter = filter([&source.pin, time], &conditions);
+        // One more, to detect whether there are more.
+        let limit = i64::try_from(left.most.saturating_add(1)).unwrap_or(i64::MAX);
+        let mut stages = matching([&source.pin, time], &conditions);
+        stages.extend([doc! { "$sort": order }, doc! { "$limit": limit }]);
+        if !source.projection.is_empty() {
+            stages.push(doc! { "$project": &source.projection });
+        }
         let target = self.database.collection::<RawDocumentBuf>(source.collection);
         let within = left.deadline.saturating_duration_since(Instant::now());
         // The server takes 0 as no bound.
         let within = within.max(Duration::from_millis(1));
-        let projection = source.projection.clone();
         let call = async move {
-            // One more, to detect whether there are more.
-            let limit = i64::try_from(left.most.saturating_add(1)).unwrap_or(i64::MAX);
-            let mut find = target.find(filter).sort(order).limit(limit).max_time(within);
-            if !projection.is_empty() {
-                find = find.projection(projection);
-            }
-            let mut cursor = find.await?;
+            let found = target.aggregate(stages).max_time(within);
+            let mut cursor = found.with_type::<RawDocumentBuf>().await?;
             let mut part = Part::default();
             let (mut read, mut bytes) = (0_usize, 0_usize);
             while cursor.advance().await? {
