@@ -59,6 +59,7 @@ for target in $targets; do
     dictionary=()
     case $target in
     record_decode | batch | batch_header | documents | journal) dictionary=(-dict=fuzz/dictionaries/record.dict) ;;
+    query) dictionary=(-dict=fuzz/dictionaries/query.dict) ;;
     otlp) dictionary=(-dict=fuzz/dictionaries/otlp.dict) ;;
     esac
     "$programs/$target" "$corpus" "fuzz/corpus/$target" "${bound[@]}" "${dictionary[@]}" -max_len=16384 \

@@ -7,9 +7,11 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::commands::dead_letters::{self, DeadLettersArgs};
+use crate::commands::export::{self, ExportArgs};
 use crate::commands::find::{self, FindArgs};
 use crate::commands::health::{self, HealthArgs};
 use crate::commands::replay::{self, ReplayArgs};
+use crate::commands::tail::{self, TailArgs};
 use crate::commands::trace::{self, TraceArgs};
 use crate::commands::{self, check, serve};
 use crate::config::{ServeArgs, environment};
@@ -46,11 +48,20 @@ enum Command {
     ///
     /// Nesting follows span ids and request ids if the records have them, else time.
     Trace(TraceArgs),
-    /// Print the newest records of a user, an organization, a conversation or a request
+    /// Print the newest records that match a query
     ///
-    /// Searches the compact documents of `trace_logs`, within a span of time. What was searched, and
-    /// whether the limit left out records, goes to standard error.
+    /// Searches the collections of all levels back in time. How far it came, and whether the limit
+    /// left out records, goes to standard error. docs/search.md has the language of queries.
     Find(FindArgs),
+    /// Write all records that match a query, as NDJSON or CSV
+    ///
+    /// Streams them to standard output, newest first; progress goes to standard error.
+    Export(ExportArgs),
+    /// Print records that match a query as the collectors accept them
+    ///
+    /// Until it is interrupted. A collector that cannot be reached is named, and tried again; records
+    /// that were left out because there were too many are counted.
+    Tail(TailArgs),
     /// Send the records of journals that a collector does not have yet
     ///
     /// A journal is what Envoy wrote to standard output or its access log file; lines that are not
@@ -89,6 +100,8 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Health(args) => commands::block_on(health::run(&args)),
         Command::Trace(args) => commands::block_on(trace::run(&args)),
         Command::Find(args) => commands::block_on(find::run(&args)),
+        Command::Tail(args) => commands::block_on(tail::run(&args)),
+        Command::Export(args) => commands::block_on(export::run(&args)),
         Command::Replay(args) => commands::block_on(replay::run(&args)),
         Command::DeadLetters(args) => dead_letters::run(&args),
         Command::Completions { shell } => {

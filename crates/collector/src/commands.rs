@@ -2,11 +2,16 @@
 
 pub mod check;
 pub mod dead_letters;
+pub mod export;
 pub mod find;
 pub mod health;
 mod printable;
+mod query;
+mod record;
 pub mod replay;
 pub mod serve;
+mod span;
+pub mod tail;
 mod target;
 pub mod trace;
 

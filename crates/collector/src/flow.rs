@@ -16,7 +16,6 @@ use crate::store::{Store, StoreError};
 pub use draw::{Style, draw};
 pub(crate) use draw::{line, safe};
 pub use entry::Entry;
-pub(crate) use gather::gave_up;
 pub use gather::{Flow, SEARCH_TIME, gather};
 pub use tree::{Tree, arrange};
 

@@ -7,6 +7,7 @@ mod logs;
 mod operate;
 mod post;
 pub mod server;
+mod tail;
 
 use std::future::{Ready, ready};
 use std::num::NonZero;
@@ -32,6 +33,7 @@ use crate::ingest::otlp::Mapping;
 use crate::ingest::{BatchLimits, Budget};
 use crate::metrics::Metrics;
 use crate::spool::{Append, Spool};
+use crate::tail::Tail;
 
 pub use answer::Refusal;
 pub use auth::{Auth, Grant, Sources, TokensError};
@@ -85,6 +87,7 @@ struct Inner {
     metrics: Metrics,
     peers: Peers,
     sums: Sums,
+    tail: Tail,
     /// One permit for every accounting report that may be read at once.
     reports: Arc<Semaphore>,
     stopping: AtomicBool,
@@ -100,6 +103,7 @@ impl App {
         mapping: Mapping,
         metrics: Metrics,
     ) -> Self {
+        let tail = Tail::new(limits.batch.spooled(), metrics.clone());
         let processors = available_parallelism().map_or(1, NonZero::get);
         let inner = Inner {
             spool,
@@ -111,6 +115,7 @@ impl App {
             metrics,
             peers: Peers::default(),
             sums: Sums::default(),
+            tail,
             reports: Arc::new(Semaphore::new(operate::MAX_REPORTS)),
             stopping: AtomicBool::new(false),
             died: OnceLock::new(),
@@ -133,9 +138,10 @@ impl App {
         &self.inner.auth
     }
 
-    /// From now on posts get 503 and readiness fails.
+    /// From now on posts get 503, readiness fails, and live tails end.
     pub fn stop(&self) {
         self.inner.stopping.store(true, Ordering::SeqCst);
+        self.inner.tail.stop();
     }
 
     /// Records a task that stopped unexpectedly, which only a restart fixes: `/healthz` names the
@@ -165,6 +171,7 @@ pub fn app(state: App) -> Router {
                 .route_layer(from_fn_with_state(Answers::new(MAX_ACCOUNTS), held))
                 .fallback(|| method("GET")),
         )
+        .route("/v1/tail", get(tail::tail).fallback(|| method("GET")))
         .route("/healthz", get(operate::health).fallback(|| method("GET")))
         .route("/readyz", get(operate::ready).fallback(|| method("GET")))
         .route(
@@ -240,7 +247,9 @@ async fn take_in(app: App, grant: Arc<Grant>, post: Post) -> Result<(u64, usize)
     }
     let answer = (batch.records, batch.letters.len());
     let kinds = kinds(&batch);
+    let copied = inner.tail.copy(&batch);
     inner.spool.append(batch).await.map_err(Refusal::Spool)?;
+    inner.tail.publish(copied);
     drop(share);
     inner.metrics.made_durable(answer.0);
     inner.metrics.acknowledged(started.elapsed());

@@ -24,4 +24,6 @@ pub mod outage;
 pub mod replay;
 pub mod spool;
 pub mod store;
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+pub mod tail;
 pub mod writer;

@@ -37,6 +37,11 @@ struct State {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Collection {
     collection: &'static str,
 }
@@ -76,6 +81,8 @@ struct Inner {
     boots_forgotten: Counter,
     accounted: Family<State, Gauge>,
     unnumbered: Family<State, Gauge>,
+    tail_subscribers: Gauge,
+    tail_records: Family<Outcome, Counter>,
 }
 
 /// What is measured when it is asked for.
@@ -203,6 +210,13 @@ impl Metrics {
                 "unnumbered_records",
                 "Records without a sequence number, which no account covers, by what became of them",
             ),
+            // gatelog_collector_tail_subscribers 1
+            tail_subscribers: add.metric("tail_subscribers", "Live tails"),
+            // gatelog_collector_tail_records_total{outcome="skipped"} 12
+            tail_records: add.metric(
+                "tail_records",
+                "Records for live tails: sent, or skipped because one was too slow",
+            ),
             registry: Registry::default(),
         };
         Self { inner: Arc::new(Inner { registry, ..inner }) }
@@ -252,6 +266,16 @@ impl Metrics {
     /// An idle connection was closed to make room for a new one.
     pub fn connection_evicted(&self) {
         self.inner.connections_evicted.inc();
+    }
+
+    /// How many live tails there are.
+    pub fn tail_subscribers(&self, count: usize) {
+        self.inner.tail_subscribers.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Records for a live tail were `sent` or `skipped`.
+    pub fn tailed(&self, outcome: &'static str, records: u64) {
+        self.inner.tail_records.get_or_create(&Outcome { outcome }).inc_by(records);
     }
 
     /// One insert was answered.

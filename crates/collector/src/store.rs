@@ -39,7 +39,6 @@ pub use lookups::{Lookup, Lookups, ParseLookupsError};
 pub use options::StoreOptions;
 pub use rights::Rights;
 pub use schema::{Action, Change, ParseRetentionError, Period, Retention};
-pub use search::Search;
 #[cfg(test)]
 pub(crate) use write::model;
 pub(crate) use write::{Condition, Reception};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, StatusCode, Uri};
@@ -68,6 +68,38 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
     /// The body.
     pub body: Bytes,
+}
+
+/// An answer that is read as it comes.
+#[derive(Debug)]
+pub struct Stream {
+    /// The status.
+    pub status: StatusCode,
+    body: Incoming,
+}
+
+impl Stream {
+    /// The next part; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// Nothing came within this time, or the connection broke.
+    pub async fn next(&mut self, within: Duration) -> Result<Option<Bytes>, Unanswered> {
+        loop {
+            let frame = tokio::time::timeout(within, self.body.frame()).await;
+            let frame = frame
+                .map_err(|_| Unanswered(format!("nothing came for {} s", within.as_secs())))?;
+            match frame.transpose().map_err(unanswered)? {
+                None => return Ok(None),
+                // Anything else than data has no meaning here.
+                Some(frame) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Ok(Some(data));
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// Why there was no answer. All of these are transient.
@@ -157,15 +189,7 @@ impl Client {
         path: &str,
         body: Option<Bytes>,
     ) -> Result<Answer, Unanswered> {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(HOST, &self.authority)
-            .header(CONTENT_TYPE, "application/x-ndjson");
-        if let Some(token) = &self.token {
-            request = request.header(AUTHORIZATION, token);
-        }
-        let request = request.body(Full::new(body.unwrap_or_default())).map_err(unanswered)?;
+        let request = self.request(method, path, body)?;
         let mut connection = match self.connection.take() {
             Some(connection) if !connection.is_closed() => connection,
             _ => self.connect().await?,
@@ -182,6 +206,40 @@ impl Client {
             retry_after: retry_after.map(Duration::from_secs),
             body: body.to_bytes(),
         })
+    }
+
+    /// Gets something whose answer has no end. It has a connection of its own.
+    ///
+    /// # Errors
+    ///
+    /// There was no answer.
+    pub async fn follow(&self, path: &str) -> Result<Stream, Unanswered> {
+        let answer = async {
+            let request = self.request(Method::GET, path, None)?;
+            let mut connection = self.connect().await?;
+            connection.send_request(request).await.map_err(unanswered)
+        };
+        let answer = tokio::time::timeout(ANSWER_TIME, answer).await;
+        let answer = answer.unwrap_or_else(|_| Err(Unanswered("no answer in time".into())))?;
+        let (head, body) = answer.into_parts();
+        Ok(Stream { status: head.status, body })
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+    ) -> Result<Request<Full<Bytes>>, Unanswered> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, &self.authority)
+            .header(CONTENT_TYPE, "application/x-ndjson");
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, token);
+        }
+        request.body(Full::new(body.unwrap_or_default())).map_err(unanswered)
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Unanswered> {

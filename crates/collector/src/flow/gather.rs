@@ -79,7 +79,7 @@ pub async fn gather(store: &Store, id: &str) -> Result<Option<Flow>, StoreError>
 }
 
 /// Whether the server, or the wait for it, ran into the bound of the search.
-pub(crate) fn gave_up(error: &StoreError) -> bool {
+fn gave_up(error: &StoreError) -> bool {
     match error {
         StoreError::Timeout { .. } => true,
         StoreError::Server(answer) => answer.code == MAX_TIME_EXPIRED,

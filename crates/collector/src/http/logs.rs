@@ -139,7 +139,9 @@ async fn take_in(app: App, post: LogsPost) -> Result<Outcome, Refusal> {
 async fn make_durable(app: &App, part: Append) -> Result<(), Refusal> {
     let App { inner } = app;
     let (records, kinds) = (part.records, kinds(&part));
+    let copied = inner.tail.copy(&part);
     inner.spool.append(part).await.map_err(Refusal::Spool)?;
+    inner.tail.publish(copied);
     inner.metrics.made_durable(records);
     for kind in &kinds {
         inner.metrics.quarantined(kind);

@@ -9,7 +9,9 @@
 )]
 
 mod accounts;
+mod agreement;
 mod documents;
+mod export;
 mod faults;
 mod find;
 mod fixture;
@@ -17,4 +19,5 @@ mod flow;
 mod indexes;
 mod lookups;
 mod queries;
+mod search;
 mod services;

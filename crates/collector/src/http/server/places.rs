@@ -67,7 +67,7 @@ struct State {
 }
 
 /// A request in progress, until dropped.
-pub(super) struct Turn {
+pub(crate) struct Turn {
     peer: Peer,
 }
 
@@ -161,7 +161,7 @@ impl Peer {
     }
 
     /// A request's headers have arrived.
-    pub(super) fn begin(&self) -> Turn {
+    pub(crate) fn begin(&self) -> Turn {
         let mut state = self.state();
         state.requests = state.requests.saturating_add(1);
         Turn { peer: self.clone() }

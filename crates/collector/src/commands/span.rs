@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use clap::Args;
 use gatelog_record::Timestamp;
 use gatelog_record::units::parse_duration;
+use gatelog_search::Key;
 
 use crate::clock::now_millis;
 use crate::config::Faults;
@@ -14,30 +16,46 @@ const LONGEST: Duration = Duration::from_hours(24 * 400);
 const SINCE: &str = "--since";
 const UNTIL: &str = "--until";
 
+/// The flags that say from when until when.
+#[derive(Args, Clone, Debug)]
+pub(super) struct SpanArgs {
+    /// From when on: how long ago, for example 1h, or a time, for example 2026-01-26T02:00:00Z; at
+    /// most 400 days before the end
+    #[arg(long, value_name = "TIME", default_value = "1h")]
+    since: String,
+    /// Until when, in the same forms, or where another search ended: TIME/ID [default: now]
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+}
+
 /// A span of time, without its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) since: Timestamp,
-    pub(super) until: Timestamp,
+    pub(super) until: Key,
+}
+
+impl SpanArgs {
+    /// Reads both ends. `None` if there are faults.
+    pub(super) fn span(&self, faults: &mut Faults) -> Option<Span> {
+        Span::at(now_millis(), &self.since, self.until.as_deref(), faults)
+    }
 }
 
 impl Span {
-    /// Reads both ends, each a time or how long ago; without an end, until now. `None` if there are
-    /// faults.
-    pub(super) fn parse(since: &str, until: Option<&str>, faults: &mut Faults) -> Option<Self> {
-        Self::at(now_millis(), since, until, faults)
-    }
-
     fn at(now: i64, since: &str, until: Option<&str>, faults: &mut Faults) -> Option<Self> {
         let end = match until {
             // What is stored at this moment is found as well.
-            None => Some(now.saturating_add(1)),
-            Some(text) => faults.take(UNTIL, text, millis(text, now)),
+            None => Some(first(now.saturating_add(1))),
+            Some(text) => match text.trim().parse::<Key>() {
+                Ok(key) => Some(key),
+                Err(_) => faults.take(UNTIL, text, millis(text, now)).map(first),
+            },
         };
         let begin = faults.take(SINCE, since, millis(since, now))?;
         let end = end?;
-        let length = end.saturating_sub(begin);
-        if length <= 0 {
+        let length = end.at.unix_millis().saturating_sub(begin);
+        if Key::first(time(begin)) >= end {
             faults.add(SINCE, since, "must be before the end of the search");
             return None;
         }
@@ -45,9 +63,16 @@ impl Span {
             faults.add(SINCE, since, "must be at most 400 days before the end of the search");
             return None;
         }
-        let time = |millis: i64| Timestamp::from_unix_micros(millis.saturating_mul(1_000));
-        Some(Self { since: time(begin), until: time(end) })
+        Some(Self { since: time(begin), until: end })
     }
+}
+
+fn time(millis: i64) -> Timestamp {
+    Timestamp::from_unix_micros(millis.saturating_mul(1_000))
+}
+
+fn first(millis: i64) -> Key {
+    Key::first(time(millis))
 }
 
 /// Whole milliseconds, as in the dates of documents.
@@ -68,7 +93,7 @@ mod tests {
     fn span(since: &str, until: Option<&str>) -> Result<(i64, i64), String> {
         let mut faults = Faults::default();
         let span = Span::at(1_000_000_000_000, since, until, &mut faults);
-        span.map(|span| (span.since.unix_millis(), span.until.unix_millis()))
+        span.map(|span| (span.since.unix_millis(), span.until.at.unix_millis()))
             .ok_or_else(|| faults.to_string())
     }
 
@@ -78,6 +103,14 @@ mod tests {
         assert_eq!(span("1d", Some("1h")), Ok((999_913_600_000, 999_996_400_000)));
         let times = span("2001-09-09T00:00:00Z", Some("2001-09-09T02:00:00+01:00"));
         assert_eq!(times, Ok((999_993_600_000, 999_997_200_000)));
+    }
+
+    #[test]
+    fn the_end_may_be_where_another_search_ended() {
+        let key = "2001-09-09T01:00:00.000007+00:00/01a20c77-f456-712b-883b-d7d78b41ea9e";
+        let mut faults = Faults::default();
+        let span = Span::at(1_000_000_000_000, "2001-09-09T01:00:00Z", Some(key), &mut faults);
+        assert_eq!(span.map(|span| span.until.to_string()).as_deref(), Some(key));
     }
 
     #[test]
