@@ -22,6 +22,9 @@ pub mod metrics;
 pub mod outage;
 #[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod replay;
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+pub mod rollup;
 pub mod spool;
 pub mod store;
+mod varint;
 pub mod writer;
