@@ -39,6 +39,11 @@ impl Tally {
         self.values.is_empty()
     }
 
+    /// How many values there are.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
     /// The values, in order of slot and dimension.
     pub fn iter(&self) -> impl Iterator<Item = (Slot, &Dimension, &Value)> {
         self.values.iter().map(|((slot, dimension), value)| (*slot, dimension, value))
