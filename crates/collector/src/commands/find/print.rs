@@ -74,7 +74,7 @@ fn key(document: &RawDocument) -> Option<(Level, Uuid)> {
 /// The record as it was sent: with `id`, without what only MongoDB needs.
 fn json(id: Uuid, document: &RawDocument) -> Result<Value, mongodb::bson::error::Error> {
     let mut document = Document::try_from(document)?;
-    for key in ["_id", "created_at", "expires_at"] {
+    for key in ["_id", "row", "created_at", "expires_at"] {
         document.remove(key);
     }
     let mut record = Document::new();
