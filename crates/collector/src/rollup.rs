@@ -12,6 +12,7 @@ mod mark;
 mod names;
 mod observation;
 mod period;
+pub mod push;
 mod tally;
 mod value;
 

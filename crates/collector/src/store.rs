@@ -15,6 +15,7 @@ mod flow;
 mod lookups;
 mod options;
 mod rights;
+pub(crate) mod rollups;
 mod schema;
 mod search;
 mod selection;
@@ -38,6 +39,7 @@ pub use flow::Found;
 pub use lookups::{Lookup, Lookups, ParseLookupsError};
 pub use options::StoreOptions;
 pub use rights::Rights;
+pub use rollups::ROLLUPS;
 pub use schema::{Action, Change, ParseRetentionError, Period, Retention};
 pub use search::Search;
 #[cfg(test)]

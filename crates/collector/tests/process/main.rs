@@ -17,3 +17,4 @@ mod health;
 mod load;
 mod logs;
 mod outages;
+mod rollups;
