@@ -9,6 +9,7 @@ use clap_complete::Shell;
 use crate::commands::dead_letters::{self, DeadLettersArgs};
 use crate::commands::find::{self, FindArgs};
 use crate::commands::health::{self, HealthArgs};
+use crate::commands::recount::{self, RecountArgs};
 use crate::commands::replay::{self, ReplayArgs};
 use crate::commands::trace::{self, TraceArgs};
 use crate::commands::{self, check, serve};
@@ -57,6 +58,12 @@ enum Command {
     /// records are skipped. Records that the collector has are not sent, and records sent twice are
     /// stored once, so an interrupted replay can be rerun. Prints its result as JSON.
     Replay(ReplayArgs),
+    /// Count stored records again, and replace the rollups of some hours
+    ///
+    /// For records that no collector has counted: stored by an earlier version or without rollups, or
+    /// by a collector that was lost with its disk. Progress goes to standard error; prints its
+    /// result as JSON.
+    Recount(RecountArgs),
     /// List, retry or delete records that could not be stored
     ///
     /// Works on the spool's directory, whether or not a collector is running on it.
@@ -90,6 +97,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Trace(args) => commands::block_on(trace::run(&args)),
         Command::Find(args) => commands::block_on(find::run(&args)),
         Command::Replay(args) => commands::block_on(replay::run(&args)),
+        Command::Recount(args) => commands::block_on(recount::run(&args)),
         Command::DeadLetters(args) => dead_letters::run(&args),
         Command::Completions { shell } => {
             let mut command = Cli::command();

@@ -5,6 +5,7 @@ pub mod dead_letters;
 pub mod find;
 pub mod health;
 mod printable;
+pub mod recount;
 pub mod replay;
 pub mod serve;
 mod target;

@@ -3,7 +3,8 @@
 //! ```text
 //! POST /v1/records ─► ingest ─► spool (SQLite) ─► writer ─► store (MongoDB)
 //!                                  │                │
-//!                                  └── accounting ──┘
+//!                                  ├── accounting ──┤
+//!                                  └── rollups ─────┘
 //! ```
 
 pub mod accounting;

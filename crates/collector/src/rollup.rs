@@ -13,6 +13,7 @@ mod names;
 mod observation;
 mod period;
 pub mod push;
+pub(crate) mod recount;
 mod tally;
 mod value;
 

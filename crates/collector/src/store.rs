@@ -14,6 +14,7 @@ mod error;
 mod flow;
 mod lookups;
 mod options;
+pub(crate) mod recount;
 mod rights;
 pub(crate) mod rollups;
 mod schema;

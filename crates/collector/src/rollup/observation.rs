@@ -1,5 +1,7 @@
 //! What one record adds to the rollups.
 
+use std::sync::Arc;
+
 use gatelog_record::{Decoded, Level, Timestamp};
 use serde_json::Value as Json;
 
@@ -122,22 +124,9 @@ impl<'a> Facts<'a> {
         dimensions
     }
 
-    fn value(&self) -> Value {
+    fn weight(&self) -> u64 {
         let weight = self.weight.filter(|weight| *weight > 0.0);
-        let weight = weight.map_or(WEIGHT_ONE, |weight| whole(weight * 1e6, WEIGHT_MAX).max(1));
-        let mut value = Value {
-            records: 1,
-            requests: weight,
-            errors: if self.level >= Level::Error { weight } else { 0 },
-            ..Value::default()
-        };
-        if let Some(took) = self.took_us() {
-            let weighted = u128::from(took).saturating_mul(weight.into()) / 1_000_000;
-            value.sum_us = u64::try_from(weighted).unwrap_or(u64::MAX);
-            value.max_us = took;
-            value.histogram.add(took, weight);
-        }
-        value
+        weight.map_or(WEIGHT_ONE, |weight| whole(weight * 1e6, WEIGHT_MAX).max(1))
     }
 
     fn took_us(&self) -> Option<u64> {
@@ -157,10 +146,11 @@ fn whole(value: f64, most: f64) -> u64 {
 pub struct Observation {
     /// Where it is counted.
     pub slot: Slot,
-    /// Under which dimensions.
-    pub dimensions: Vec<Dimension>,
-    /// What is added to each of them.
-    pub value: Value,
+    /// Under which dimensions: many records share them.
+    pub dimensions: Arc<[Dimension]>,
+    weight: u64,
+    is_error: bool,
+    took_us: Option<u64>,
 }
 
 impl Observation {
@@ -176,9 +166,28 @@ impl Observation {
         let end = facts.timestamp.unix_micros().saturating_add(took);
         Some(Self {
             slot: Slot::of(end, received),
-            dimensions: facts.dimensions(),
-            value: facts.value(),
+            dimensions: facts.dimensions().into(),
+            weight: facts.weight(),
+            is_error: facts.level >= Level::Error,
+            took_us: facts.took_us(),
         })
+    }
+
+    /// What is added to each dimension.
+    pub fn value(&self) -> Value {
+        let mut value = Value {
+            records: 1,
+            requests: self.weight,
+            errors: if self.is_error { self.weight } else { 0 },
+            ..Value::default()
+        };
+        if let Some(took) = self.took_us {
+            let weighted = u128::from(took).saturating_mul(self.weight.into()) / 1_000_000;
+            value.sum_us = u64::try_from(weighted).unwrap_or(u64::MAX);
+            value.max_us = took;
+            value.histogram.add(took, self.weight);
+        }
+        value
     }
 }
 
@@ -218,7 +227,7 @@ mod tests {
             [r#"["gateway.edge","orders","GET","2xx","INFO"]"#, r#"["org_1","INFO","2xx"]"#]
         );
         assert_eq!(observation.slot.minute().unwrap().to_string(), "2026-01-26T02:12");
-        let value = observation.value;
+        let value = observation.value();
         assert_eq!((value.records, value.requests, value.errors), (1, 2_500_000, 0));
         assert_eq!((value.max_us, value.sum_us), (3_000_250, 7_500_625));
         assert_eq!(value.histogram.count(), 2_500_000);
@@ -229,7 +238,7 @@ mod tests {
         assert_eq!(observed("DEBUG", &json!({"http": {"method": "GET", "status": 200}})), None);
         let application = observed("DEBUG", &json!({})).unwrap();
         assert_eq!(texts(&application), [r#"["gateway.edge","DEBUG"]"#]);
-        assert_eq!(application.value.histogram.count(), 0, "it has no time");
+        assert_eq!(application.value().histogram.count(), 0, "it has no time");
     }
 
     #[test]
@@ -241,7 +250,7 @@ mod tests {
         };
         let (one, other) = (details(1), details(2));
         assert_eq!(texts(&one), texts(&other));
-        assert_eq!(one.value.errors, WEIGHT_ONE);
+        assert_eq!(one.value().errors, WEIGHT_ONE);
         assert_eq!(texts(&one)[0], r#"["gateway.edge","orders","_OTHER","none","CRITICAL"]"#);
         assert!(texts(&one)[1].ends_with(r#""gateway.edge","orders","upstream_reset"]"#));
         let application = observed("ERROR", &json!({"error": {"type": "KeyError"}})).unwrap();
@@ -255,10 +264,10 @@ mod tests {
                 "http": {"method": "GET"}, "sampling": {"weight": weight},
                 "trace": {"execution_time_ms": 1e300},
             });
-            let value = observed("INFO", &more).unwrap().value;
+            let value = observed("INFO", &more).unwrap().value();
             assert_eq!((value.requests, value.max_us), (requests, 1 << 50), "{weight}");
         }
         let negative = json!({"trace": {"execution_time_ms": -5.0}});
-        assert_eq!(observed("INFO", &negative).unwrap().value.max_us, 0);
+        assert_eq!(observed("INFO", &negative).unwrap().value().max_us, 0);
     }
 }

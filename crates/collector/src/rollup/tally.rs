@@ -15,10 +15,11 @@ pub struct Tally {
 
 impl Tally {
     /// Adds one record.
-    pub fn add(&mut self, observation: Observation) {
-        let Observation { slot, dimensions, value } = observation;
-        for dimension in dimensions {
-            self.values.entry((slot, dimension)).or_default().merge(&value);
+    pub fn add(&mut self, observation: &Observation) {
+        let value = observation.value();
+        for dimension in observation.dimensions.iter() {
+            let key = (observation.slot, dimension.clone());
+            self.values.entry(key).or_default().merge(&value);
         }
     }
 
@@ -97,7 +98,7 @@ mod tests {
             let mut tallies = vec![Tally::default(); parts];
             for (index, sample) in samples.iter().enumerate() {
                 if let Some(observation) = observe(*sample) {
-                    tallies[index % parts].add(observation);
+                    tallies[index % parts].add(&observation);
                 }
             }
             let mut sum = Tally::default();

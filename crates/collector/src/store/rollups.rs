@@ -22,7 +22,7 @@ use crate::spool::RollupRow;
 pub const ROLLUPS: &str = "gatelog_rollups";
 
 /// Prefix of the ids of the collectors' own documents.
-const COLLECTOR: &str = "collector:";
+pub(super) const COLLECTOR: &str = "collector:";
 
 /// `DuplicateKey`: the document has as many records or more.
 const DUPLICATE: i32 = 11_000;
@@ -133,6 +133,18 @@ impl Store {
             }
         }
         Ok(refused)
+    }
+
+    /// Removes the mark of an hour that was being counted again.
+    ///
+    /// # Errors
+    ///
+    /// The call fails.
+    pub(crate) async fn end_recount(&self, marker: &str) -> Result<(), StoreError> {
+        let database = self.database().clone();
+        let delete = doc! { "q": { "_id": marker }, "limit": 1 };
+        let command = doc! { "delete": ROLLUPS, "deletes": [delete] };
+        self.run(async move { database.run_command(command).await }).await.map(drop)
     }
 
     /// Creates the index that removes expired documents.

@@ -4,10 +4,11 @@
 //! is parked is counted when it leaves the parked row, which has the mark of the original one.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use gatelog_record::{Decoded, Level, Uuid};
 
-use crate::rollup::Observation;
+use crate::rollup::{Dimension, Observation};
 
 /// A document that a row has inserted: the row's index, and the record's id and level, which names
 /// the collection. A batch may contain the same record several times; it has one document.
@@ -18,6 +19,8 @@ type Key = (usize, Uuid, Level);
 pub(super) struct Counted {
     leaving: HashMap<Key, Observation>,
     staying: HashSet<Key>,
+    /// The dimensions of what is leaving, each once: a job may hold ten thousand records.
+    dimensions: HashSet<Arc<[Dimension]>>,
 }
 
 impl Counted {
@@ -30,8 +33,14 @@ impl Counted {
     ) {
         let key = (row, record.id, record.level);
         if !self.leaving.contains_key(&key)
-            && let Some(observation) = observe()
+            && let Some(mut observation) = observe()
         {
+            match self.dimensions.get(&observation.dimensions) {
+                Some(known) => observation.dimensions = Arc::clone(known),
+                None => {
+                    self.dimensions.insert(Arc::clone(&observation.dimensions));
+                }
+            }
             self.leaving.insert(key, observation);
         }
     }
@@ -49,7 +58,7 @@ impl Counted {
     /// What the rows count, by the row's index. Where the same record leaves and stays, the parked
     /// one is counted: it will be found inserted by the row.
     pub(super) fn take(&mut self) -> Vec<(usize, Observation)> {
-        let Self { leaving, staying } = std::mem::take(self);
+        let Self { leaving, staying, .. } = std::mem::take(self);
         let counted = leaving.into_iter().filter(|(key, _)| !staying.contains(key));
         counted.map(|((row, ..), observation)| (row, observation)).collect()
     }

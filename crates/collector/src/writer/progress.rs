@@ -133,7 +133,7 @@ impl Progress {
     pub(super) fn count_rows(&mut self) {
         for (row, observation) in self.counted.take() {
             if let Some(settled) = self.settled.rows.get_mut(row) {
-                settled.tally.add(observation);
+                settled.tally.add(&observation);
             }
         }
     }

@@ -1,15 +1,16 @@
 //! What is stored is counted once, in the database, whatever is killed meanwhile.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::process::Output;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::ensure;
-use gatelog_record::Uuid;
+use gatelog_record::{Timestamp, Uuid};
 use gatelog_testkit::{Client, Collector, CollectorOptions, Database, DatabaseServer, eventually};
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{DateTime, Document, doc};
 use tempfile::TempDir;
 
-use crate::load::{Load, PATIENCE, audit, batch, post};
+use crate::load::{Load, PATIENCE, audit, batch, post, record};
 
 const LEVELS: [(&str, &str); 4] = [
     ("INFO", "info_logs"),
@@ -118,6 +119,84 @@ async fn every_document_is_counted_once_though_collectors_and_the_database_are_k
     one.restart().await.unwrap();
     one.stop().unwrap();
     compare(&database).await;
+}
+
+/// Records of one minute, hours ago.
+fn old_batch(boot: Uuid, seqs: std::ops::RangeInclusive<u64>, hours: u64) -> String {
+    let ago = SystemTime::now() - Duration::from_secs(hours * 3_600);
+    let since = ago.duration_since(UNIX_EPOCH).unwrap();
+    let time = Timestamp::from_unix_nanos(u64::try_from(since.as_nanos()).unwrap());
+    let lines = seqs.map(|seq| {
+        let mut record: serde_json::Value = serde_json::from_str(&record(boot, seq)).unwrap();
+        record["timestamp"] = time.to_string().into();
+        format!("{record}\n")
+    });
+    lines.collect()
+}
+
+async fn run(collector: &Collector, arguments: &[&str]) -> Output {
+    let mut command = collector.command(arguments).unwrap();
+    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recount_puts_what_is_stored_in_the_place_of_what_was_counted() {
+    let database = Database::fresh().await.unwrap();
+    let mut counting = Collector::start(&database, CollectorOptions::default()).await.unwrap();
+    let off = CollectorOptions { environment: vec![("GATELOG_ROLLUPS".into(), "off".into())] };
+    let mut silent = Collector::start(&database, off).await.unwrap();
+    let boot = Uuid::new_v4();
+    for (hours, first) in [(3, 1), (4, 101), (30, 201)] {
+        post_to_all(&[&counting], &old_batch(boot, first..=first + 99, hours)).await;
+    }
+    post_to_all(&[&silent], &old_batch(boot, 301..=340, 4)).await;
+    for collector in [&counting, &silent] {
+        eventually("all is stored", PATIENCE, async || {
+            let metrics = collector.get("/metrics").await?.text();
+            ensure!(metrics.contains("gatelog_collector_spool_records 0\n"), "{metrics}");
+            Ok(())
+        })
+        .await
+        .unwrap();
+    }
+    // It puts away what is over.
+    counting.stop().unwrap();
+    silent.stop().unwrap();
+    let of_hours = async || sum(&values(&database, "hour:route").await, "records");
+    assert_eq!(of_hours().await, 300, "40 were not counted");
+    let dry = run(&counting, &["recount", "--from", "6h", "--to", "2h", "--dry-run"]).await;
+    let told = String::from_utf8_lossy(&dry.stdout).into_owned();
+    assert!(told.contains(r#""stored":240,"counted":200,"dry_run":true"#), "{told} {dry:?}");
+    assert_eq!(of_hours().await, 300);
+    let all = ["recount", "--from", "32h", "--to", "2h", "--settle", "0s"];
+    // As often as one likes; also where some of it is missing.
+    for round in 0..3 {
+        let done = run(&counting, &all).await;
+        assert!(done.status.success(), "{done:?}");
+        assert_eq!(of_hours().await, 340, "round {round}");
+        compare(&database).await;
+        let some = doc! {"_id": {"$gte": "minute:tenant:", "$lt": "minute:tenant;"}};
+        database.collection("gatelog_rollups").delete_many(some).await.unwrap();
+    }
+    run(&counting, &all).await;
+    compare(&database).await;
+    assert_eq!(database.count("gatelog_rollups", recounting()).await.unwrap(), 0);
+
+    let refused = run(&counting, &["recount", "--from", "8d", "--to", "2h"]).await;
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(2) && told.contains("debug_logs keeps them"), "{told}");
+    // What a collector still has would be counted twice.
+    let held = doc! {"$set": {"held": DateTime::from_millis(0)}};
+    let states = doc! {"_id": {"$gte": "collector:", "$lt": "collector;"}};
+    database.collection("gatelog_rollups").update_many(states, held).await.unwrap();
+    let refused = run(&counting, &all).await;
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(1) && told.contains("has values of that time"), "{told}");
+}
+
+/// Hours that are being counted again.
+fn recounting() -> Document {
+    doc! {"_id": {"$gte": "recount:", "$lt": "recount;"}}
 }
 
 #[tokio::test(flavor = "multi_thread")]

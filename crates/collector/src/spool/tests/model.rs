@@ -137,7 +137,7 @@ fn settle(generation: u64, rows: &[Row], fates: &[Fate]) -> (Settled, Vec<(u64, 
             let place = match fates.next().unwrap() {
                 Fate::Stored => {
                     settled.stored.merge(&only(number));
-                    done.tally.add(observation(number));
+                    done.tally.add(&observation(number));
                     Place::Stored
                 }
                 Fate::Refused => {

@@ -33,7 +33,7 @@ async fn count(spool: &Spool, observations: impl IntoIterator<Item = Observation
     let rows = all(spool).await;
     let mut settled = settled(spool, &rows);
     let tally = &mut settled.rows[0].tally;
-    observations.into_iter().for_each(|it| tally.add(it));
+    observations.into_iter().for_each(|it| tally.add(&it));
     spool.settle(settled).await.unwrap();
 }
 
@@ -52,7 +52,7 @@ async fn a_row_is_counted_when_it_is_settled_and_never_again() {
     spool.append(batch(1, 10)).await.unwrap();
     let read = all(&spool).await;
     let mut settled = settled(&spool, &read);
-    settled.rows[0].tally.add(observed("app", 0));
+    settled.rows[0].tally.add(&observed("app", 0));
     for _ in 0..3 {
         spool.settle(settled.clone()).await.unwrap();
     }
@@ -73,7 +73,7 @@ async fn a_damaged_row_counts_nothing() {
     let read = all(&spool).await;
     let mut settled = settled(&spool, &read);
     settled.rows[0].damaged = true;
-    settled.rows[0].tally.add(observed("app", 0));
+    settled.rows[0].tally.add(&observed("app", 0));
     spool.settle(settled).await.unwrap();
     assert!(rows(&spool).await.is_empty());
 }
@@ -153,7 +153,7 @@ async fn past_the_bound_the_oldest_minutes_go_first_and_hours_stay() {
     let (mut names, mut count) = (crate::rollup::Names::default(), RollupCount::default());
     let mut tally = Tally::default();
     for minutes in 0..60 {
-        tally.add(observed("app", minutes));
+        tally.add(&observed("app", minutes));
     }
     rollups::add(&tx, &mut names, &tally, &mut count).unwrap();
     assert_eq!(rollups::trim(&tx, &mut count, 62, u64::MAX), Ok(0));
