@@ -48,7 +48,7 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn stored(record: &Decoded) {
-    let made = match documents(record, &RETENTION) {
+    let made = match documents(record, &RETENTION, Some(7)) {
         Ok(made) => made,
         Err(refusal) => {
             assert!(!refusal.kind.is_empty() && !refusal.reason.is_empty());
@@ -121,6 +121,10 @@ fn filed<K: AsRef<str>>(
     // A date that some servers cannot represent makes them refuse the whole call.
     let (first, last) = (Timestamp::FIRST.unix_millis(), Timestamp::LAST.unix_millis());
     assert!((first..=last).contains(&created.timestamp_millis()), "{text}");
+    match added("row") {
+        Some(RawBsonRef::Int64(mark)) => assert!(mark == 7 && is_counted(record, collection)),
+        found => assert!(found.is_none() && !is_counted(record, collection), "{found:?}"),
+    }
     match added("expires_at") {
         None => {}
         Some(RawBsonRef::DateTime(expires)) => {
@@ -133,6 +137,11 @@ fn filed<K: AsRef<str>>(
         let keys = record.body.keys().filter(|key| *key != "id");
         assert!(parts.iter().map(|(key, _)| key.as_ref()).eq(keys.map(String::as_str)));
     }
+}
+
+/// Whether rollups count the record by its document there.
+fn is_counted(record: &Decoded, collection: LogCollection) -> bool {
+    collection == LogCollection::of(record.level)
 }
 
 /// A value of a compact document: unchanged, or a prefix of the text. Ids are never shortened.

@@ -15,14 +15,20 @@
 
 mod measure;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use gatelog_collector::metrics::Metrics;
+use gatelog_collector::outage::Outage;
+use gatelog_collector::rollup::push::Pusher;
+use gatelog_collector::spool::{Append, Spool, SpoolOptions};
 use gatelog_collector::store::{LogCollection, Store, StoreOptions};
+use gatelog_collector::writer::{self, WriterOptions};
 use gatelog_record::{DecodeLimits, Decoded, Uuid, decode_record};
 use gatelog_testkit::{Database, SampleRecords};
 use mongodb::bson::{Document, RawDocumentBuf, doc};
 use mongodb::options::{Acknowledgment, CollectionOptions, WriteConcern};
 use serde_json::json;
+use tokio::sync::watch;
 
 use measure::{cpu_time, median};
 
@@ -38,7 +44,7 @@ async fn main() {
     let line_bytes = lines.iter().map(Vec::len).sum::<usize>() as f64 / records as f64;
     print(&json!({"name": "line", "value": line_bytes.round(), "unit": "bytes/record"}));
 
-    let mut results = [const { Vec::new() }; 4];
+    let mut results = [const { Vec::new() }; 7];
     for round in 0..ROUNDS {
         let alone: Vec<_> = decode(&lines).iter().map(single).collect();
         results[0]
@@ -46,12 +52,20 @@ async fn main() {
         results[1].push(driver_alone(&alone, false, records).await);
         results[2].push(driver_alone(&alone, true, records).await);
         results[3].push(store(&lines, round + 1 == ROUNDS).await);
+        let kinds = [Rollups::Off, Rollups::Counted, Rollups::Written];
+        for turn in 0..kinds.len() {
+            let kind = (turn + round) % kinds.len();
+            results[4 + kind].push(spooled(&lines, kinds[kind]).await);
+        }
     }
     for (name, runs) in [
         "decoding alone",
         "driver alone, one collection, no index",
         "driver alone, one collection, indexes of info_logs",
         "decoding and storing, all collections and indexes",
+        "through the spool, without rollups",
+        "through the spool, counted",
+        "through the spool, counted, rollups written once",
     ]
     .into_iter()
     .zip(results)
@@ -131,6 +145,62 @@ async fn store(lines: &[Vec<u8>], with_sizes: bool) -> Run {
     if with_sizes {
         sizes(&database).await;
     }
+    run
+}
+
+/// What becomes of the rollups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rollups {
+    Off,
+    Counted,
+    /// And written to the database at the end: a collector does so every 15 s.
+    Written,
+}
+
+/// From batches in the spool to documents, as `serve` does it.
+async fn spooled(lines: &[Vec<u8>], rollups: Rollups) -> Run {
+    let database = Database::fresh().await.unwrap();
+    let store = connect(&database).await;
+    store.reconcile().await;
+    let dir = tempfile::tempdir().unwrap();
+    let options = SpoolOptions {
+        dir: dir.path().to_owned(),
+        max_bytes: 1 << 30,
+        dead_letters_max_bytes: 1 << 20,
+        keep_free_bytes: 0,
+    };
+    let metrics = Metrics::new();
+    let spool = Spool::open(&options, metrics.clone()).unwrap();
+    for batch in lines.chunks(BATCH) {
+        let body = batch.iter().flat_map(|line| [line.as_slice(), b"\n"]).flatten().copied();
+        let records = batch.len() as u64;
+        let append = Append { body: body.collect(), records, ..Append::default() };
+        spool.append(append).await.unwrap();
+    }
+    let options = WriterOptions {
+        jobs: 4,
+        records: BATCH,
+        record: DecodeLimits::default(),
+        rollups: rollups != Rollups::Off,
+        stop_time: Duration::from_secs(10),
+    };
+    let (stop, stopped) = watch::channel(false);
+    let outage = Outage::new(metrics.clone());
+    let mut pusher = Pusher::new(spool.clone(), store.clone(), metrics.clone());
+    let run = measured(lines.len(), async {
+        let writing = writer::run(spool.clone(), store, options, metrics, outage, stopped);
+        let writing = tokio::spawn(writing);
+        while spool.waiting().records > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        if rollups == Rollups::Written {
+            pusher.round().await.unwrap();
+        }
+        stop.send(true).unwrap();
+        writing.await.unwrap();
+    })
+    .await;
+    spool.close().await.unwrap();
     run
 }
 

@@ -14,7 +14,6 @@ mod seqs;
 pub mod sharing;
 mod sums;
 mod unnumbered;
-mod varint;
 
 pub use account::{Account, BootKey, GAPS_LISTED, Gap, Statement, Totals};
 pub use intervals::Intervals;

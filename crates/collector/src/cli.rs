@@ -10,6 +10,7 @@ use crate::commands::dead_letters::{self, DeadLettersArgs};
 use crate::commands::export::{self, ExportArgs};
 use crate::commands::find::{self, FindArgs};
 use crate::commands::health::{self, HealthArgs};
+use crate::commands::recount::{self, RecountArgs};
 use crate::commands::replay::{self, ReplayArgs};
 use crate::commands::tail::{self, TailArgs};
 use crate::commands::trace::{self, TraceArgs};
@@ -68,6 +69,12 @@ enum Command {
     /// records are skipped. Records that the collector has are not sent, and records sent twice are
     /// stored once, so an interrupted replay can be rerun. Prints its result as JSON.
     Replay(ReplayArgs),
+    /// Count stored records again, and replace the rollups of some hours
+    ///
+    /// For records that no collector has counted: stored by an earlier version or without rollups, or
+    /// by a collector that was lost with its disk. Progress goes to standard error; prints its
+    /// result as JSON.
+    Recount(RecountArgs),
     /// List, retry or delete records that could not be stored
     ///
     /// Works on the spool's directory, whether or not a collector is running on it.
@@ -103,6 +110,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Tail(args) => commands::block_on(tail::run(&args)),
         Command::Export(args) => commands::block_on(export::run(&args)),
         Command::Replay(args) => commands::block_on(replay::run(&args)),
+        Command::Recount(args) => commands::block_on(recount::run(&args)),
         Command::DeadLetters(args) => dead_letters::run(&args),
         Command::Completions { shell } => {
             let mut command = Cli::command();

@@ -8,6 +8,7 @@ pub mod health;
 mod printable;
 mod query;
 mod record;
+pub mod recount;
 pub mod replay;
 pub mod serve;
 mod span;

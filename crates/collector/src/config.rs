@@ -76,6 +76,7 @@ impl ServeArgs {
             let parsed = read.faults.take("GATELOG_LOOKUPS", lookups, lookups.parse());
             store.lookups = parsed.unwrap_or_default();
         }
+        let rollups = read.switch("GATELOG_ROLLUPS", &self.rollups);
         let writers = read.count("GATELOG_WRITERS", &self.writers, 1..=64);
         let per_insert =
             read.count("GATELOG_WRITE_MAX_RECORDS", &self.write_max_records, 1..=10_000);
@@ -143,6 +144,7 @@ impl ServeArgs {
                 jobs: writers,
                 records: per_insert,
                 record: spooled,
+                rollups,
                 stop_time: shutdown_timeout,
             },
             gap_after,
@@ -276,6 +278,7 @@ mod tests {
             "--ingest-memory=1MiB",
             "--otlp-ids=who=x",
             "--lookups=user,session",
+            "--rollups=yes",
         ])
         .compile()
         .unwrap_err();
@@ -291,9 +294,10 @@ mod tests {
             "GATELOG_INGEST_MEMORY = \"1MiB\": must hold",
             "GATELOG_OTLP_IDS = \"who=x\": ",
             "GATELOG_LOOKUPS = \"user,session\": \"session\" is not a look-up: must be a list of request, ",
+            "GATELOG_ROLLUPS = \"yes\": must be on or off",
         ] {
             assert!(faults.lines().iter().any(|line| line.starts_with(says)), "{says}\n{faults}");
         }
-        assert_eq!(faults.lines().len(), 11, "{faults}");
+        assert_eq!(faults.lines().len(), 12, "{faults}");
     }
 }

@@ -3,7 +3,8 @@
 //! ```text
 //! POST /v1/records ─► ingest ─► spool (SQLite) ─► writer ─► store (MongoDB)
 //!                                  │                │
-//!                                  └── accounting ──┘
+//!                                  ├── accounting ──┤
+//!                                  └── rollups ─────┘
 //! ```
 
 pub mod accounting;
@@ -22,8 +23,11 @@ pub mod metrics;
 pub mod outage;
 #[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod replay;
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+pub mod rollup;
 pub mod spool;
 pub mod store;
 #[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod tail;
+mod varint;
 pub mod writer;

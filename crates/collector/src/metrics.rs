@@ -12,7 +12,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::accounting::{Statement, Unnumbered};
-use crate::spool::{LetterCount, Parked, Waiting};
+use crate::spool::{LetterCount, Parked, RollupCount, Waiting};
 use crate::store::LogCollection;
 
 /// All metrics, with the registry that renders them. Cheap to clone.
@@ -83,6 +83,11 @@ struct Inner {
     unnumbered: Family<State, Gauge>,
     tail_subscribers: Gauge,
     tail_records: Family<Outcome, Counter>,
+    rollups: Gauge,
+    rollup_bytes: Gauge,
+    rollups_dropped: Counter,
+    rollups_pushed: Counter,
+    rollup_failures: Family<Kind, Counter>,
 }
 
 /// What is measured when it is asked for.
@@ -106,6 +111,8 @@ pub struct Snapshot {
     pub accounted: Statement,
     /// Records that no account covers.
     pub unnumbered: Unnumbered,
+    /// The rollups in the spool.
+    pub rollups: RollupCount,
 }
 
 impl Default for Metrics {
@@ -217,6 +224,21 @@ impl Metrics {
                 "tail_records",
                 "Records for live tails: sent, or skipped because one was too slow",
             ),
+            // gatelog_collector_rollups 840
+            rollups: add.metric("rollups", "Rollup values in the spool"),
+            // gatelog_collector_rollup_bytes 151200
+            rollup_bytes: add.metric("rollup_bytes", "Bytes of the rollup values in the spool"),
+            // gatelog_collector_rollups_dropped_total 0
+            rollups_dropped: add
+                .metric("rollups_dropped", "Rollup values deleted to keep their bound"),
+            // gatelog_collector_rollups_pushed_total 20160
+            rollups_pushed: add
+                .metric("rollups_pushed", "Rollup values written to MongoDB, each as often as it changed"),
+            // gatelog_collector_rollup_failures_total{kind="denied"} 0
+            rollup_failures: add.metric(
+                "rollup_failures",
+                "Attempts to write rollup values to MongoDB that failed, by kind",
+            ),
             registry: Registry::default(),
         };
         Self { inner: Arc::new(Inner { registry, ..inner }) }
@@ -307,6 +329,21 @@ impl Metrics {
         self.inner.boots_forgotten.inc_by(u64::try_from(boots_forgotten).unwrap_or(0));
     }
 
+    /// Rollup values were deleted to keep their bound.
+    pub fn rollups_dropped(&self, values: u64) {
+        self.inner.rollups_dropped.inc_by(values);
+    }
+
+    /// Rollup values were written to the database.
+    pub fn rollups_pushed(&self, values: u64) {
+        self.inner.rollups_pushed.inc_by(values);
+    }
+
+    /// Rollup values could not be written to the database.
+    pub fn rollups_failed(&self, kind: &str) {
+        self.inner.rollup_failures.get_or_create(&Kind { kind: kind.to_owned() }).inc();
+    }
+
     /// Batches in the spool cannot be read.
     pub fn spool_unreadable(&self) {
         self.inner.spool_unreadable.inc();
@@ -339,6 +376,8 @@ impl Metrics {
         inner.letters.set(signed(letters.letters));
         inner.letter_bytes.set(signed(letters.bytes));
         inner.boots.set(i64::try_from(snapshot.boots).unwrap_or(i64::MAX));
+        inner.rollups.set(signed(snapshot.rollups.rows));
+        inner.rollup_bytes.set(signed(snapshot.rollups.bytes));
         for (state, count) in accounted.terms() {
             inner.accounted.get_or_create(&State { state }).set(signed(count));
         }

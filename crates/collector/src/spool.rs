@@ -16,7 +16,8 @@
 //!    twice in one file.
 //! 5. Everything is bounded: the rows by `max_bytes` and the free disk space, the dead letters by
 //!    `dead_letters_max_bytes` (the oldest are deleted and counted), the accounts by
-//!    [`OWN_BYTES`](crate::accounting::OWN_BYTES), waiting work by [`MAX_JOBS`], the log by a
+//!    [`OWN_BYTES`](crate::accounting::OWN_BYTES), the rollups by rows and bytes (the oldest minutes
+//!    are deleted and counted), waiting work by [`MAX_JOBS`], the log by a
 //!    checkpoint once it has 8 MiB, files moved aside by their number: one.
 //!
 //! # Layout
@@ -44,7 +45,7 @@
 //! | fsync fails | no acknowledged batch; from then on nothing is acknowledged until a restart. It is never retried, because a second fsync may succeed without having written what the first one lost |
 //! | a body is damaged | that batch: its checksum is wrong, it becomes one dead letter, and its numbered records are `missing`, so that a replay recovers them |
 //! | a page cannot be read | nothing yet: the batches on it wait, logged and counted; the others continue |
-//! | the file is damaged | what cannot be read: the file is moved aside and named in the log, everything that is still readable and has the right checksum is copied into a new one, the rest becomes `missing` in the accounts, and the service continues. The new file is built under another name; once it is complete, the remaining steps are repeated after a crash |
+//! | the file is damaged | what cannot be read, and the rollups that the database does not have yet (`recount` counts them again): the file is moved aside and named in the log, everything that is still readable and has the right checksum is copied into a new one, the rest becomes `missing` in the accounts, and the service continues. The new file is built under another name; once it is complete, the remaining steps are repeated after a crash |
 
 mod accounts;
 mod batch;
@@ -56,6 +57,7 @@ mod letters;
 mod log;
 mod offline;
 mod recovery;
+mod rollups;
 mod room;
 mod rows;
 mod schema;
@@ -86,6 +88,7 @@ pub use letters::{
 };
 pub use offline::{LetterBox, Retried};
 pub use recovery::{FILE, Moved};
+pub use rollups::{RollupCount, RollupPage, RollupRow};
 pub use room::{RESERVE, RESERVE_BYTES};
 pub use shared::Health;
 pub use waiting::{Parked, Waiting};
@@ -278,6 +281,36 @@ impl Spool {
         result
     }
 
+    /// Reads rollups after one, in order, at most `most`.
+    ///
+    /// # Errors
+    ///
+    /// The disk refuses.
+    pub async fn rollups(
+        &self,
+        after: Option<RollupRow>,
+        most: usize,
+    ) -> Result<RollupPage, SpoolError> {
+        let inner = Arc::clone(&self.inner);
+        let read = tokio::task::spawn_blocking(move || {
+            inner.with_reader(|reader| {
+                let rows = rollups::after(reader.rows.db(), after.as_ref(), most)?;
+                Ok(RollupPage { generation: reader.generation, file: reader.file, rows })
+            })
+        });
+        read.await.map_err(|_| SpoolError::Closed)?
+    }
+
+    /// Deletes rollups that the database has, unless they have changed since they were read, or the
+    /// file was replaced.
+    ///
+    /// # Errors
+    ///
+    /// The disk fails; the call may be retried.
+    pub async fn put_away(&self, generation: u64, rows: Vec<RollupRow>) -> Result<(), SpoolError> {
+        self.submit(|done| Job::PutAway(generation, rows, done)).await
+    }
+
     /// Waits for the next commit; returns immediately if there was one since the last call.
     pub async fn changed(&self) {
         self.inner.shared.committed.notified().await;
@@ -317,6 +350,11 @@ impl Spool {
     /// The records without a number, which no account covers.
     pub fn unnumbered(&self) -> Unnumbered {
         self.inner.shared.unnumbered()
+    }
+
+    /// The rollups that the spool has.
+    pub fn rollup_count(&self) -> RollupCount {
+        self.inner.shared.rollups()
     }
 
     /// The committed accounts. Hold the guard only briefly: commits wait for it.
@@ -392,24 +430,35 @@ impl Drop for Reserved<'_> {
 
 impl Inner {
     fn read(&self, wanted: Wanted<'_>) -> Result<Rows, SpoolError> {
+        self.with_reader(|reader| {
+            let found = reader.rows.read(wanted)?;
+            for (first, last) in found.unreadable {
+                reader.tell(&self.shared.metrics, wanted.source.collection(), first, last);
+            }
+            Ok(Rows { generation: reader.generation, file: reader.file, rows: found.rows })
+        })
+    }
+
+    /// Reads from the current file.
+    fn with_reader<T>(
+        &self,
+        read: impl FnOnce(&mut Reader) -> Result<T, SpoolError>,
+    ) -> Result<T, SpoolError> {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let generation = self.shared.generation();
         if reader.as_ref().is_none_or(|reader| reader.generation != generation) {
             let rows = RowReader::open(&self.path)?;
-            *reader = Some(Reader { generation, rows, told: BTreeSet::new() });
+            let file = rollups::file(rows.db())?;
+            *reader = Some(Reader { generation, file, rows, told: BTreeSet::new() });
         }
-        let reader = reader.as_mut().ok_or(SpoolError::Closed)?;
-        let found = reader.rows.read(wanted)?;
-        for (first, last) in found.unreadable {
-            reader.tell(&self.shared.metrics, wanted.source.collection(), first, last);
-        }
-        Ok(Rows { generation, rows: found.rows })
+        read(reader.as_mut().ok_or(SpoolError::Closed)?)
     }
 }
 
 /// Who reads, and which parts of the file could not be read.
 struct Reader {
     generation: u64,
+    file: Uuid,
     rows: RowReader,
     /// What was reported as unreadable: collection, first and last number.
     told: BTreeSet<(Option<String>, i64, i64)>,

@@ -14,7 +14,9 @@ mod error;
 mod flow;
 mod lookups;
 mod options;
+pub(crate) mod recount;
 mod rights;
+pub(crate) mod rollups;
 mod schema;
 mod search;
 mod selection;
@@ -38,6 +40,7 @@ pub use flow::Found;
 pub use lookups::{Lookup, Lookups, ParseLookupsError};
 pub use options::StoreOptions;
 pub use rights::Rights;
+pub use rollups::ROLLUPS;
 pub use schema::{Action, Change, ParseRetentionError, Period, Retention};
 #[cfg(test)]
 pub(crate) use write::model;

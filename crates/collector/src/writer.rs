@@ -16,6 +16,7 @@
 //!   before it becomes a dead letter.
 
 pub mod chunk;
+mod counted;
 mod job;
 mod lanes;
 mod parked;
@@ -56,6 +57,8 @@ pub struct WriterOptions {
     pub records: usize,
     /// The bounds of a line in the spool.
     pub record: DecodeLimits,
+    /// Whether rollups count what is stored.
+    pub rollups: bool,
     /// How long running jobs may take to settle their rows once the writer stops.
     pub stop_time: Duration,
 }
@@ -69,6 +72,7 @@ pub(crate) struct Context {
     lanes: Lanes,
     outage: Outage,
     record: DecodeLimits,
+    rollups: bool,
     /// Notified when something is parked.
     parks: Notify,
 }
@@ -78,6 +82,7 @@ impl Context {
     async fn insert(
         &self,
         records: &[Decoded],
+        marks: &[i64],
         shut: &BTreeSet<LogCollection>,
         known_open: Option<LogCollection>,
     ) -> (InsertReport, Vec<Reception>) {
@@ -85,7 +90,8 @@ impl Context {
             return Default::default();
         }
         let started = Instant::now();
-        let (report, receptions) = self.store.insert_where_open(records, shut, known_open).await;
+        let (report, receptions) =
+            self.store.insert_where_open(records, marks, shut, known_open).await;
         if receptions.is_empty() {
             return (report, receptions);
         }
@@ -148,6 +154,7 @@ pub async fn run(
         metrics,
         pace: Pace::new(options.records),
         record: options.record,
+        rollups: options.rollups,
     });
     let mut parked = JoinSet::new();
     parked.spawn(parked::run(Arc::clone(&context), stop.clone()));

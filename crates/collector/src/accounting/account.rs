@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use gatelog_record::{BatchHeader, Uuid};
 
 use super::numbers::{MAX_NUMBER, MAX_RUNS, Numbers, Place};
-use super::varint::{self, Reader};
+use crate::varint::{self, Reader};
 
 /// Maximum missing ranges listed in one statement; their number is always reported.
 pub const GAPS_LISTED: usize = 100;

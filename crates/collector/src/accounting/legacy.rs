@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::account::{Account, Totals};
 use super::numbers::{Numbers, Told};
-use super::varint::Reader;
+use crate::varint::Reader;
 
 /// A set in the old format: only a count of the numbers up to the floor, and the others as ranges.
 #[derive(Debug, Default)]

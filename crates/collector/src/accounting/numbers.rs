@@ -15,7 +15,7 @@
 use std::cmp::Ordering;
 use std::ops::RangeInclusive;
 
-use super::varint::{self, Reader};
+use crate::varint::{self, Reader};
 
 /// Maximum runs of numbers of one boot: about 16 KiB packed. A filter's records form one run; with
 /// several collectors each batch forms one until all of them are stored.

@@ -10,7 +10,7 @@ use crate::config::{Config, ServeArgs};
 use crate::http::Auth;
 use crate::http::server::{self, Tls};
 use crate::spool::{self, FILE, LetterBox};
-use crate::store::{LogCollection, Rights, Store, StoreError};
+use crate::store::{LogCollection, ROLLUPS, Rights, Store, StoreError};
 
 /// Tests everything and prints one line for each.
 ///
@@ -94,7 +94,9 @@ async fn database(config: &Config, report: &mut Report) {
         Err(error @ StoreError::Denied(_)) => return report.say("login", Err(denied(&error))),
         Err(error) => return report.say("MongoDB", Err(error.to_string())),
     }
-    let rights = match store.rights(ACCOUNTING).await {
+    let shared: Vec<_> =
+        [ACCOUNTING].into_iter().chain(config.writer.rollups.then_some(ROLLUPS)).collect();
+    let rights = match store.rights(&shared).await {
         Ok(rights) => rights,
         Err(error @ StoreError::Denied(_)) => return report.say("login", Err(denied(&error))),
         Err(error) => return report.say("writing", Err(error.to_string())),

@@ -9,7 +9,7 @@ use super::Failure;
 /// The record as JSON: with `id`, without what only MongoDB needs.
 pub(super) fn json(found: &Found) -> Result<Value, Failure> {
     let mut document = Document::try_from(found.document.as_ref()).map_err(Failure::failed)?;
-    for key in ["_id", "created_at", "expires_at"] {
+    for key in ["_id", "row", "created_at", "expires_at"] {
         document.remove(key);
     }
     let mut record = Document::new();

@@ -20,6 +20,7 @@ use crate::http::{App, Auth, app};
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::outage::Outage;
+use crate::rollup::push::{PUSH_EVERY, Pusher};
 use crate::spool::Spool;
 use crate::store::Store;
 use crate::writer;
@@ -257,14 +258,26 @@ async fn write(
     let reconciled = watched(&state, "indexes and retention", database::reconcile(store.clone()));
     let _ = tokio::time::timeout(RECONCILE_FIRST, reconciled).await;
     let (stop_accounts, accounts_stop) = watch::channel(false);
+    let rollups_stop = accounts_stop.clone();
     let sharing =
         Sharing::new(spool.clone(), store.clone(), state.peers().clone(), metrics.clone());
     let accounting =
         account(sharing, spool.clone(), state.peers().clone(), config.gap_after, accounts_stop);
     let accounts = watched(&state, "accounting", accounting);
+    let pusher = Pusher::new(spool.clone(), store.clone(), metrics.clone());
+    let rollups = config
+        .writer
+        .rollups
+        .then(|| watched(&state, "rollups", push_rollups(pusher, rollups_stop)));
     writer::run(spool, store, config.writer, metrics, outage, stop).await;
     let _ = stop_accounts.send(true);
-    let _ = tokio::time::timeout(config.shutdown_timeout, accounts).await;
+    let last = async {
+        let _ = accounts.await;
+        if let Some(rollups) = rollups {
+            let _ = rollups.await;
+        }
+    };
+    let _ = tokio::time::timeout(config.shutdown_timeout, last).await;
 }
 
 /// Shares the accounts and looks for gaps, now and then, and a last time when told to stop.
@@ -301,6 +314,29 @@ async fn account(
             return;
         }
         let _ = tokio::time::timeout(every, stop.wait_for(|stop| *stop)).await;
+    }
+}
+
+/// Brings the rollups to the database, now and then, and a last time when told to stop.
+async fn push_rollups(mut pusher: Pusher, mut stop: watch::Receiver<bool>) {
+    let mut failing = false;
+    loop {
+        let last = *stop.borrow();
+        match pusher.round().await {
+            Ok(()) => failing = false,
+            Err(ShareError::Store(error)) if error.is_away() => {
+                tracing::debug!(%error, "rollups not written: MongoDB is away");
+            }
+            Err(error) if !failing => {
+                failing = true;
+                tracing::warn!(%error, "rollups not written: tried again until they are");
+            }
+            Err(_) => {}
+        }
+        if last {
+            return;
+        }
+        let _ = tokio::time::timeout(PUSH_EVERY, stop.wait_for(|stop| *stop)).await;
     }
 }
 

@@ -59,7 +59,9 @@ impl Span {
             faults.add(SINCE, since, "must be before the end of the search");
             return None;
         }
-        if length.unsigned_abs() > u64::try_from(LONGEST.as_millis()).unwrap_or(u64::MAX) {
+        // The present moment, which the end includes, is not counted.
+        let longest = u64::try_from(LONGEST.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
+        if length.unsigned_abs() > longest {
             faults.add(SINCE, since, "must be at most 400 days before the end of the search");
             return None;
         }

@@ -72,6 +72,15 @@ pub struct ServeArgs {
         help_heading = "MongoDB"
     )]
     pub(super) lookups: String,
+    /// Whether what is stored is counted by minute and hour, in `gatelog_rollups`: on or off
+    #[arg(
+        long,
+        value_name = "on|off",
+        env = "GATELOG_ROLLUPS",
+        default_value = "on",
+        help_heading = "MongoDB"
+    )]
+    pub(super) rollups: String,
     /// Concurrent inserts
     #[arg(
         long,

@@ -54,6 +54,15 @@ impl Reader {
         self.faults.take(name, text, value).unwrap_or(most)
     }
 
+    pub(super) fn switch(&mut self, name: &str, text: &str) -> bool {
+        let value = match text.trim() {
+            "on" => Ok(true),
+            "off" => Ok(false),
+            _ => Err("must be on or off"),
+        };
+        self.faults.take(name, text, value).unwrap_or_default()
+    }
+
     pub(super) fn addresses(&mut self, name: &str, text: &str) -> Vec<SocketAddr> {
         let found = text.to_socket_addrs().map(Iterator::collect::<Vec<_>>);
         let found = found.ok().filter(|addresses| !addresses.is_empty());

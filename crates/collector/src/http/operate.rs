@@ -85,6 +85,7 @@ pub(super) async fn metrics(State(app): State<App>) -> Response<Body> {
         writable: spool.health() == Health::Good,
         letters: spool.letters(),
         unnumbered: spool.unnumbered(),
+        rollups: spool.rollup_count(),
         boots,
         accounted,
     };

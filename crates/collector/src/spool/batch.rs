@@ -1,7 +1,10 @@
 //! Batches in the spool: accepted, waiting as rows, settled or parked.
 
+use gatelog_record::Uuid;
+
 use super::letters::DeadLetter;
 use crate::accounting::{BootKey, Seqs, Totals, Unnumbered};
+use crate::rollup::Tally;
 
 /// An accepted batch as stored in the spool, or the rest of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +63,8 @@ pub struct SettledRow {
     /// Records that keep waiting, at most one rest per collection. When the row is deleted, each
     /// becomes a separate row that its collection [reads](super::Spool::read_parked).
     pub rests: Vec<Rest>,
+    /// What is counted with the row: records that leave it, and whose document it inserted.
+    pub tally: Tally,
 }
 
 impl SettledRow {
@@ -102,6 +107,8 @@ pub struct Settled {
 pub struct Rows {
     /// To be passed back when they are settled.
     pub generation: u64,
+    /// The file's id.
+    pub file: Uuid,
     /// The rows, in order.
     pub rows: Vec<Row>,
 }

@@ -7,9 +7,11 @@ use super::batch::{Append, Rest, Settled, SettledRow};
 use super::database::{self, Taken};
 use super::error::SpoolError;
 use super::letters::{self, DeadLetter, LetterCount};
+use super::rollups::{self, RollupCount, RollupRow};
 use super::rows::{self, Source};
 use super::waiting::{Parked, Waiting};
 use crate::accounting::{Account, Edit, Ledger, Seqs, Told, Totals, Unnumbered};
+use crate::rollup::{Names, Tally};
 
 /// One transaction's effect on the in-memory state; discarded if it fails.
 pub(super) struct Change<'a> {
@@ -19,6 +21,9 @@ pub(super) struct Change<'a> {
     pub(super) parked: Parked,
     pub(super) letters: LetterCount,
     pub(super) unnumbered: Unnumbered,
+    /// What the settled rows have counted.
+    pub(super) tally: Tally,
+    pub(super) rollups: RollupCount,
     pub(super) ledger: &'a Ledger,
     pub(super) now: i64,
 }
@@ -86,6 +91,7 @@ impl Change<'_> {
         // that a replay recovers them. The same goes for numbers without a reported outcome.
         let mut lost = taken.seqs;
         if !row.damaged {
+            self.tally.merge(&row.tally);
             self.tell(&row.quarantined, Told::Refused);
             let rests = row.rests.iter().map(|rest| &rest.seqs);
             let told = [&settled.stored, &settled.again, &settled.elsewhere, &row.quarantined];
@@ -174,6 +180,33 @@ impl Change<'_> {
                 seqs.spans().for_each(|span| change(account, span));
             });
         }
+    }
+
+    /// Deletes rollups that the database has, unless they are of a file that was moved aside.
+    pub(super) fn put_away(
+        &mut self,
+        tx: &Transaction<'_>,
+        rows: &[RollupRow],
+        same_file: bool,
+    ) -> Result<(), SpoolError> {
+        if same_file {
+            rollups::put_away(tx, rows, &mut self.rollups)?;
+        }
+        Ok(())
+    }
+
+    /// Adds what the settled rows have counted; returns how many values were deleted to keep the
+    /// bounds.
+    pub(super) fn write_rollups(
+        &mut self,
+        tx: &Transaction<'_>,
+        names: &mut Names,
+    ) -> Result<u64, SpoolError> {
+        if self.tally.is_empty() {
+            return Ok(0);
+        }
+        rollups::add(tx, names, &self.tally, &mut self.rollups)?;
+        rollups::trim(tx, &mut self.rollups, rollups::ROWS_MAX, rollups::BYTES_MAX)
     }
 
     pub(super) fn write_accounts(&self, tx: &Transaction<'_>) -> Result<(), SpoolError> {

@@ -14,16 +14,20 @@ use super::change::Change;
 use super::database::{self, LOG_BYTES};
 use super::error::{SpoolError, SpoolErrorKind};
 use super::letters::{self, DeadLetter};
+use super::rollups::{self, RollupRow};
 use super::room::Room;
 use super::shared::{Health, Shared};
 use super::{accounts, recovery};
 use crate::accounting::{Edit, Ledger, LedgerBounds};
 use crate::clock::now_millis;
+use crate::rollup::{Names, Tally};
 
 /// Most bytes that one transaction adds, and those of its last job: bounds the log's growth and the wait for one commit.
 const GROUP_BYTES: u64 = 4 << 20;
 /// Most jobs in one transaction.
 const GROUP_JOBS: usize = 512;
+/// What a value that a row has counted adds to the file, about: one of a minute and one of an hour.
+const COUNTED_BYTES: u64 = 512;
 /// What a page takes in the log.
 const LOG_PAGE_BYTES: u64 = 4_096 + 24;
 /// How often an idle or refusing spool is looked after.
@@ -38,6 +42,8 @@ pub(super) enum Job {
     Settle(Settled, Done),
     /// A change to accounts that belongs to no batch.
     Account(AccountEdit, Done),
+    /// The database has these rollups, read in the file of this generation.
+    PutAway(u64, Vec<RollupRow>, Done),
     /// Somebody who read the file found it damaged.
     Corrupt(String, Done),
     Close(Done),
@@ -53,6 +59,8 @@ pub(super) struct Committer {
     room: Room,
     /// Most bytes of dead letters.
     letters: u64,
+    /// The names that rollups count by.
+    names: Names,
     /// Changes when another process has written.
     data_version: i64,
     /// Pages in the log after the last commit, or 0 once they are copied into the file.
@@ -73,7 +81,9 @@ impl Committer {
         let data_version = database::data_version(&db)?;
         let (log_pages, gave_back) = (Arc::default(), None);
         database::watch_log(&mut db, &log_pages)?;
-        let committer = Self { dir, db, shared, room, letters, data_version, log_pages, gave_back };
+        let names = Names::default();
+        let committer =
+            Self { dir, db, shared, room, letters, names, data_version, log_pages, gave_back };
         committer.load()?;
         Ok(committer)
     }
@@ -181,6 +191,8 @@ impl Committer {
             parked: shared.parked(),
             letters: shared.letters(),
             unnumbered: shared.unnumbered(),
+            tally: Tally::default(),
+            rollups: shared.rollups(),
             ledger: &ledger,
             now,
         };
@@ -190,6 +202,9 @@ impl Committer {
                 Job::Append(append, _) => change.append(&tx, append)?,
                 Job::Settle(settled, _) => change.settle(&tx, settled, shared.generation())?,
                 Job::Account(edit, _) => edit(&mut change.edit, &ledger),
+                Job::PutAway(generation, rows, _) => {
+                    change.put_away(&tx, rows, *generation == shared.generation())?;
+                }
                 Job::Corrupt(text, _) => {
                     return Err(SpoolError::Disk {
                         fault: SpoolErrorKind::Corrupt,
@@ -209,11 +224,14 @@ impl Committer {
             accounts::write_unnumbered(&tx, change.unnumbered)?;
         }
         change.find_oldest(&tx)?;
+        let dropped = change.write_rollups(&tx, &mut self.names)?;
         tx.commit()?;
-        let Change { edit, waiting, parked, letters, unnumbered, .. } = change;
+        let Change { edit, waiting, parked, letters, unnumbered, rollups, .. } = change;
         drop(ledger);
         shared.publish(edit, waiting, parked, letters);
         shared.set_unnumbered(unnumbered);
+        shared.set_rollups(rollups);
+        shared.metrics.rollups_dropped(dropped);
         shared.metrics.spool_committed(started.elapsed(), purged, evicted);
         Ok(())
     }
@@ -226,6 +244,8 @@ impl Committer {
             }
             return;
         };
+        // What was admitted may have been undone.
+        self.names.clear();
         match error.kind() {
             SpoolErrorKind::Passing | SpoolErrorKind::Full | SpoolErrorKind::Unreadable => {
                 if self.shared.set_health(Health::Refusing(error.to_string())) {
@@ -277,6 +297,7 @@ impl Committer {
             letters::count(&self.db)?,
         );
         self.shared.set_unnumbered(accounts::unnumbered(&self.db)?);
+        self.shared.set_rollups(rollups::count(&self.db)?);
         Ok(())
     }
 
@@ -373,6 +394,7 @@ fn answer(jobs: Vec<Job>, result: &Result<(), SpoolError>) {
         let (Job::Append(_, done)
         | Job::Settle(_, done)
         | Job::Account(_, done)
+        | Job::PutAway(_, _, done)
         | Job::Corrupt(_, done)
         | Job::Close(done)) = job;
         let _ = done.send(result.clone());
@@ -392,9 +414,13 @@ fn weight(job: &Job) -> u64 {
         }
         Job::Settle(settled, _) => settled.rows.iter().fold(0, |bytes, row| {
             let rests = row.rests.iter().map(|rest| database::row_bytes(&rest.body, &rest.seqs));
-            bytes.saturating_add(rests.sum()).saturating_add(sum(&row.letters))
+            let counted = u64::try_from(row.tally.len()).unwrap_or(u64::MAX);
+            bytes
+                .saturating_add(rests.sum())
+                .saturating_add(sum(&row.letters))
+                .saturating_add(counted.saturating_mul(COUNTED_BYTES))
         }),
-        Job::Account(..) | Job::Corrupt(..) | Job::Close(_) => 0,
+        Job::Account(..) | Job::PutAway(..) | Job::Corrupt(..) | Job::Close(_) => 0,
     }
 }
 

@@ -12,6 +12,7 @@ use super::database;
 use super::error::{SpoolError, SpoolErrorKind};
 use super::letters;
 use super::log;
+use super::rollups;
 use super::rows::{RowReader, Source, Wanted};
 use crate::accounting::{Intervals, Seqs};
 use crate::clock::now_millis;
@@ -236,6 +237,8 @@ fn read_through(db: &Connection) -> Result<(), SpoolError> {
     letters::count(db)?;
     accounts::ledger(db)?;
     accounts::unnumbered(db)?;
+    rollups::count(db)?;
+    rollups::file(db)?;
     database::collector(db)?;
     Ok(())
 }

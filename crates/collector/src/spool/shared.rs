@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 use tokio::sync::Notify;
 
 use super::letters::LetterCount;
+use super::rollups::RollupCount;
 use super::waiting::{Parked, Waiting};
 use crate::accounting::{Edit, Ledger, Unnumbered};
 use crate::metrics::Metrics;
@@ -33,6 +34,7 @@ pub(super) struct Shared {
     parked: Mutex<Parked>,
     letters: Mutex<LetterCount>,
     unnumbered: Mutex<Unnumbered>,
+    rollups: Mutex<RollupCount>,
     /// Notified after every commit.
     pub(super) committed: Notify,
     pub(super) metrics: Metrics,
@@ -49,6 +51,7 @@ impl Shared {
             parked: Mutex::default(),
             letters: Mutex::default(),
             unnumbered: Mutex::default(),
+            rollups: Mutex::default(),
             committed: Notify::new(),
             metrics,
         }
@@ -111,6 +114,14 @@ impl Shared {
 
     pub(super) fn unnumbered(&self) -> Unnumbered {
         *self.unnumbered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn rollups(&self) -> RollupCount {
+        *self.rollups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_rollups(&self, count: RollupCount) {
+        *self.rollups.lock().unwrap_or_else(PoisonError::into_inner) = count;
     }
 
     pub(super) fn set_unnumbered(&self, counts: Unnumbered) {

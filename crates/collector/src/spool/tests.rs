@@ -15,6 +15,7 @@ use crate::accounting::{BootKey, Seqs, Totals};
 mod disk;
 mod model;
 mod parked;
+mod rollups;
 mod unreadable;
 
 const LIMIT: u64 = 1 << 20;

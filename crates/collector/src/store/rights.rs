@@ -50,18 +50,19 @@ impl Rights {
 }
 
 impl Store {
-    /// Tests every right that `serve` needs, on every record collection and on `accounting`, which
-    /// the collectors share.
+    /// Tests every right that `serve` needs, on every record collection and on those that the
+    /// collectors share.
     ///
     /// # Errors
     ///
     /// The server cannot be reached, rejects the login, or refuses to write for a reason other than
     /// a missing right.
-    pub async fn rights(&self, accounting: &'static str) -> Result<Rights, StoreError> {
+    pub async fn rights(&self, others: &[&'static str]) -> Result<Rights, StoreError> {
         let mut rights = Rights { user: self.user().await?, ..Rights::default() };
         let records =
             LogCollection::ALL.map(LogCollection::as_str).map(|name| (name, records(name)));
-        for (collection, probes) in records.into_iter().chain([(accounting, shared(accounting))]) {
+        let others = others.iter().map(|name| (*name, shared(name)));
+        for (collection, probes) in records.into_iter().chain(others) {
             for Probe { right, command, writes } in probes {
                 if !self.may(command, writes).await? {
                     rights.missing.insert(right);
@@ -139,9 +140,10 @@ fn records(collection: &str) -> Vec<Probe> {
     ]
 }
 
-/// The probes for the collection that the collectors share.
+/// The probes for a collection that the collectors share.
 fn shared(collection: &str) -> Vec<Probe> {
-    let write = doc! { "$currentDate": { "pushed": true } };
+    let dated = doc! { "expires_at": DateTime::from_millis(0) };
+    let write = doc! { "$currentDate": { "pushed": true }, "$set": dated };
     let update = doc! { "q": { "_id": PROBE }, "u": write, "upsert": true };
     vec![
         Probe::asking("find", find(collection)),

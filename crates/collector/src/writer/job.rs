@@ -51,6 +51,7 @@ impl Job {
             self.insert(lines, records, stop).await?;
             rest = later;
         }
+        self.progress.count_rows();
         let parks = self.progress.settled.rows.iter().any(|row| !row.rests.is_empty());
         settle(&self.context, &self.progress.settled, stop).await?;
         if parks {
@@ -76,7 +77,8 @@ impl Job {
             let count = self.context.pace.records().min(records.len());
             let shut = self.context.lanes.shut();
             let part = records.get(..count).unwrap_or_default();
-            let (report, receptions) = self.context.insert(part, &shut, None).await;
+            let marks = self.progress.marks(&lines);
+            let (report, receptions) = self.context.insert(part, &marks, &shut, None).await;
             self.context.heed(&receptions, &mut writer).await;
             self.progress.take_up(&report, &lines, &records, tried);
             self.park(&report, &lines, &records);
@@ -100,7 +102,7 @@ impl Job {
         let waiting = report.blocked.iter().copied().chain(suspected);
         for (position, collection) in waiting.collect::<Vec<(usize, LogCollection)>>() {
             if let (Some(line), Some(record)) = (lines.get(position), records.get(position)) {
-                self.progress.park(line, record.source.as_ref(), collection);
+                self.progress.park(line, record, collection);
             }
         }
     }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatelog_record::{Decoded, OwnedSource};
+use gatelog_record::Decoded;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -149,7 +149,7 @@ impl Pass {
         for part in skipped.chunks(context.pace.records()) {
             let (lines, records) = progress.decode(part);
             for (line, record) in lines.iter().zip(&records) {
-                progress.park(line, record.source.as_ref(), collection);
+                progress.park(line, record, collection);
             }
         }
         while !rest.is_empty() {
@@ -183,10 +183,11 @@ impl Pass {
                 .zip(records)
                 .partition(|(_, record)| served && (trying || whole(record)));
             for (line, record) in &kept {
-                progress.park(line, record.source.as_ref(), collection);
+                progress.park(line, record, collection);
             }
             let (lines, records): (Vec<_>, Vec<_>) = sent.into_iter().unzip();
-            let (report, receptions) = context.insert(&records, &others, known_open).await;
+            let marks = progress.marks(&lines);
+            let (report, receptions) = context.insert(&records, &marks, &others, known_open).await;
             context.count(&receptions);
             served &= receptions.iter().all(|reception| reception.condition.is_none());
             // All of them may have been sent before they were parked.
@@ -195,14 +196,15 @@ impl Pass {
             let suspected = report.suspected.iter().map(|(position, ..)| position);
             for position in report.retry.iter().chain(blocked).chain(suspected) {
                 if let (Some(line), Some(record)) = (lines.get(*position), records.get(*position)) {
-                    progress.park(line, record.source.as_ref(), collection);
+                    progress.park(line, record, collection);
                 }
             }
             for (position, name, refusal) in report.suspected {
                 if let (Some(line), Some(record)) = (lines.get(position), records.get(position)) {
                     suspects.entry(line.row()).or_default().push(Suspect {
                         line: line.clone(),
-                        source: record.source.clone(),
+                        record: record.clone(),
+                        own: report.own.binary_search(&position).is_ok(),
                         collection: name,
                         refusal,
                     });
@@ -210,6 +212,7 @@ impl Pass {
             }
         }
         self.judge(context, &mut progress, suspects);
+        progress.count_rows();
         self.keep_untouched(&mut progress);
         if !progress.settled.rows.is_empty() {
             let _ = settle(context, &progress.settled, stop).await;
@@ -232,9 +235,13 @@ impl Pass {
             }
             let stored = suspects.iter().map(|it| context.lanes.stored(it.collection)).min();
             if self.trials.refused(settled.id, stored.flatten(), Instant::now()) {
-                settled.rests.clear();
-                for Suspect { line, source, refusal, .. } in suspects {
-                    progress.bury(&line, source.as_ref(), refusal.kind, refusal.reason);
+                progress.take_back(row);
+                for Suspect { line, record, own, refusal, .. } in suspects {
+                    if own {
+                        progress.count_one(&line, &record);
+                    }
+                    let source = record.source.as_ref();
+                    progress.bury(&line, source, refusal.kind, refusal.reason);
                 }
             }
         }
@@ -262,7 +269,9 @@ fn after(instant: Instant, time: Duration) -> Instant {
 /// A record that was refused individually.
 struct Suspect {
     line: Line,
-    source: Option<OwnedSource>,
+    record: Decoded,
+    /// Whether its level's document is there because of its row.
+    own: bool,
     /// The collection that refused it.
     collection: LogCollection,
     refusal: Refusal,

@@ -6,6 +6,8 @@ use gatelog_record::{Decoded, OwnedSource, Uuid, decode_record};
 
 use super::Context;
 use super::chunk::Line;
+use super::counted::Counted;
+use crate::rollup::{Facts, Observation, mark};
 use crate::spool::{DeadLetter, Rest, Row, Rows, Settled, SettledRow};
 use crate::store::{InsertReport, LogCollection};
 
@@ -16,6 +18,9 @@ const DAMAGED: &str = "spool_damaged";
 pub(super) struct Progress {
     context: Arc<Context>,
     pub(super) rows: Vec<Row>,
+    /// The mark of each row; none if nothing is counted.
+    marks: Vec<i64>,
+    counted: Counted,
     /// One entry per row, in order.
     pub(super) settled: Settled,
 }
@@ -27,7 +32,9 @@ impl Progress {
             rows: read.rows.iter().map(SettledRow::of).collect(),
             ..Settled::default()
         };
-        Self { context, rows: read.rows, settled }
+        let of = |row: &Row| mark(read.file, row.id);
+        let marks = if context.rollups { read.rows.iter().map(of).collect() } else { Vec::new() };
+        Self { context, rows: read.rows, marks, counted: Counted::default(), settled }
     }
 
     pub(super) fn bury_damaged(&mut self) {
@@ -76,6 +83,7 @@ impl Progress {
         records: &[Decoded],
         tried: usize,
     ) {
+        self.count(report, lines, records);
         let source =
             |position: usize| records.get(position).and_then(|record| record.source.as_ref());
         for source in report.stored.iter().filter_map(|position| source(*position)) {
@@ -93,6 +101,39 @@ impl Progress {
             if let (Some(line), Some(record)) = (lines.get(*position), records.get(*position)) {
                 let source = record.source.as_ref();
                 self.bury(line, source, refusal.kind, refusal.reason.clone());
+            }
+        }
+    }
+
+    /// The marks of the rows that these lines are from; none if nothing is counted.
+    pub(super) fn marks(&self, lines: &[Line]) -> Vec<i64> {
+        lines.iter().map_while(|line| self.marks.get(line.row()).copied()).collect()
+    }
+
+    /// Counts the records that leave their rows, and whose document is there because of the row.
+    fn count(&mut self, report: &InsertReport, lines: &[Line], records: &[Decoded]) {
+        let refused = report.refused.iter().map(|(position, _)| position);
+        for position in report.stored.iter().chain(&report.duplicate).chain(refused) {
+            if report.own.binary_search(position).is_err() {
+                continue;
+            }
+            if let (Some(line), Some(record)) = (lines.get(*position), records.get(*position)) {
+                self.count_one(line, record);
+            }
+        }
+    }
+
+    pub(super) fn count_one(&mut self, line: &Line, record: &Decoded) {
+        let received = self.rows.get(line.row()).map_or(0, |row| row.received);
+        let observe = || Observation::of(&Facts::of(record), received);
+        self.counted.leaves(line.row(), record, observe);
+    }
+
+    /// Adds what was counted to the rows, once it is known which records are parked.
+    pub(super) fn count_rows(&mut self) {
+        for (row, observation) in self.counted.take() {
+            if let Some(settled) = self.settled.rows.get_mut(row) {
+                settled.tally.add(&observation);
             }
         }
     }
@@ -115,13 +156,17 @@ impl Progress {
         self.context.metrics.quarantined(kind);
     }
 
+    /// Takes back everything that was parked of a row.
+    pub(super) fn take_back(&mut self, row: usize) {
+        self.counted.none_stays(row);
+        if let Some(settled) = self.settled.rows.get_mut(row) {
+            settled.rests.clear();
+        }
+    }
+
     /// Parks a record for a collection, apart from the others of its row.
-    pub(super) fn park(
-        &mut self,
-        line: &Line,
-        source: Option<&OwnedSource>,
-        collection: LogCollection,
-    ) {
+    pub(super) fn park(&mut self, line: &Line, record: &Decoded, collection: LogCollection) {
+        self.counted.stays(line.row(), record);
         let text = line.of(&self.rows);
         let Some(row) = self.settled.rows.get_mut(line.row()) else { return };
         let name = collection.as_str();
@@ -134,7 +179,7 @@ impl Progress {
             rest.records += 1;
             rest.body.extend_from_slice(text);
             rest.body.push(b'\n');
-            if let Some(source) = source {
+            if let Some(source) = &record.source {
                 rest.seqs.add(&source.gateway, source.boot, source.seq);
             }
         }

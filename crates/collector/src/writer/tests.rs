@@ -12,8 +12,10 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::accounting::BootKey;
-use crate::spool::{Append, LetterBox, LetterFilter, SpoolOptions};
+use crate::spool::{Append, LetterBox, LetterFilter, SpoolError, SpoolOptions};
 use crate::store::model::{ModelServer, Reply};
+
+mod counting;
 
 const BOOT: Uuid = Uuid::from_u128(7);
 
@@ -33,14 +35,17 @@ struct Rig {
 /// How far the clock advances at a time.
 const STEP: Duration = Duration::from_secs(5);
 
-fn open(dir: &TempDir, metrics: &Metrics) -> Spool {
-    let options = SpoolOptions {
+fn options(dir: &TempDir) -> SpoolOptions {
+    SpoolOptions {
         dir: dir.path().to_owned(),
         max_bytes: 64 << 20,
         dead_letters_max_bytes: 64 << 20,
         keep_free_bytes: 0,
-    };
-    Spool::open(&options, metrics.clone()).unwrap()
+    }
+}
+
+fn open(dir: &TempDir, metrics: &Metrics) -> Spool {
+    Spool::open(&options(dir), metrics.clone()).unwrap()
 }
 
 impl Rig {
@@ -132,6 +137,7 @@ async fn write(
         jobs: 2,
         records: 100,
         record: DecodeLimits::default(),
+        rollups: true,
         stop_time: Duration::from_hours(1),
     };
     let store = model.store().await;

@@ -17,4 +17,5 @@ mod health;
 mod load;
 mod logs;
 mod outages;
+mod rollups;
 mod tail;

@@ -21,7 +21,7 @@ pub(super) fn record(out: &mut impl Write, line: &str, json: bool) -> io::Result
 
 fn found(line: &str) -> Option<Found> {
     let record = decode_record(line.as_bytes(), &DecodeLimits::default(), Uuid::nil()).ok()?;
-    let (_, document) = documents(&record, &Retention::default()).ok()?.into_iter().next()?;
+    let (_, document) = documents(&record, &Retention::default(), None).ok()?.into_iter().next()?;
     let key = Key { at: record.timestamp, id: record.id };
     Some(Found { key, level: record.level, document })
 }

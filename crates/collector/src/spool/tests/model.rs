@@ -4,7 +4,9 @@
 
 use std::collections::BTreeSet;
 
+use super::super::rollups;
 use super::*;
+use crate::rollup::{Facts, Observation, Value};
 
 /// The fate of a record when its row is settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,8 @@ enum Step {
     Again,
     /// A reader finds the file corrupt; then rows that were read before are settled.
     Replace(Vec<Fate>),
+    /// The database takes some rollups; those that are not changed until then are put away.
+    Push(usize),
     Reopen,
     Kill,
     /// A page is overwritten while the collector is down.
@@ -64,6 +68,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(from, rows, fates)| Step::Settle { from, rows, fates }),
         1 => Just(Step::Again),
         1 => fates.prop_map(Step::Replace),
+        3 => (1_usize..8).prop_map(Step::Push),
         1 => Just(Step::Reopen),
         1 => Just(Step::Kill),
         1 => (0.0..1.0).prop_map(Step::Damage),
@@ -77,6 +82,10 @@ struct Machine {
     places: BTreeMap<u64, Place>,
     lines: BTreeMap<u64, Vec<u8>>,
     last: Option<Settled>,
+    /// What the database has of the rollups: records by file, part, and what is counted.
+    database: BTreeMap<(Uuid, i64, String), u64>,
+    /// Records whose counts were lost with a file that was replaced.
+    uncounted: u64,
     /// Whether pages of accounts may have been lost.
     damaged: bool,
 }
@@ -100,6 +109,18 @@ fn only(number: u64) -> Seqs {
     seqs
 }
 
+/// What a record counts: one of four applications' records.
+fn observation(number: u64) -> Observation {
+    let line = format!(
+        r#"{{"timestamp":"2026-01-26T02:{:02}:57Z","level":"INFO","message":"m","logger_name":"l{}"}}"#,
+        number % 3,
+        number % 4
+    );
+    let limits = gatelog_record::DecodeLimits::default();
+    let record = gatelog_record::decode_record(line.as_bytes(), &limits, Uuid::nil()).unwrap();
+    Observation::of(&Facts::of(&record), 1_769_393_700_000).unwrap()
+}
+
 /// What a writer would report for these rows, and where their records are afterwards.
 fn settle(generation: u64, rows: &[Row], fates: &[Fate]) -> (Settled, Vec<(u64, Place)>) {
     let mut fates = fates.iter().copied().cycle();
@@ -116,6 +137,7 @@ fn settle(generation: u64, rows: &[Row], fates: &[Fate]) -> (Settled, Vec<(u64, 
             let place = match fates.next().unwrap() {
                 Fate::Stored => {
                     settled.stored.merge(&only(number));
+                    done.tally.add(&observation(number));
                     Place::Stored
                 }
                 Fate::Refused => {
@@ -153,6 +175,8 @@ impl Machine {
             places: BTreeMap::new(),
             lines: BTreeMap::new(),
             last: None,
+            database: BTreeMap::new(),
+            uncounted: 0,
             damaged: false,
         }
     }
@@ -237,7 +261,9 @@ impl Machine {
                     self.forget_what_is_gone().await;
                 }
                 self.last = None;
+                self.recount_what_is_left().await;
             }
+            Step::Push(count) => self.push(count).await,
             Step::Reopen => self.reopen().await,
             Step::Kill => {
                 let dir = TempDir::new().unwrap();
@@ -259,6 +285,52 @@ impl Machine {
                 self.forget_what_is_gone().await;
             }
         }
+    }
+
+    /// What a pusher does, and what it would do again after it was killed.
+    async fn push(&mut self, count: usize) {
+        let Ok(page) = self.spool().rollups(None, count).await else {
+            assert!(self.damaged);
+            return;
+        };
+        for row in &page.rows {
+            let key = (page.file, row.part, format!("{} {}", row.period, row.dimension));
+            let records = Value::unpack(&row.packed).unwrap().records;
+            let known = self.database.entry(key).or_default();
+            assert!(records >= *known, "a value never shrinks");
+            *known = records;
+        }
+        let some = page.rows.into_iter().step_by(2).collect();
+        if let Err(error) = self.spool().put_away(page.generation, some).await {
+            self.is_of_damage(&error);
+        }
+    }
+
+    /// Every record that is counted in an hour: what the database has, and what the spool has more.
+    async fn counted(&self) -> u64 {
+        let mut all = self.database.clone();
+        let page = self.spool().rollups(None, usize::MAX).await.unwrap();
+        for row in page.rows {
+            let key = (page.file, row.part, format!("{} {}", row.period, row.dimension));
+            all.insert(key, Value::unpack(&row.packed).unwrap().records);
+        }
+        let hours = all.iter().filter(|((_, _, what), _)| what.starts_with("2026-01-26T02 "));
+        let minutes = all.iter().filter(|((_, _, what), _)| what.starts_with("2026-01-26T02:"));
+        assert_eq!(
+            hours.clone().map(|(_, records)| records).sum::<u64>(),
+            minutes.map(|(_, records)| records).sum::<u64>()
+        );
+        hours.map(|(_, records)| records).sum()
+    }
+
+    /// A replaced file has lost what was not pushed.
+    async fn recount_what_is_left(&mut self) {
+        // A value that was lost in part may be of a minute or of its hour: all of it is lost.
+        let page = self.spool().rollups(None, usize::MAX).await.unwrap();
+        assert!(page.rows.is_empty(), "a new file has no rollups");
+        self.database.clear();
+        let stored = self.places.values().filter(|place| **place == Place::Stored).count();
+        self.uncounted = stored as u64;
     }
 
     async fn close(&mut self) {
@@ -354,6 +426,9 @@ impl Machine {
         let settled = count(Place::Stored) + count(Place::Letter);
         assert_eq!(statement.spooled, self.places.len() as u64 - settled);
         assert_eq!(statement.missing, 0);
+        assert_eq!(self.counted().await, count(Place::Stored) - self.uncounted);
+        let db = database::open_reader(&self.dir().join(FILE)).unwrap();
+        assert_eq!(self.spool().rollup_count(), rollups::count(&db).unwrap());
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use gatelog_record::units::parse_duration;
-use gatelog_record::{Decoded, Timestamp};
+use gatelog_record::{Decoded, Level, Timestamp};
 use mongodb::bson::DateTime;
 use serde_json::Value;
 
@@ -101,6 +101,19 @@ impl Retention {
     /// The collection's own period.
     pub fn of(&self, collection: LogCollection) -> Period {
         self.everyone.get(&collection).copied().unwrap_or(default_of(collection))
+    }
+
+    /// The shortest period that any record of a level has, and its collection.
+    pub fn shortest(&self) -> (LogCollection, Period) {
+        let levels = Level::ALL.map(LogCollection::of);
+        let of = |collection: LogCollection| {
+            let period = self.own(collection).chain([self.of(collection)]).min();
+            (period.unwrap_or(self.of(collection)), collection)
+        };
+        let shortest = levels.map(of).into_iter().min();
+        shortest.map_or((LogCollection::Debug, default_of(LogCollection::Debug)), |(period, of)| {
+            (of, period)
+        })
     }
 
     /// Whether any organization has its own period there.

@@ -1,6 +1,6 @@
 //! One insert of one collection's documents, and what the response says about each.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use mongodb::bson::{self, RawDocumentBuf, doc};
 use mongodb::error::{Error, ErrorKind, IndexedWriteError};
 use uuid::Uuid;
 
+use super::document::ROW;
 use super::fate::{Fate, Refusal};
 use crate::store::classify::{self, Cause, DocumentError};
 use crate::store::error::{Answer, StoreError};
@@ -22,6 +23,8 @@ pub(super) struct Document {
     pub(super) owner: usize,
     pub(super) id: Uuid,
     pub(super) bson: RawDocumentBuf,
+    /// Names the row that inserts it, if it is the document that its record is counted by.
+    pub(super) mark: Option<i64>,
 }
 
 /// Why documents must wait, for a reason other than their content.
@@ -91,24 +94,25 @@ impl Store {
         Ok(done)
     }
 
-    /// Which of these ids the collection contains.
+    /// Which of these ids the collection contains, each with the mark of the row that inserted it.
     async fn present(
         &self,
         collection: LogCollection,
         ids: Vec<Uuid>,
-    ) -> Result<HashSet<Uuid>, StoreError> {
+    ) -> Result<HashMap<Uuid, Option<i64>>, StoreError> {
         let target = self.collection(collection);
         let found = self.call(async move {
             let ids: Vec<_> =
                 ids.into_iter().map(|id| bson::Uuid::from_bytes(id.into_bytes())).collect();
             let query = doc! { "_id": { "$in": ids } };
-            let mut cursor = target.find(query).projection(doc! { "_id": 1 }).await?;
-            let mut present = HashSet::new();
+            let mut cursor = target.find(query).projection(doc! { "_id": 1, "row": 1 }).await?;
+            let mut present = HashMap::new();
             while cursor.advance().await? {
-                if let Ok(id) = cursor.current().get_binary("_id")
+                let found = cursor.current();
+                if let Ok(id) = found.get_binary("_id")
                     && let Ok(id) = Uuid::from_slice(id.bytes)
                 {
-                    present.insert(id);
+                    present.insert(id, found.get_i64(ROW).ok());
                 }
             }
             Ok(present)
@@ -168,11 +172,11 @@ impl Done {
         &mut self,
         duplicates: &[usize],
         documents: &[Document],
-        present: Result<HashSet<Uuid>, StoreError>,
+        present: Result<HashMap<Uuid, Option<i64>>, StoreError>,
     ) {
         let (present, unsure) = match present {
             Ok(present) => (present, None),
-            Err(error) => (HashSet::new(), Some(error)),
+            Err(error) => (HashMap::new(), Some(error)),
         };
         for slot in duplicates {
             let (Some(fate), Some(document)) = (self.fates.get_mut(*slot), documents.get(*slot))
@@ -181,8 +185,8 @@ impl Done {
             };
             *fate = if unsure.is_some() {
                 Fate::Unsure
-            } else if present.contains(&document.id) {
-                Fate::Duplicate
+            } else if let Some(mark) = present.get(&document.id) {
+                Fate::Duplicate { own: document.mark.is_some() && document.mark == *mark }
             } else {
                 Fate::Refused(Refusal {
                     kind: classify::UNIQUE_INDEX,
@@ -205,7 +209,7 @@ impl Done {
 
     /// Whether the collection accepted a document, or already had one.
     pub(super) fn taken(&self) -> bool {
-        self.fates.iter().any(|fate| matches!(fate, Fate::Stored | Fate::Duplicate))
+        self.fates.iter().any(|fate| matches!(fate, Fate::Stored | Fate::Duplicate { .. }))
     }
 }
 

@@ -35,10 +35,15 @@ impl fmt::Display for DocumentError {
     }
 }
 
-/// The full record. `id` becomes `_id`; `created_at` repeats `timestamp` as a date.
+/// The key of the mark of the row that inserted a document.
+pub(super) const ROW: &CStr = cstr!("row");
+
+/// The full record. `id` becomes `_id`; `created_at` repeats `timestamp` as a date; `mark` names the
+/// row that inserts it.
 pub(super) fn whole(
     record: &Decoded,
     expires_at: Option<DateTime>,
+    mark: Option<i64>,
 ) -> Result<RawDocumentBuf, DocumentError> {
     let mut document = RawDocumentBuf::new();
     document.append(cstr!("_id"), uuid(&record.id));
@@ -46,6 +51,9 @@ pub(super) fn whole(
         if key != "id" {
             document.append(key_of(key)?, bson(value)?);
         }
+    }
+    if let Some(mark) = mark {
+        document.append(ROW, mark);
     }
     finish(document, record, expires_at)
 }

@@ -14,8 +14,10 @@ pub struct Refusal {
 /// The fate of one document. Among a record's documents, the later in this order decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It was already there.
-    Duplicate,
+    /// It was already there; `own`: inserted by the same row, in an earlier call.
+    Duplicate {
+        own: bool,
+    },
     Stored,
     /// The database will never accept it.
     Refused(Refusal),
@@ -30,13 +32,18 @@ pub(super) enum Fate {
 impl Fate {
     const fn rank(&self) -> u8 {
         match self {
-            Fate::Duplicate => 0,
+            Fate::Duplicate { .. } => 0,
             Fate::Stored => 1,
             Fate::Refused(_) => 2,
             Fate::Suspected(..) => 3,
             Fate::Blocked(_) => 4,
             Fate::Unsure => 5,
         }
+    }
+
+    /// Whether the document is in the database because of its row.
+    pub(super) const fn is_own(&self) -> bool {
+        matches!(self, Fate::Stored | Fate::Duplicate { own: true })
     }
 
     pub(super) fn and(self, other: Self) -> Self {
@@ -52,7 +59,7 @@ mod tests {
     fn of_a_record_s_documents_the_gravest_fate_decides() {
         let refusal = || Refusal { kind: "validator", reason: String::new() };
         let ascending = [
-            Fate::Duplicate,
+            Fate::Duplicate { own: true },
             Fate::Stored,
             Fate::Refused(refusal()),
             Fate::Suspected(LogCollection::Info, refusal()),

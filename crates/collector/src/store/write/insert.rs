@@ -18,26 +18,29 @@ impl Store {
     /// Inserts records, and reports what became of each. Each collection's documents go into one
     /// unordered insert, all collections concurrently; safe to repeat as often as needed.
     pub async fn insert(&self, records: &[Decoded]) -> InsertReport {
-        self.insert_where_open(records, &BTreeSet::new(), None).await.0
+        self.insert_where_open(records, &[], &BTreeSet::new(), None).await.0
     }
 
-    /// Like [`insert`](Self::insert), but sends nothing to shut collections: their documents are
+    /// Like [`insert`](Self::insert), but the documents in the collections of levels get the marks of
+    /// the rows that the records are from, one for each record or none at all; and sends nothing to shut collections: their documents are
     /// blocked. Also reports how each of the other collections responded to its part. If a
     /// collection is known to accept documents, every single document is tried, however many are
     /// refused.
     pub(crate) async fn insert_where_open(
         &self,
         records: &[Decoded],
+        marks: &[i64],
         shut: &BTreeSet<LogCollection>,
         known_open: Option<LogCollection>,
     ) -> (InsertReport, Vec<Reception>) {
-        let (batches, mut fates) = split(records, &self.inner.retention);
+        let (batches, mut fates) = split(records, marks, &self.inner.retention);
+        let mut own = Vec::new();
         let mut tasks = Vec::with_capacity(batches.len());
         for (collection, documents) in batches {
             let documents: Arc<[Document]> = documents.into();
             if shut.contains(&collection) {
                 let told = vec![Fate::Blocked(collection); documents.len()];
-                gather(&mut fates, &documents, told);
+                gather(&mut fates, &mut own, &documents, told);
                 continue;
             }
             let (store, shared) = (self.clone(), Arc::clone(&documents));
@@ -52,10 +55,11 @@ impl Store {
             // A task that panicked has reported nothing: all of its documents must be sent again.
             let (told, reception) =
                 task.await.unwrap_or_else(|_| panicked(collection, documents.len()));
-            gather(&mut fates, &documents, told);
+            gather(&mut fates, &mut own, &documents, told);
             receptions.push(reception);
         }
-        (report(fates, &receptions), receptions)
+        own.sort_unstable();
+        (InsertReport { own, ..report(fates, &receptions) }, receptions)
     }
 
     /// Inserts one collection's documents. If one of them may be what makes the whole call fail,
@@ -115,9 +119,18 @@ impl Store {
     }
 }
 
-/// Merges the fates of one collection's documents into the records' fates.
-fn gather(fates: &mut [Option<Fate>], documents: &[Document], told: Vec<Fate>) {
+/// Merges the fates of one collection's documents into the records' fates; `own` gets the records
+/// whose document is marked and there because of its row.
+fn gather(
+    fates: &mut [Option<Fate>],
+    own: &mut Vec<usize>,
+    documents: &[Document],
+    told: Vec<Fate>,
+) {
     for (document, fate) in documents.iter().zip(told) {
+        if document.mark.is_some() && fate.is_own() {
+            own.push(document.owner);
+        }
         if let Some(known) = fates.get_mut(document.owner) {
             *known = Some(match known.take() {
                 Some(known) => known.and(fate),
@@ -136,7 +149,8 @@ fn panicked(collection: LogCollection, documents: usize) -> (Vec<Fate>, Receptio
     )
 }
 
-/// The documents for a record, one for each collection it goes to.
+/// The documents for a record, one for each collection it goes to; `mark` names the row that inserts
+/// them.
 ///
 /// # Errors
 ///
@@ -144,12 +158,14 @@ fn panicked(collection: LogCollection, documents: usize) -> (Vec<Fate>, Receptio
 pub fn documents(
     record: &Decoded,
     retention: &Retention,
+    mark: Option<i64>,
 ) -> Result<Vec<(LogCollection, RawDocumentBuf)>, Refusal> {
     let made = LogCollection::of_record(record).map(|collection| {
         let expires_at = retention.expires_at(record, collection);
         let document = match collection {
             LogCollection::Trace => document::compact(record, expires_at),
-            _ => document::whole(record, expires_at),
+            LogCollection::Audit => document::whole(record, expires_at, None),
+            _ => document::whole(record, expires_at, mark),
         };
         document.map(|document| (collection, document)).map_err(|error| unmade(&error))
     });
@@ -160,15 +176,19 @@ pub fn documents(
 /// already known.
 fn split(
     records: &[Decoded],
+    marks: &[i64],
     retention: &Retention,
 ) -> (BTreeMap<LogCollection, Vec<Document>>, Vec<Option<Fate>>) {
     let mut batches: BTreeMap<LogCollection, Vec<Document>> = BTreeMap::new();
     let mut fates = Vec::with_capacity(records.len());
     for (owner, record) in records.iter().enumerate() {
-        fates.push(match documents(record, retention) {
+        let mark = marks.get(owner).copied();
+        fates.push(match documents(record, retention, mark) {
             Ok(documents) => {
                 for (collection, bson) in documents {
-                    let document = Document { owner, id: record.id, bson };
+                    let counted = collection == LogCollection::of(record.level);
+                    let mark = mark.filter(|_| counted);
+                    let document = Document { owner, id: record.id, bson, mark };
                     batches.entry(collection).or_default().push(document);
                 }
                 None
@@ -199,14 +219,14 @@ mod tests {
         let line = br#"{"timestamp":"2026-01-26T02:11:57Z","level":"INFO","message":"m",
                         "context":{"correlation_id":"c"}}"#;
         let record = decode_record(line, &DecodeLimits::default(), Uuid::nil()).unwrap();
-        let (batches, mut fates) = split(&[record], &Retention::default());
+        let (batches, mut fates) = split(&[record], &[], &Retention::default());
         assert_eq!(batches.len(), 2);
         for (collection, documents) in batches {
             let told = match collection {
                 LogCollection::Trace => panicked(collection, documents.len()).0,
                 _ => vec![Fate::Stored; documents.len()],
             };
-            gather(&mut fates, &documents, told);
+            gather(&mut fates, &mut Vec::new(), &documents, told);
         }
         assert_eq!(report(fates, &[]).retry, [0]);
     }
@@ -222,7 +242,7 @@ mod tests {
         let limits = DecodeLimits { record_bytes: line.len(), values: usize::MAX, depth: 2 };
         let large = decode_record(line.as_bytes(), &limits, Uuid::nil()).unwrap();
         let small = Decoded { body: serde_json::Map::new(), ..large.clone() };
-        let (batches, fates) = split(&[large, small], &Retention::default());
+        let (batches, fates) = split(&[large, small], &[], &Retention::default());
         let Some(Fate::Refused(refusal)) = &fates[0] else { panic!("{fates:?}") };
         assert_eq!(refusal.kind, "too_large");
         assert!(refusal.reason.ends_with("limit is 16777216"), "{}", refusal.reason);

@@ -40,7 +40,8 @@ pub(crate) struct ModelServer {
     rule: Box<Rule>,
     /// Whether it responds to pings.
     pub(crate) alive: AtomicBool,
-    stored: Mutex<BTreeMap<LogCollection, BTreeSet<Uuid>>>,
+    /// Ids, each with the mark of the row that inserted it.
+    stored: Mutex<BTreeMap<LogCollection, BTreeMap<Uuid, Option<i64>>>>,
 }
 
 impl fmt::Debug for ModelServer {
@@ -72,7 +73,7 @@ impl ModelServer {
     /// The ids in a collection.
     pub(crate) fn ids(&self, collection: LogCollection) -> BTreeSet<Uuid> {
         let stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
-        stored.get(&collection).cloned().unwrap_or_default()
+        stored.get(&collection).map(|held| held.keys().copied().collect()).unwrap_or_default()
     }
 
     pub(crate) fn ping(&self) -> Result<(), StoreError> {
@@ -90,15 +91,15 @@ impl ModelServer {
     ) -> Result<Done, NotDone> {
         let ids: Vec<_> = documents.iter().map(|document| document.id).collect();
         match (self.rule)(collection, &ids) {
-            Reply::Taken => Ok(self.take(collection, &ids, &[])),
-            Reply::Documents(errors) => Ok(self.take(collection, &ids, &errors)),
+            Reply::Taken => Ok(self.take(collection, documents, &[])),
+            Reply::Documents(errors) => Ok(self.take(collection, documents, &errors)),
             Reply::Whole(code) => {
                 let error = told(code);
                 Err(NotDone::of(classify::cause(code), error.to_string(), error))
             }
             Reply::Silence { stored } => {
                 if stored {
-                    self.take(collection, &ids, &[]);
+                    self.take(collection, documents, &[]);
                 }
                 let error = StoreError::Timeout { after: Duration::from_secs(1) };
                 Err(NotDone::of(Cause::Server, String::new(), error))
@@ -107,18 +108,32 @@ impl ModelServer {
         }
     }
 
-    fn take(&self, collection: LogCollection, ids: &[Uuid], errors: &[(usize, i32)]) -> Done {
+    fn take(
+        &self,
+        collection: LogCollection,
+        documents: &[Document],
+        errors: &[(usize, i32)],
+    ) -> Done {
         let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
         let held = stored.entry(collection).or_default();
-        let mut done = Done { fates: vec![Fate::Stored; ids.len()], condition: None };
+        let mut done = Done { fates: vec![Fate::Stored; documents.len()], condition: None };
         for (index, code) in errors {
             if let DocumentError::Other(cause) = classify::of_document(*code) {
                 done.place(collection, *index, cause, || (told(*code).to_string(), told(*code)));
             }
         }
-        for (id, fate) in ids.iter().zip(&mut done.fates) {
-            if *fate == Fate::Stored && !held.insert(*id) {
-                *fate = Fate::Duplicate;
+        for (document, fate) in documents.iter().zip(&mut done.fates) {
+            if *fate != Fate::Stored {
+                continue;
+            }
+            match held.get(&document.id) {
+                Some(mark) => {
+                    let own = document.mark.is_some() && *mark == document.mark;
+                    *fate = Fate::Duplicate { own };
+                }
+                None => {
+                    held.insert(document.id, document.mark);
+                }
             }
         }
         done

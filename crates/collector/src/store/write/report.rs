@@ -12,6 +12,9 @@ pub struct InsertReport {
     pub stored: Vec<usize>,
     /// All their documents were already there.
     pub duplicate: Vec<usize>,
+    /// Of all records, those whose document in their level's collection is there because of their
+    /// row: inserted by this call, or by an earlier one. Empty if the rows have no marks.
+    pub own: Vec<usize>,
     /// The database will never accept at least one of their documents.
     pub refused: Vec<(usize, Refusal)>,
     /// A document was refused individually, with an error that may or may not be its own fault: to
@@ -47,7 +50,7 @@ pub(super) fn report(fates: Vec<Option<Fate>>, receptions: &[Reception]) -> Inse
     for (position, fate) in fates.into_iter().enumerate() {
         match fate {
             Some(Fate::Stored) => report.stored.push(position),
-            Some(Fate::Duplicate) => report.duplicate.push(position),
+            Some(Fate::Duplicate { .. }) => report.duplicate.push(position),
             Some(Fate::Refused(refusal)) => report.refused.push((position, refusal)),
             Some(Fate::Suspected(collection, refusal)) => {
                 report.suspected.push((position, collection, refusal));
@@ -70,7 +73,7 @@ mod tests {
             Some(Fate::Unsure),
             Some(Fate::Stored),
             Some(Fate::Refused(refusal.clone())),
-            Some(Fate::Duplicate),
+            Some(Fate::Duplicate { own: false }),
             None,
             Some(Fate::Suspected(LogCollection::Trace, refusal.clone())),
             Some(Fate::Blocked(LogCollection::Audit)),
@@ -78,6 +81,7 @@ mod tests {
         let expected = InsertReport {
             stored: vec![1],
             duplicate: vec![3],
+            own: vec![],
             refused: vec![(2, refusal.clone())],
             suspected: vec![(5, LogCollection::Trace, refusal)],
             blocked: vec![(6, LogCollection::Audit)],

@@ -2,7 +2,7 @@
 //! all but the last.
 
 /// Appends a number.
-pub(super) fn write(mut value: u64, out: &mut Vec<u8>) {
+pub(crate) fn write(mut value: u64, out: &mut Vec<u8>) {
     loop {
         let byte = u8::try_from(value & 0x7f).unwrap_or(0);
         value >>= 7;
@@ -15,30 +15,30 @@ pub(super) fn write(mut value: u64, out: &mut Vec<u8>) {
 }
 
 /// Appends bytes, prefixed with their length.
-pub(super) fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     write(u64::try_from(bytes.len()).unwrap_or(0), out);
     out.extend_from_slice(bytes);
 }
 
 /// Reads what the functions above wrote.
 #[derive(Clone, Debug)]
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     left: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
     /// Starts reading at the beginning.
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { left: bytes }
     }
 
     /// Whether everything has been read.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.left.is_empty()
     }
 
     /// The next number; `None` if there is none.
-    pub(super) fn number(&mut self) -> Option<u64> {
+    pub(crate) fn number(&mut self) -> Option<u64> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
             let (byte, rest) = self.left.split_first()?;
@@ -52,7 +52,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next length-prefixed bytes.
-    pub(super) fn bytes(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn bytes(&mut self) -> Option<&'a [u8]> {
         let length = usize::try_from(self.number()?).ok()?;
         let (bytes, rest) = self.left.split_at_checked(length)?;
         self.left = rest;
@@ -60,7 +60,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next `N` bytes.
-    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (bytes, rest) = self.left.split_first_chunk::<N>()?;
         self.left = rest;
         Some(*bytes)

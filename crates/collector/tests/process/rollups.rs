@@ -1,0 +1,214 @@
+//! What is stored is counted once, in the database, whatever is killed meanwhile.
+
+use std::collections::BTreeMap;
+use std::process::Output;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::ensure;
+use gatelog_record::{Timestamp, Uuid};
+use gatelog_testkit::{Client, Collector, CollectorOptions, Database, DatabaseServer, eventually};
+use mongodb::bson::{DateTime, Document, doc};
+use tempfile::TempDir;
+
+use crate::load::{Load, PATIENCE, audit, batch, post, record};
+
+const LEVELS: [(&str, &str); 4] = [
+    ("INFO", "info_logs"),
+    ("WARNING", "warning_logs"),
+    ("ERROR", "error_logs"),
+    ("CRITICAL", "critical_logs"),
+];
+
+/// The values of a resolution and family.
+async fn values(database: &Database, of: &str) -> Vec<Document> {
+    let ids = doc! {"_id": {"$gte": format!("{of}:"), "$lt": format!("{of};")}};
+    database.find("gatelog_rollups", ids).await.unwrap()
+}
+
+fn sum<'a>(values: impl IntoIterator<Item = &'a Document>, key: &str) -> u64 {
+    values.into_iter().map(|value| u64::try_from(value.get_i64(key).unwrap()).unwrap()).sum()
+}
+
+/// Exchanges by level: as counted, by hour or by minute, and as stored.
+async fn compare(database: &Database) {
+    let mut stored = BTreeMap::new();
+    let exchanges = doc! {"http.method": {"$exists": true}};
+    for (level, collection) in LEVELS {
+        let count = database.count(collection, exchanges.clone()).await.unwrap();
+        stored.insert(level.to_owned(), count);
+    }
+    for resolution in ["hour", "minute"] {
+        let mut counted = BTreeMap::new();
+        for value in values(database, &format!("{resolution}:route")).await {
+            let level = value.get_document("dimension").unwrap().get_str("level").unwrap();
+            *counted.entry(level.to_owned()).or_default() += sum([&value], "records");
+        }
+        assert_eq!(counted, stored, "by {resolution}");
+        let errors = values(database, &format!("{resolution}:fingerprint")).await;
+        assert_eq!(sum(&errors, "records"), stored["ERROR"] + stored["CRITICAL"]);
+        let tenants = values(database, &format!("{resolution}:tenant")).await;
+        assert_eq!(sum(&tenants, "records"), stored.values().sum::<u64>());
+        assert_eq!(sum(&tenants, "requests"), stored.values().sum::<u64>() * 1_000_000);
+    }
+    assert!(values(database, "untimed:route").await.is_empty());
+}
+
+/// Posts the same batch to all, each until it is acknowledged.
+async fn post_to_all(collectors: &[&Collector], body: &str) {
+    for collector in collectors {
+        eventually("the batch is acknowledged", PATIENCE, async || {
+            let reply = post(&Client::default(), collector.address(), body.to_owned()).await?;
+            ensure!(reply.status == 202, "{}", reply.text());
+            Ok(())
+        })
+        .await
+        .unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_document_is_counted_once_though_collectors_and_the_database_are_killed() {
+    let directory = TempDir::new().unwrap();
+    let storage = directory.path().join("data");
+    // What the database has acknowledged must survive its own death.
+    let durable = ["--sync-on-commit"];
+    let mut server =
+        DatabaseServer::start_with(directory.path(), &storage, &durable).await.unwrap();
+    let uri = server.uri();
+    let port = uri.trim_end_matches('/').rsplit(':').next().unwrap().to_owned();
+    let database = Database::on(&uri, "counted").await.unwrap();
+    let options =
+        CollectorOptions { environment: vec![("GATELOG_MONGODB_TIMEOUT".into(), "2s".into())] };
+    let mut one = Collector::start(&database, options.clone()).await.unwrap();
+    let mut other = Collector::start(&database, options).await.unwrap();
+    let load = Load::start(vec![one.address(), other.address()], 60);
+    let twice = Uuid::new_v4();
+    for round in 0..6_u64 {
+        // Both acknowledge the same batch.
+        let body = batch(twice, round * 200 + 1..=round * 200 + 200, round * 200 + 200);
+        post_to_all(&[&one, &other], &body).await;
+        load.progress(60).await;
+        tokio::time::sleep(Duration::from_millis(37 * round)).await;
+        match round {
+            1 | 4 => {
+                server.process().kill().unwrap();
+                load.progress(60).await;
+                let again = ["--sync-on-commit", "--port", port.as_str()];
+                server =
+                    DatabaseServer::start_with(directory.path(), &storage, &again).await.unwrap();
+            }
+            _ => {
+                for collector in [&mut one, &mut other] {
+                    collector.kill().unwrap();
+                    collector.restart().await.unwrap();
+                }
+            }
+        }
+    }
+    let (boot, last) = load.finish().await;
+    audit(&database, &[&one, &other], boot, last).await;
+    audit(&database, &[&one, &other], twice, 1_200).await;
+    // A collector that is killed after it has settled still has its counts.
+    one.kill().unwrap();
+    one.restart().await.unwrap();
+    for collector in [&mut one, &mut other] {
+        collector.stop().unwrap();
+    }
+    compare(&database).await;
+    // Starting again writes the same values, and ends with the same sums.
+    one.restart().await.unwrap();
+    one.stop().unwrap();
+    compare(&database).await;
+}
+
+/// Records of one minute, hours ago.
+fn old_batch(boot: Uuid, seqs: std::ops::RangeInclusive<u64>, hours: u64) -> String {
+    let ago = SystemTime::now() - Duration::from_secs(hours * 3_600);
+    let since = ago.duration_since(UNIX_EPOCH).unwrap();
+    let time = Timestamp::from_unix_nanos(u64::try_from(since.as_nanos()).unwrap());
+    let lines = seqs.map(|seq| {
+        let mut record: serde_json::Value = serde_json::from_str(&record(boot, seq)).unwrap();
+        record["timestamp"] = time.to_string().into();
+        format!("{record}\n")
+    });
+    lines.collect()
+}
+
+async fn run(collector: &Collector, arguments: &[&str]) -> Output {
+    let mut command = collector.command(arguments).unwrap();
+    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recount_puts_what_is_stored_in_the_place_of_what_was_counted() {
+    let database = Database::fresh().await.unwrap();
+    let mut counting = Collector::start(&database, CollectorOptions::default()).await.unwrap();
+    let off = CollectorOptions { environment: vec![("GATELOG_ROLLUPS".into(), "off".into())] };
+    let mut silent = Collector::start(&database, off).await.unwrap();
+    let boot = Uuid::new_v4();
+    for (hours, first) in [(3, 1), (4, 101), (30, 201)] {
+        post_to_all(&[&counting], &old_batch(boot, first..=first + 99, hours)).await;
+    }
+    post_to_all(&[&silent], &old_batch(boot, 301..=340, 4)).await;
+    for collector in [&counting, &silent] {
+        eventually("all is stored", PATIENCE, async || {
+            let metrics = collector.get("/metrics").await?.text();
+            ensure!(metrics.contains("gatelog_collector_spool_records 0\n"), "{metrics}");
+            Ok(())
+        })
+        .await
+        .unwrap();
+    }
+    // It puts away what is over.
+    counting.stop().unwrap();
+    silent.stop().unwrap();
+    let of_hours = async || sum(&values(&database, "hour:route").await, "records");
+    assert_eq!(of_hours().await, 300, "40 were not counted");
+    let dry = run(&counting, &["recount", "--from", "6h", "--to", "2h", "--dry-run"]).await;
+    let told = String::from_utf8_lossy(&dry.stdout).into_owned();
+    assert!(told.contains(r#""stored":240,"counted":200,"dry_run":true"#), "{told} {dry:?}");
+    assert_eq!(of_hours().await, 300);
+    let all = ["recount", "--from", "32h", "--to", "2h", "--settle", "0s"];
+    // As often as one likes; also where some of it is missing.
+    for round in 0..3 {
+        let done = run(&counting, &all).await;
+        assert!(done.status.success(), "{done:?}");
+        assert_eq!(of_hours().await, 340, "round {round}");
+        compare(&database).await;
+        let some = doc! {"_id": {"$gte": "minute:tenant:", "$lt": "minute:tenant;"}};
+        database.collection("gatelog_rollups").delete_many(some).await.unwrap();
+    }
+    run(&counting, &all).await;
+    compare(&database).await;
+    assert_eq!(database.count("gatelog_rollups", recounting()).await.unwrap(), 0);
+
+    let refused = run(&counting, &["recount", "--from", "8d", "--to", "2h"]).await;
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(2) && told.contains("debug_logs keeps them"), "{told}");
+    // What a collector still has would be counted twice.
+    let held = doc! {"$set": {"held": DateTime::from_millis(0)}};
+    let states = doc! {"_id": {"$gte": "collector:", "$lt": "collector;"}};
+    database.collection("gatelog_rollups").update_many(states, held).await.unwrap();
+    let refused = run(&counting, &all).await;
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(1) && told.contains("has values of that time"), "{told}");
+}
+
+/// Hours that are being counted again.
+fn recounting() -> Document {
+    doc! {"_id": {"$gte": "recount:", "$lt": "recount;"}}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_rollups_nothing_is_counted_and_documents_have_no_mark() {
+    let database = Database::fresh().await.unwrap();
+    let options = CollectorOptions { environment: vec![("GATELOG_ROLLUPS".into(), "off".into())] };
+    let mut collector = Collector::start(&database, options).await.unwrap();
+    let boot = Uuid::new_v4();
+    post_to_all(&[&collector], &batch(boot, 1..=40, 40)).await;
+    audit(&database, &[&collector], boot, 40).await;
+    collector.stop().unwrap();
+    assert_eq!(database.count("gatelog_rollups", doc! {}).await.unwrap(), 0);
+    let marked = doc! {"row": {"$exists": true}};
+    assert_eq!(database.count("info_logs", marked).await.unwrap(), 0);
+}
