@@ -5,6 +5,7 @@ pub mod assignments;
 pub mod encoding;
 pub mod json;
 pub mod jwt;
+mod lines;
 pub mod marks;
 pub mod names;
 mod pem;
@@ -20,37 +21,32 @@ use marks::Marks;
 /// The replacement for a secret.
 pub const MASK: &str = "[redacted]";
 
-/// A text of a service's own with its secrets masked: private keys in PEM, and line by line values of
-/// sensitive names, credentials after their scheme, JSON Web Tokens, and user information of URLs.
-/// `more` are further sensitive names, in lower case. A value that is not quoted extends to the end of
-/// its line.
+/// A text of a service's own with its secrets masked: private keys in PEM, values of sensitive names,
+/// credentials after their scheme, JSON Web Tokens, and user information of URLs. `more` are further
+/// sensitive names, in lower case. Where a value ends is told in [`lines`].
 pub fn masked<'t>(text: &'t str, more: &[String]) -> Cow<'t, str> {
     let marks = Marks::of(text);
     if !marks.any(Marks::ASSIGNS | Marks::SPACE | Marks::SLASH | Marks::TOKEN) {
         return Cow::Borrowed(text);
     }
-    then(pem::masked(text), |text| masked_lines(text, more))
+    let text = then(pem::masked(text), |text| assignments::mask(text, marks, Place::Lines, more));
+    let text = if marks.any(Marks::TOKEN) { then(text, jwt::masked) } else { text };
+    if marks.any(Marks::SLASH) && marks.any(Marks::AT) {
+        return then(text, without_userinfo);
+    }
+    text
 }
 
-fn masked_lines<'t>(text: &'t str, more: &[String]) -> Cow<'t, str> {
+/// Removes user information line by line: an authority never extends over two.
+fn without_userinfo(text: &str) -> Cow<'_, str> {
     if !text.contains('\n') {
-        return masked_line(text, more);
+        return userinfo::removed(text, false);
     }
-    let lines: Vec<_> = text.split('\n').map(|line| masked_line(line, more)).collect();
+    let lines: Vec<_> = text.split('\n').map(|line| userinfo::removed(line, false)).collect();
     if lines.iter().all(|line| matches!(line, Cow::Borrowed(_))) {
         return Cow::Borrowed(text);
     }
     Cow::Owned(lines.join("\n"))
-}
-
-fn masked_line<'t>(line: &'t str, more: &[String]) -> Cow<'t, str> {
-    let marks = Marks::of(line);
-    let text = assignments::mask(line, marks, Place::Words, more);
-    let text = if marks.any(Marks::TOKEN) { then(text, jwt::masked) } else { text };
-    if marks.any(Marks::SLASH) && marks.any(Marks::AT) {
-        return then(text, |text| userinfo::removed(text, false));
-    }
-    text
 }
 
 /// Applies the next step to the result of the last one.
@@ -69,7 +65,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_in_a_services_own_text_are_masked_line_by_line() {
+    fn a_value_with_very_many_names_in_it_extends_to_the_end() {
+        let text = format!("pin={} b\nc", "pin=".repeat(100));
+        assert_eq!(masked(&text, &["pin".to_owned()]), "pin=[redacted]");
+    }
+
+    #[test]
+    fn secrets_in_a_services_own_text_are_masked() {
         for (text, expected) in [
             ("plain", "plain"),
             ("a\nb", "a\nb"),
@@ -78,6 +80,15 @@ mod tests {
             ("token eyJhbGciOiJub25lIn0.S.S", "token [redacted]"),
             ("postgres://user:S@db/x failed", "postgres://db/x failed"),
             ("pin: 1234S", "pin:[redacted]"),
+            ("Db { key: \"S\", code: 7 }", "Db { key:[redacted]"),
+            ("Os { code: 111, message: \"refused\" }", "Os { code: 111, message: \"refused\" }"),
+            ("[{ name: 'pin', value: 'S' }, 1]", "[{[redacted]}, 1]"),
+            ("Header {\n  name: \"token\",\n  value: \"S\",\n}\nb", "Header {[redacted]}\nb"),
+            ("the header name: \"token\"\nb", "the header name: \"token\"\nb"),
+            ("password\0=S\nb", "password\0=[redacted]\nb"),
+            ("{\n  \"password\": [\n    \"S\"\n  ]\n}", "{\n  \"password\":[redacted]\n}"),
+            ("sid=\n  pin=\"\nS\n\" x\nb", "sid=[redacted] x\nb"),
+            ("http://u:p/\nmail me@x", "http://u:p/\nmail me@x"),
             (
                 "key:\n-----BEGIN PRIVATE KEY-----\nS\n-----END PRIVATE KEY-----\nread",
                 "key:\n[redacted]\nread",

@@ -26,6 +26,8 @@ pub enum Answer {
     Accept,
     /// This status; the batch does not count.
     Refuse(u16),
+    /// 202 for a batch of at most this many records, 413 for any other.
+    TakeRecords(usize),
     /// 202 after this delay: the batch counts even though the filter may have timed out.
     AcceptLate(Duration),
 }
@@ -117,13 +119,16 @@ async fn receive(State(shared): State<Arc<Mutex<Shared>>>, body: Bytes) -> Respo
         shared.requests += 1;
         match (shared.answer, read(&body)) {
             (Answer::Refuse(_), Ok(_)) => {}
+            (Answer::TakeRecords(most), Ok((_, records))) if records.len() > most => {
+                return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+            }
             (_, Ok(batch)) => shared.batches.push(batch),
             (_, Err(fault)) => shared.faults.push(fault),
         }
         shared.answer
     };
     match answer {
-        Answer::Accept => StatusCode::ACCEPTED.into_response(),
+        Answer::Accept | Answer::TakeRecords(_) => StatusCode::ACCEPTED.into_response(),
         Answer::Refuse(status) => {
             StatusCode::from_u16(status).unwrap_or(StatusCode::IM_A_TEAPOT).into_response()
         }

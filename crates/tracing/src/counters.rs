@@ -43,7 +43,7 @@ pub struct Counts {
     pub lines_written: u64,
     /// Lines dropped at the bound of the writer's buffer, or made after the guard was dropped.
     pub lines_dropped: u64,
-    /// Lines that could not be written.
+    /// Lines that could not be written, or were being written when the guard's time was over.
     pub lines_failed: u64,
     /// Texts cut and fields left out to keep the bounds of a record.
     pub values_cut: u64,

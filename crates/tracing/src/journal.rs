@@ -29,6 +29,8 @@ pub(crate) struct Journal {
 struct State {
     lines: Vec<u8>,
     count: u64,
+    /// The lines that are being written.
+    in_hand: u64,
     writing: bool,
     /// Somebody waits for everything to be written.
     hurry: bool,
@@ -91,16 +93,17 @@ impl Journal {
                 break;
             }
             mem::swap(&mut state.lines, &mut taken);
-            let lines = mem::take(&mut state.count);
+            state.in_hand = mem::take(&mut state.count);
             state.writing = true;
             drop(state);
             let cell = match out.write_all(&taken).and_then(|()| out.flush()) {
                 Ok(()) => &self.counters.0.lines_written,
                 Err(_) => &self.counters.0.lines_failed,
             };
-            count(cell, lines);
             taken.clear();
             let mut state = self.state();
+            // None if they were given up in the meantime.
+            count(cell, mem::take(&mut state.in_hand));
             state.writing = false;
             if state.lines.is_empty() {
                 state.hurry = false;
@@ -132,8 +135,53 @@ impl Journal {
         self.state().closed = true;
         self.wake.notify_one();
         if !self.flush(deadline) {
-            let left = mem::take(&mut self.state().count);
-            count(&self.counters.0.lines_dropped, left);
+            let mut state = self.state();
+            count(&self.counters.0.lines_dropped, mem::take(&mut state.count));
+            // Some of them may have been written: the writer has not returned.
+            count(&self.counters.0.lines_failed, mem::take(&mut state.in_hand));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+
+    use super::*;
+
+    /// Writes nothing until it is told to.
+    struct Stalled(Receiver<()>);
+
+    impl Write for Stalled {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let _ = self.0.recv();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Regression: lines that were being written when the guard's time was over were in no counter.
+    #[test]
+    fn every_line_is_in_one_counter_when_the_writer_never_returns() {
+        let counters = Counters::default();
+        let (go_on, wait) = channel();
+        let journal = Journal::start(Box::new(Stalled(wait)), counters.clone()).unwrap();
+        journal.push(b"first");
+        while !journal.state().writing {
+            thread::yield_now();
+        }
+        journal.push(b"second");
+        journal.push(b"third");
+        journal.close(Instant::now());
+        let read = || {
+            let counts = counters.read();
+            (counts.lines_written, counts.lines_failed, counts.lines_dropped)
+        };
+        assert_eq!(read(), (0, 1, 2));
+        drop(go_on);
+        assert!(journal.flush(Instant::now() + Duration::from_mins(1)));
+        assert_eq!(read(), (0, 1, 2));
     }
 }

@@ -216,15 +216,15 @@ impl Sender {
                 self.outbox.settle(&entries);
                 self.warn("a single record was too large for the collector");
             }
+            // Halving ends with a single record soon; nothing is gained by waiting.
             records => {
                 let bytes = entries.iter().map(|entry| entry.line.len());
                 self.batch_bytes = (bytes.fold(0, usize::saturating_add) / 2).max(1);
                 self.batch_records = (records / 2).max(1);
-                self.outbox.give_back(entries);
+                return self.outbox.give_back(entries);
             }
         }
-        // A collector that answers 413 to everything must not be flooded with smaller and smaller
-        // batches.
+        // A collector that answers 413 to everything must not be flooded with single records.
         self.wait(Duration::ZERO);
     }
 

@@ -37,11 +37,19 @@ impl SpanData {
                 Slot::Float(number) => Owned::Float(*number),
                 Slot::Bool(value) => Owned::Bool(*value),
             };
-            if let Some((_, place)) = self.fields.iter_mut().find(|(own, _)| own == name) {
-                *place = value;
-            } else if self.fields.len() < PAIRS {
-                self.fields.push((name, value));
-            }
+            self.set(name, value);
+        }
+        // An error is an event's: what a span says of one is a field.
+        if let Some(message) = &scratch.error.message {
+            self.set("error", Owned::Text(scratch.text(message).into()));
+        }
+    }
+
+    fn set(&mut self, name: &'static str, value: Owned) {
+        if let Some((_, place)) = self.fields.iter_mut().find(|(own, _)| *own == name) {
+            *place = value;
+        } else if self.fields.len() < PAIRS {
+            self.fields.push((name, value));
         }
     }
 

@@ -49,6 +49,9 @@ impl Visitor<'_> {
                     _ => return scratch.add_extra(field.name(), Slot::Text(span)),
                 }
             }
+            Purpose::Error if scratch.error.present => {
+                scratch.add_extra(field.name(), Slot::Text(span));
+            }
             Purpose::Error => errors::take_text(scratch, span),
             Purpose::ErrorType => {
                 (scratch.error.present, scratch.error.kind) = (true, Some(span));
@@ -68,7 +71,10 @@ impl Visitor<'_> {
             Purpose::Metric => {
                 timed::add(&mut self.scratch.metrics, metric_name(field.name()), number);
             }
-            Purpose::ExecutionTime => self.scratch.execution_time_us = micros(number),
+            Purpose::ExecutionTime => match micros(number) {
+                Some(micros) => self.scratch.execution_time_us = Some(micros),
+                None => self.scratch.add_extra(field.name(), slot),
+            },
             Purpose::LogLine => {
                 self.scratch.log_line = match slot {
                     Slot::Uint(line) => u32::try_from(line).ok(),

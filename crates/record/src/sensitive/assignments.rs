@@ -9,11 +9,11 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::MASK;
 use super::json::{is_naming, json_end, members_end, quoted_end, string_at};
 use super::marks::Marks;
 use super::names::{is_prose, is_sensitive, is_sensitive_parameter};
 use super::schemes::{Scheme, first_credentials, is_credential};
+use super::{MASK, lines};
 
 /// Where a text comes from, which determines where a value in it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,12 @@ pub enum Place {
     Segment,
     /// Free text: only quotes, JSON and `&` tell where a value ends.
     Words,
+    /// A service's own text, perhaps of several lines: see [`lines`].
+    Lines,
 }
+
+/// How many values within a value are read for where they end.
+const NESTED_MAX: usize = 16;
 
 /// What tells that a value is a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +55,11 @@ impl Place {
         let end = match (self, form) {
             (_, Form::Scheme) => text.find(|part| !is_credential(part)),
             (Place::Segment, _) => text.find(';'),
-            (Place::Words, Form::Member) if before.ends_with('{') => members_end(text),
-            (Place::Parameter, _) | (Place::Words, Form::Member) => None,
+            (Place::Words | Place::Lines, Form::Member) if before.ends_with('{') => {
+                members_end(text)
+            }
+            (Place::Parameter, _) | (_, Form::Member) => None,
+            (Place::Lines, Form::Assigned) => Some(lines::value_length(before, text)),
             (Place::Words, Form::Assigned) => {
                 // A backslash escapes the quote of a nested JSON text.
                 let opens = |before: char| before.is_whitespace() || before == '\\';
@@ -82,15 +90,42 @@ pub fn mask<'t>(text: &'t str, marks: Marks, place: Place, more: &[String]) -> C
         return Cow::Borrowed(text);
     };
     let mut masked = String::with_capacity(text.len());
-    let (mut rest, mut found) = (text, Some(first));
+    let (mut done, mut found) = (0_usize, Some(first));
     while let Some(Found { start, form }) = found {
-        let Some((before, value)) = rest.split_at_checked(start) else { break };
-        masked.extend([before, MASK]);
-        rest = value.get(place.value_length(form, before, value)..).unwrap_or_default();
-        found = find(rest, marks, place, more);
+        let start = done.saturating_add(start);
+        masked.extend([text.get(done..start).unwrap_or_default(), MASK]);
+        done = value_end(text, start, form, place);
+        if place == Place::Lines {
+            done = furthest_end(text, start..done, marks, more);
+        }
+        found = text.get(done..).and_then(|rest| find(rest, marks, place, more));
     }
-    masked.push_str(rest);
+    masked.push_str(text.get(done..).unwrap_or_default());
     Cow::Owned(masked)
+}
+
+/// Where the value that starts there ends.
+fn value_end(text: &str, start: usize, form: Form, place: Place) -> usize {
+    let Some((before, value)) = text.split_at_checked(start) else { return text.len() };
+    start.saturating_add(place.value_length(form, before, value))
+}
+
+/// Where the last of the values ends that begin within a value: what is nested in it may go on for
+/// longer than it. A value with more than [`NESTED_MAX`] of them extends to the end of the text.
+fn furthest_end(text: &str, value: Range<usize>, marks: Marks, more: &[String]) -> usize {
+    let (mut from, mut end) = (value.start, value.end);
+    for _ in 0..NESTED_MAX {
+        let rest = text.get(from..end).unwrap_or_default();
+        let Some(Found { start, form }) = find(rest, marks, Place::Lines, more) else { return end };
+        let start = from.saturating_add(start);
+        let nested = value_end(text, start, form, Place::Lines);
+        from = if form == Form::Member { nested } else { start };
+        end = end.max(nested);
+        if end == text.len() {
+            return end;
+        }
+    }
+    text.len()
 }
 
 /// Whether the text with these marks has a value to mask.
@@ -148,7 +183,10 @@ impl<'t> Names<'t> {
                 let bare = quoted.is_none();
                 let name = self.text.get(quoted.unwrap_or(self.start..at)).unwrap_or_default();
                 (self.start, self.spaced) = (after, false);
-                if !bare && is_naming(name) && self.is_sensitive(string_at(self.rest(after))) {
+                if (!bare || self.is_member())
+                    && is_naming(name)
+                    && self.is_sensitive(string_at(self.rest(after)))
+                {
                     return Some(Found { start: self.members.unwrap_or(0), form: Form::Member });
                 }
                 let sensitive = if bare && byte == b':' {
@@ -163,13 +201,16 @@ impl<'t> Names<'t> {
                 (self.start, self.spaced) = (after, false);
                 None
             }
-            _ if byte.is_ascii_whitespace()
+            _ if byte <= b' '
                 || (self.quoted.is_some()
                     && matches!(byte, b'+' | b'%' | b'2' | b'0')
                     && self.is_encoded_blank(at, byte)) =>
             {
                 if !self.spaced {
                     self.scheme = self.text.get(self.start..at).and_then(Scheme::named);
+                }
+                if byte == b'\n' {
+                    self.scheme = None;
                 }
                 self.spaced = true;
                 None
@@ -208,13 +249,18 @@ impl<'t> Names<'t> {
         text.is_some_and(|text| text.starts_with(b"%20"))
     }
 
+    /// Whether a bare name may be a member's, as programs print them.
+    fn is_member(&self) -> bool {
+        self.place == Place::Lines && self.members.is_some_and(|start| start > 0)
+    }
+
     fn rest(&self, at: usize) -> &str {
         self.text.get(at..).unwrap_or_default()
     }
 
     fn is_sensitive(&self, name: &str) -> bool {
         match self.place {
-            Place::Words => is_sensitive(name, self.more),
+            Place::Words | Place::Lines => is_sensitive(name, self.more),
             Place::Parameter | Place::Segment => is_sensitive_parameter(name, self.more),
         }
     }
@@ -226,11 +272,18 @@ impl<'t> Names<'t> {
         let digits = value.iter().take(6).take_while(|byte| byte.is_ascii_digit()).count();
         let next = value.get(digits).copied().unwrap_or_default();
         let port = (1..6).contains(&digits) && !next.is_ascii_alphanumeric();
-        self.place == Place::Words
+        matches!(self.place, Place::Words | Place::Lines)
             && !port
             && value.first() != Some(&b'/')
-            && !is_prose(name)
+            && (!is_prose(name) || self.is_text_member(after))
             && self.is_sensitive(name)
+    }
+
+    /// Whether it is a member whose value is a text, as in `{ key: "…" }`, unlike `{ code: 7 }`.
+    fn is_text_member(&self, after: usize) -> bool {
+        let value = self.rest(after).trim_start();
+        let value = value.strip_prefix("Some(").map_or(value, str::trim_start);
+        self.is_member() && value.starts_with(['"', '\''])
     }
 }
 

@@ -60,7 +60,7 @@ pub(super) fn string_at(text: &str) -> &str {
 }
 
 /// Whether it is the key of a name, perhaps in escaped quotes.
-pub(super) fn is_naming(key: &str) -> bool {
+pub fn is_naming(key: &str) -> bool {
     let key = key.trim_matches('\\');
     NAMING_KEYS.iter().any(|naming| naming.eq_ignore_ascii_case(key))
 }

@@ -38,6 +38,17 @@ async fn a_batch_that_is_too_large_is_halved_and_a_single_record_dropped() {
     assert_eq!((totals.assigned, totals.dropped.total()), (4, counts.dropped_too_large));
 }
 
+/// Regression: each halving waited as long as a failure does, so this exceeded the guard's minute.
+#[tokio::test]
+async fn a_collector_that_takes_one_record_at_a_time_gets_them_all_soon() {
+    let sink = Sink::start().await.unwrap();
+    sink.answer(Answer::TakeRecords(1));
+    let service = Service::start(sending_to(sink.address()).drain_timeout(LONG));
+    service.log(1_000);
+    assert_eq!(ended(service).await.delivered, 1_000);
+    assert_eq!(sink.records().len(), 1_000);
+}
+
 #[tokio::test]
 async fn a_batch_that_is_refused_for_good_is_dropped_and_reported() {
     let sink = Sink::start().await.unwrap();

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use serde_json::json;
-use tracing::{error, info_span};
+use tracing::{error, info, info_span};
 
 use crate::logged::one;
 
@@ -63,6 +63,29 @@ fn a_second_error_is_an_ordinary_field() {
     });
     assert_eq!(record["error"]["type"], "Refused");
     assert_eq!(record["extra"]["other"], "cannot parse integer from empty string");
+}
+
+#[test]
+fn a_text_after_an_error_does_not_mix_with_it() {
+    let first = refused();
+    let record = one(|| error!(error = &first as &dyn Error, err = "other\nlines", "x"));
+    assert_eq!(record["error"]["type"], "Refused");
+    assert_eq!(record["error"]["message"], "the payment was refused");
+    assert_eq!(record["extra"]["err"], "other\nlines");
+    let record = one(|| error!(err = "text", error = &first as &dyn Error, "x"));
+    assert_eq!(record["error"], json!({"message": "text"}));
+    assert_eq!(record["extra"]["error"], "the payment was refused");
+}
+
+#[test]
+fn an_error_of_a_span_is_a_field_of_its_records() {
+    let first = refused();
+    let record = one(|| {
+        let _span = info_span!("retry", err = &first as &dyn Error).entered();
+        info!("x");
+    });
+    assert!(record.get("error").is_none(), "{record:#}");
+    assert_eq!(record["extra"]["error"], "the payment was refused");
 }
 
 #[test]

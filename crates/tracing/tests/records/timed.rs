@@ -59,3 +59,10 @@ fn any_event_can_carry_times_and_metrics_by_the_records_own_names() {
     let trace = json!({"execution_time_ms": 12.5, "status": "success", "metrics": {"rows": 3.0}});
     assert_eq!(record["trace"], trace);
 }
+
+#[test]
+fn a_negative_time_is_an_ordinary_field() {
+    let record = one(|| info!(trace.execution_time_ms = -1.5, "x"));
+    assert!(record.get("trace").is_none(), "{record:#}");
+    assert_eq!(record["extra"]["trace.execution_time_ms"], -1.5);
+}

@@ -67,8 +67,11 @@ async fn both_encodings_are_accepted_plain_and_compressed_and_answered_in_kind()
         assert!(fixture.app.inner.budget.free() > 2 << 20, "given back");
     }
     let fixture = Fixture::new();
-    for (kind, body) in [(JSON, "{}"), (PROTOBUF, "")] {
-        assert_eq!(post(&fixture, kind, &[], body).await.status, 200, "without records");
+    for (kind, body) in [(JSON, "{\"resource_logs\": []}"), (JSON, "{}"), (PROTOBUF, "")] {
+        let got = post(&fixture, kind, &[], body).await;
+        assert_eq!(got.status, 200, "without records");
+        let text = String::from_utf8(got.body).unwrap();
+        assert_eq!(text.contains("as resourceLogs"), kind == JSON, "{text}");
     }
 }
 

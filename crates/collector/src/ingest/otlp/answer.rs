@@ -6,6 +6,9 @@ use serde_json::json;
 use super::Outcome;
 use super::wire::{put_bytes, put_tag, put_varint};
 
+/// What a request in JSON without a log record is told: a reader must ignore unknown keys.
+const NO_RECORD: &str = "no log record was found: keys must be in lowerCamelCase, as resourceLogs";
+
 /// How a request is encoded, and its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
@@ -24,7 +27,8 @@ impl Encoding {
         }
     }
 
-    /// `ExportLogsServiceResponse`; empty if every record was accepted.
+    /// `ExportLogsServiceResponse`; empty if every record was accepted. JSON without any record gets
+    /// a warning.
     pub fn response(self, outcome: &Outcome) -> Vec<u8> {
         let rejected = outcome.rejected();
         match self {
@@ -36,6 +40,9 @@ impl Encoding {
                 put_bytes(2, outcome.message().as_bytes(), &mut partial);
                 put_bytes(1, &partial, &mut response);
                 response
+            }
+            Encoding::Json if outcome.accepted == 0 && rejected == 0 => {
+                json!({"partialSuccess": {"errorMessage": NO_RECORD}}).to_string().into_bytes()
             }
             Encoding::Json if rejected == 0 => b"{}".to_vec(),
             Encoding::Json => json!({"partialSuccess": {

@@ -22,11 +22,15 @@ pub(super) struct Values<'s> {
 impl Values<'_> {
     /// Writes the value of `key`, at this level of nesting.
     pub(super) fn pair(&self, line: &mut Line<'_>, pair: &KeyValue<'_>, level: usize) {
-        let plain = matches!(pair.value, AnyValue::Empty | AnyValue::Bool(_));
-        if !plain && self.secrets.is_secret(&pair.key) {
+        self.unless(self.secrets.is_secret(&pair.key), line, &pair.value, level);
+    }
+
+    /// Writes a value, masked if it is secret. Whether there is one, and a yes or no, is not.
+    fn unless(&self, secret: bool, line: &mut Line<'_>, value: &AnyValue<'_>, level: usize) {
+        if secret && !matches!(value, AnyValue::Empty | AnyValue::Bool(_)) {
             line.plain(MASK);
         } else {
-            self.value(line, &pair.value, level);
+            self.value(line, value, level);
         }
     }
 
@@ -52,26 +56,30 @@ impl Values<'_> {
             }
             AnyValue::Array(array) => {
                 let inner = level.saturating_add(1);
+                let pair = self.secrets.is_pair(*array);
                 line.open(b'[');
-                for element in AnyValue::elements(*array) {
+                for (index, element) in AnyValue::elements(*array).enumerate() {
                     if line.is_full() {
                         break;
                     }
                     line.element();
-                    self.value(line, &element, inner);
+                    self.unless(pair && index == 1, line, &element, inner);
                 }
                 line.close(b']');
             }
             AnyValue::Map(map) => {
                 let inner = level.saturating_add(1);
                 let mut names = Names::default();
+                let members = self.secrets.are_members(*map);
                 line.open(b'{');
                 for pair in KeyValue::all(*map, VALUES) {
                     if line.is_full() {
                         break;
                     }
                     line.key(&names.free(&pair.key));
-                    self.pair(line, &pair, inner);
+                    let value_of_named = members && !self.secrets.is_naming(&pair);
+                    let secret = value_of_named || self.secrets.is_secret(&pair.key);
+                    self.unless(secret, line, &pair.value, inner);
                 }
                 line.close(b'}');
             }

@@ -2,10 +2,14 @@
 
 use std::borrow::Cow;
 
-use gatelog_record::sensitive::{self, names};
+use gatelog_record::sensitive::{self, json, names};
+
+use super::model::{AnyValue, KeyValue, VALUES};
+use super::wire::Message;
 
 /// Attributes of OpenTelemetry's semantic conventions that only look like credentials. One that ends
-/// with a dot stands for all names that begin with it.
+/// with a dot stands for all names that begin with it, and go on with a harmless name or a count of
+/// tokens.
 pub const PLAIN_ATTRIBUTES: [&str; 7] = [
     "code.",
     "error.code",
@@ -41,9 +45,33 @@ impl Secrets {
 
     fn is_plain(&self, name: &str) -> bool {
         let name = name.to_ascii_lowercase();
-        let conventional =
-            |plain: &str| name == plain || (plain.ends_with('.') && name.starts_with(plain));
+        let harmless =
+            |rest: &str| !names::is_sensitive(rest, &self.more) || rest.ends_with("_tokens");
+        let conventional = |plain: &str| {
+            name == plain
+                || (plain.ends_with('.') && name.strip_prefix(plain).is_some_and(harmless))
+        };
         PLAIN_ATTRIBUTES.into_iter().any(conventional) || self.plain.contains(&name)
+    }
+
+    /// Whether an object names a secret that is its value: `{"name": "password", "value": "…"}`.
+    pub(super) fn are_members(&self, map: Message<'_>) -> bool {
+        self.mask && KeyValue::all(map, VALUES).any(|pair| self.is_naming(&pair))
+    }
+
+    /// Whether the value of this member is the name of a secret.
+    pub(super) fn is_naming(&self, pair: &KeyValue<'_>) -> bool {
+        json::is_naming(&pair.key)
+            && matches!(&pair.value, AnyValue::Text(name) if self.is_secret(name))
+    }
+
+    /// Whether an array is the name of a secret and its value: `["authorization", "…"]`.
+    pub(super) fn is_pair(&self, array: Message<'_>) -> bool {
+        let mut elements = AnyValue::elements(array);
+        let first = elements.next();
+        matches!(first, Some(AnyValue::Text(name)) if self.is_secret(&name))
+            && elements.next().is_some()
+            && elements.next().is_none()
     }
 
     /// A text with the secrets in it masked.
@@ -68,15 +96,24 @@ mod tests {
             "user[token]",
             "customer.iban",
             "code",
+            "code.password",
+            "gen_ai.usage.secret",
         ] {
             assert!(secrets.is_secret(name), "{name}");
         }
-        for name in ["code.file.path", "gen_ai.usage.input_tokens", "Session.Id", "service.name"] {
+        for name in [
+            "code.file.path",
+            "gen_ai.token.type",
+            "gen_ai.usage.input_tokens",
+            "Session.Id",
+            "service.name",
+        ] {
             assert!(!secrets.is_secret(name), "{name}");
         }
         assert!(Secrets::default().is_secret("session.id"));
         for name in PLAIN_ATTRIBUTES {
-            let name = if name.ends_with('.') { format!("{name}token") } else { name.to_owned() };
+            let name =
+                if name.ends_with('.') { format!("{name}x_tokens") } else { name.to_owned() };
             assert!(names::is_sensitive(&name, &[]), "{name} need not be listed");
         }
         assert!(!Secrets { mask: false, ..Secrets::default() }.is_secret("password"));

@@ -416,6 +416,25 @@ fn a_secret_is_masked_in_every_text_of_a_record() {
 }
 
 #[test]
+fn a_structure_that_names_a_secret_is_masked() {
+    let given = json!({"attributes": {
+        "headers": [{"name": "Accept", "value": "a"}, {"name": "authorization", "value": "S", "sent": true}],
+        "pairs": [["password", "S"], ["user", "x"], ["token", "a", "b"], ["token"]],
+        "form": {"value": {"of": "S"}, "field": "password"},
+    }});
+    let record = record(&request(given), &Mapping::default()).unwrap();
+    let masked = "[redacted]";
+    assert_eq!(
+        record["extra"],
+        json!({
+            "headers": [{"name": "Accept", "value": "a"}, {"name": "authorization", "value": masked, "sent": true}],
+            "pairs": [["password", masked], ["user", "x"], ["token", "a", "b"], ["token"]],
+            "form": {"value": masked, "field": "password"},
+        })
+    );
+}
+
+#[test]
 fn a_part_that_is_not_taken_ends_the_request() {
     let large = json!({"body": {"stringValue": "x".repeat(60_000)}});
     let request = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": vec![large; 20]}]}]});
