@@ -55,9 +55,9 @@ export function senders(answer: DeliveryAnswer): Sender[] {
   return out.sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
 }
 
-/** Whether everything is in the database, will be, or will not. */
+/** Whether everything is in the database, will be, or will not. Counts that do not reconcile prove nothing. */
 export function verdict(terms: Terms): Verdict {
-  if (terms.missing + terms.unknown + terms.dropped + terms.quarantined > 0) return "incomplete";
+  if (terms.missing + terms.unknown + terms.dropped + terms.quarantined > 0 || difference(terms) !== 0) return "incomplete";
   return terms.spooled + terms.queued > 0 ? "on its way" : "complete";
 }
 

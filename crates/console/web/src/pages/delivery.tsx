@@ -83,7 +83,7 @@ function Total({ total, answer, at }: { total: Terms; answer: DeliveryAnswer; at
   return (
     <section class="total" aria-label="All together">
       <p class={`verdict ${state.replaceAll(" ", "-")}`} role="status">
-        <b>{state === "complete" ? "Everything is in the database." : state === "on its way" ? "Nothing is lost; some records are on their way." : `${lost.toLocaleString("en")} records are not in the database.`}</b>{" "}
+        <b>{state === "complete" ? "Everything is in the database." : state === "on its way" ? "Nothing is lost; some records are on their way." : lost === 0 ? "Nobody can tell whether everything is in the database." : `${lost.toLocaleString("en")} records are not in the database.`}</b>{" "}
         <span class="hint">as of {at === 0 ? "–" : shortTime(at * 1000).slice(0, 19)} UTC</span>
       </p>
       <Places terms={total} tall />

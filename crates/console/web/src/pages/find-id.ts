@@ -10,6 +10,8 @@ import { keyOf } from "../parts/record-panel";
 
 /** How far back: the longest time that records are kept by default. */
 const DAYS = 120;
+/** Records of one look-up: a request, and what services logged meanwhile. */
+const RECORDS = 100;
 /** Pages read of one look-up that runs out of time, before it gives up. */
 const PAGES = 5;
 /** What is shown around a record that was found, in microseconds. */
@@ -65,9 +67,10 @@ async function lookUp(query: string, since: string, until: string, signal: Abort
   let after: string | null = null;
   let from = until;
   for (let page = 0; page < PAGES; page += 1) {
-    const found: Awaited<ReturnType<typeof api.search>> = await api.search({ query, since, until }, { limit: 10, after }, signal);
-    // An exchange may have a second record of level DEBUG: the first says more.
-    const record = found.records.find((one) => textAt(one, "level") !== "DEBUG") ?? found.records[0];
+    const found: Awaited<ReturnType<typeof api.search>> = await api.search({ query, since, until }, { limit: RECORDS, after }, signal);
+    // The gateway's record says most: not what services logged meanwhile, and not its second, of level DEBUG.
+    const best = (one: LogRecord) => textAt(one, "source.gateway") !== "" && textAt(one, "level") !== "DEBUG";
+    const record = found.records.find(best) ?? found.records[0];
     if (record) return { record, from: since, complete: true };
     from = found.reach.from;
     if (found.next === null) return { record: null, from, complete: found.reach.complete };

@@ -50,8 +50,8 @@ export function RecordPanel({ record, onClose, inFlow, ...actions }: Properties)
         <p class="message"><LongText text={textAt(record, "message")} /></p>
         <nav class="actions" aria-label="From this record">
           <Related record={record} micros={micros} inFlow={inFlow ?? false} />
-          <Copy text={() => JSON.stringify(record, null, 2)} label="Copy the record as JSON">Copy JSON</Copy>
-          <Copy text={() => location.href} label="Copy the link to this page">Copy link</Copy>
+          <Copy text={() => JSON.stringify(record, null, 2)} label="Copy JSON of the record">Copy JSON</Copy>
+          <Copy text={() => location.href} label="Copy link to this page">Copy link</Copy>
         </nav>
         {micros !== null && <LocalTime micros={micros} />}
         <dl class="fields">
