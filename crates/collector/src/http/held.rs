@@ -24,7 +24,7 @@ use super::answer::Refusal;
 /// client reads it.
 const PART_BYTES: usize = 16 << 10;
 /// How long a client may take to read a response.
-const ANSWER_TIME: Duration = Duration::from_secs(10);
+pub const ANSWER_TIME: Duration = Duration::from_secs(10);
 
 /// The responses of one kind that may exist at once.
 #[derive(Clone)]
@@ -65,7 +65,7 @@ struct Kept {
 }
 
 /// A response body.
-struct Held {
+pub struct Held {
     rest: Rest,
     left: usize,
     timer: AbortHandle,
@@ -73,7 +73,7 @@ struct Held {
 
 /// The client did not read the response in time.
 #[derive(Debug)]
-struct NotTaken;
+pub struct NotTaken;
 
 impl fmt::Display for NotTaken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -84,7 +84,8 @@ impl fmt::Display for NotTaken {
 impl std::error::Error for NotTaken {}
 
 impl Held {
-    fn new(bytes: Bytes, place: OwnedSemaphorePermit, time: Duration) -> Self {
+    /// A body that holds its place until it was read, but at most for this time.
+    pub fn new(bytes: Bytes, place: OwnedSemaphorePermit, time: Duration) -> Self {
         let left = bytes.len();
         let rest: Rest = Arc::new(Mutex::new(Some(Kept { bytes, at: 0, _place: place })));
         let late = Arc::clone(&rest);
