@@ -47,7 +47,7 @@ export function QueryBox({ query, error, onQuery, busy }: Properties) {
       {error && (
         <div class="query-error" id="query-error" role="alert">
           {at !== null && (
-            <button type="button" class="place" onClick={toPlace} aria-label="Go to the place">
+            <button type="button" class="place" onClick={toPlace} title="Go to the place">
               <Text text={query.slice(Math.max(0, at - 60), at)} />
               <mark><Text text={query.slice(at, endOfWord(query, at)) || " "} most={80} /></mark>
               <Text text={query.slice(endOfWord(query, at))} most={60} />
