@@ -97,6 +97,14 @@ test("a_search_that_ran_out_of_time_says_how_far_it_came_and_goes_on_when_asked"
   await foot.getByText("400 records so far").waitFor();
 }, { faults: { search: { timeOut: true } } }));
 
+test("a_search_of_flows_only_says_so_and_can_search_everything", () => on(data, "/", async (page) => {
+  await rows(page);
+  await page.getByText("Only records that belong to a flow.").waitFor();
+  await page.getByRole("button", { name: "Search everything" }).click();
+  await page.waitForFunction(() => new URL(location.href).searchParams.get("reach") === "everything");
+  await page.waitForFunction(() => !document.body.textContent.includes("Only records that belong to a flow."));
+}, { faults: { search: { onlyFlows: true } } }));
+
 test("a_chart_that_failed_does_not_hide_the_rows", () => on(data, "/", async (page) => {
   await rows(page);
   await page.getByText("Not counted:").waitFor();

@@ -17,6 +17,7 @@ const ASSETS = {
   "/assets/app.js": ["app.js", "text/javascript; charset=utf-8"], "/assets/app.css": ["app.css", "text/css; charset=utf-8"],
   "/assets/icon.svg": ["icon.svg", "image/svg+xml"],
 };
+const FLOW_RECORDS = 8000;
 const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
 
 class Refusal extends Error {
@@ -84,13 +85,17 @@ export async function startStub(data, faults = {}) {
     if (first === "search") return json(response, 200, search(given));
     if (first === "histogram") return json(response, 200, histogram(given));
     if (first === "records") {
-      const record = data.records.find((one) => one.id === rest[1] && one.level === rest[0]);
+      const all = [...data.records, ...Object.values(data.flows).flatMap((flow) => flow.records.map((entry) => entry.record))];
+      const record = all.find((one) => one.id === rest[1] && one.level === rest[0]);
       if (!record) throw new Refusal(404, "no such record");
       return json(response, 200, { record });
     }
     if (first === "flows") {
       const flow = data.flows[rest.join("/")];
-      return json(response, 200, flow ?? { correlation_id: rest.join("/"), records: [], complete: true, reason: null, hidden: false });
+      if (!flow) throw new Refusal(404, "there is no such flow, or its records have expired");
+      // Past a bound, an answer has only the ids of records.
+      const shown = flow.records.map((entry, at) => (at < FLOW_RECORDS ? entry : { ...entry, record: { id: entry.id } }));
+      return json(response, 200, { ...flow, records: shown });
     }
     if (first === "delivery") {
       if (data.session.role !== "all") throw new Refusal(403, "for those who may see all organizations");
@@ -129,7 +134,7 @@ export async function startStub(data, faults = {}) {
     const last = page.at(-1)?.timestamp ?? given.get("until");
     return {
       records: page, next: more ? String(from + limit) : null,
-      reach: { from: more ? last : given.get("since"), until: given.get("until"), complete: !more, reason: more ? (timeOut ? "time" : "page") : null },
+      reach: { from: more ? last : given.get("since"), until: given.get("until"), complete: !more, reason: more ? (timeOut ? "time" : "page") : null, only_flows: faults.search?.onlyFlows === true && given.get("reach") !== "everything" },
     };
   }
 

@@ -78,6 +78,8 @@ export interface Asked {
   query: string;
   since: string;
   until: string;
+  /** Also what no index of flows finds. */
+  reach: "everything" | null;
 }
 
 export const api = {

@@ -22,6 +22,8 @@ export interface Reach {
   complete: boolean;
   /** Why it ends there: the page is full, or the time was over. */
   reason: null | "page" | "time";
+  /** Whether records that belong to no flow were passed over. */
+  only_flows?: boolean;
 }
 
 export interface SearchPage {
@@ -46,7 +48,8 @@ export interface HistogramAnswer {
 }
 
 export interface FlowEntry {
-  id: string;
+  /** Null: it has none, and cannot be asked for. */
+  id: string | null;
   parent: string | null;
   depth: number;
   level: string;
@@ -59,11 +62,12 @@ export interface FlowEntry {
   status: number | string | null;
   error: boolean;
   critical: boolean;
+  /** Past a bound of the answer, only its `id`. */
   record: LogRecord;
 }
 
 export interface FlowAnswer {
-  correlation_id: string;
+  correlation_id: string | null;
   records: FlowEntry[];
   complete: boolean;
   reason: string | null;
@@ -96,6 +100,8 @@ export interface Boot extends Terms {
 export interface DeliveryAnswer {
   boots: Boot[];
   sums?: Partial<Terms>;
+  /** Whether the accounts of all collectors could be read. */
+  complete?: boolean;
   unnumbered?: { accepted: number; quarantined: number };
   next?: string | null;
 }

@@ -10,7 +10,7 @@ const read = (address: string) => {
 test("an_address_says_what_it_was_made_from", () => {
   const state = {
     query: 'path:"/a b" -user:x', since: 1_769_393_517_469_652, until: 1_769_393_518_000_000,
-    record: "ERROR/01a20c73-7db5-7d3f-a203-60fc1aff1b8d", columns: ["http.host", "extra.sku"],
+    record: "ERROR/01a20c73-7db5-7d3f-a203-60fc1aff1b8d", everything: true, columns: ["http.host", "extra.sku"],
   };
   const route = read(searchAddress(state));
   assert.deepEqual(route, { page: "search", flow: "", ...state });

@@ -15,6 +15,8 @@ export interface Route {
   until: number | null;
   /** The open record, as LEVEL/ID; "" if there is none. */
   record: string;
+  /** Whether to search also what no index of flows finds. */
+  everything: boolean;
   /** Paths of the fields that have a column of their own. */
   columns: string[];
 }
@@ -50,6 +52,7 @@ export function parseRoute(path: string, search: string): Route {
     since: parseTime(given.get("since") ?? ""),
     until: parseTime(given.get("until") ?? ""),
     record: given.get("record") ?? "",
+    everything: given.get("reach") === "everything",
     columns: (given.get("columns") ?? "").split(",").filter((path) => path !== "").slice(0, COLUMNS),
   };
 }
@@ -68,6 +71,7 @@ export function searchAddress(to: Partial<Route>, page: "search" | "live" = "sea
   if (to.query) given.set("query", to.query);
   if (to.since != null) given.set("since", `${shortTime(to.since, "T")}Z`);
   if (to.until != null) given.set("until", `${shortTime(to.until, "T")}Z`);
+  if (to.everything) given.set("reach", "everything");
   if (to.columns && to.columns.length > 0) given.set("columns", to.columns.join(","));
   if (to.record) given.set("record", to.record);
   const text = given.toString();

@@ -39,5 +39,6 @@ test("depths_that_skip_or_are_negative_are_bounded", () => {
 test("an_axis_has_round_marks", () => {
   assert.deepEqual(ticks(1000, 5), [0, 200, 400, 600, 800, 1000]);
   assert.deepEqual(ticks(33_000, 4), [0, 10_000, 20_000, 30_000]);
+  assert.deepEqual(ticks(590_000_000, 5), [0, 120_000_000, 240_000_000, 360_000_000, 480_000_000]);
   assert.ok(ticks(1, 10).length <= 11);
 });

@@ -85,16 +85,21 @@ export function toBeSeen(nodes: Node[], shown: Shown): number[] {
     const wanted = (shown.lines || !line || entry.error) &&
       (!shown.errors || entry.error || node.failedBelow > 0) && (!shown.critical || entry.critical);
     if (wanted) out.push(at);
-    if (shown.folded.has(entry.id)) at += node.below;
+    if (entry.id !== null && shown.folded.has(entry.id)) at += node.below;
   }
   return out;
 }
+
+const DAY = 86_400_000_000;
+/** Round steps of more than ten seconds, in microseconds: 15 s to a day. */
+const CLOCK = [15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400].map((seconds) => seconds * 1_000_000);
 
 /** Round marks on an axis from 0 to this many microseconds, at most `most` of them after 0. */
 export function ticks(span: number, most: number): number[] {
   const rough = span / Math.max(1, most);
   const power = 10 ** Math.floor(Math.log10(Math.max(rough, 1e-9)));
-  const step = ([1, 2, 5, 10].find((factor) => factor * power >= rough) ?? 10) * power;
+  const decimal = ([1, 2, 5, 10].find((factor) => factor * power >= rough) ?? 10) * power;
+  const step = rough <= 10_000_000 ? decimal : CLOCK.find((micros) => micros >= rough) ?? Math.ceil(rough / DAY) * DAY;
   const out: number[] = [];
   for (let mark = 0; mark <= span && out.length <= most; mark += step) out.push(mark);
   return out;

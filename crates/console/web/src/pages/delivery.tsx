@@ -45,6 +45,7 @@ export function DeliveryPage() {
           </div>
           {list.length === 0 && <Note>No gateway has reported yet.</Note>}
           {!all && list.length > FIRST && <button type="button" onClick={() => setAll(true)}>Show all {list.length}</button>}
+          {answer.complete === false && <Note kind="warn">Not all accounts of the collectors could be read: what is here is not all.</Note>}
           {answer.next && <Note kind="warn">There are more boots than one answer has: these are the first {answer.boots.length.toLocaleString("en")}.</Note>}
         </>
       )}

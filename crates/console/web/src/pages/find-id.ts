@@ -67,7 +67,7 @@ async function lookUp(query: string, since: string, until: string, signal: Abort
   let after: string | null = null;
   let from = until;
   for (let page = 0; page < PAGES; page += 1) {
-    const found: Awaited<ReturnType<typeof api.search>> = await api.search({ query, since, until }, { limit: RECORDS, after }, signal);
+    const found: Awaited<ReturnType<typeof api.search>> = await api.search({ query, since, until, reach: null }, { limit: RECORDS, after }, signal);
     // The gateway's record says most: not what services logged meanwhile, and not its second, of level DEBUG.
     const best = (one: LogRecord) => textAt(one, "source.gateway") !== "" && textAt(one, "level") !== "DEBUG";
     const record = found.records.find(best) ?? found.records[0];

@@ -1,11 +1,11 @@
 // The flow page: everything with one correlation id, gateway and services, in time.
 
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { api, isAbort } from "../api/client";
+import { ApiError, api, isAbort } from "../api/client";
 import type { FlowAnswer } from "../api/types";
 import { type Route, flowAddress, go, searchAddress } from "../model/route";
 import { duration, shortTime } from "../model/time";
-import { COLOURS, layOut, toBeSeen } from "../model/waterfall";
+import { COLOURS, type Node, layOut, toBeSeen } from "../model/waterfall";
 import { value } from "../model/query";
 import { Copy } from "../parts/copy";
 import { FlowRow, Ruler } from "../parts/flow-row";
@@ -16,18 +16,21 @@ import { ErrorNote, Note } from "../parts/note";
 import { RecordPanel } from "../parts/record-panel";
 import { Rows, useNarrow } from "../parts/rows";
 import { Text } from "../parts/text";
+import { useRecord } from "./search-data";
 
 const NOTHING_FOLDED: ReadonlySet<string> = new Set();
 
 export function FlowPage({ route }: { route: Route }) {
   const { answer, error, retry } = useFlow(route.flow);
+  const unknown = error instanceof ApiError && error.status === 404;
   return (
     <main class="flow">
       <header class="flow-head">
         <h1>Flow <span class="id"><Text text={route.flow} most={128} /></span></h1>
         <Copy text={() => route.flow} label="Copy the correlation id" class="tool"><Icon name="copy" /></Copy>
       </header>
-      {error !== null && <ErrorNote error={error} what="The flow cannot be shown:" onRetry={retry} />}
+      {unknown && <Note>No record has this correlation id, none that you may see, or its time is over.</Note>}
+      {error !== null && !unknown && <ErrorNote error={error} what="The flow cannot be shown:" onRetry={retry} />}
       {answer === null && error === null && <Note>Fetching the flow …</Note>}
       {answer && <Waterfall route={route} answer={answer} />}
     </main>
@@ -62,7 +65,7 @@ function Waterfall({ route, answer }: { route: Route; answer: FlowAnswer }) {
   const seen = useMemo(() => toBeSeen(flow.nodes, { ...show, folded }), [flow, show, folded]);
   const { since, until } = zoom ?? flow;
   const node = (at: number) => flow.nodes[seen[at] ?? -1];
-  const keyOf = (at: number) => { const entry = node(at)?.entry; return entry ? `${entry.level}/${entry.id}` : ""; };
+  const keyOf = (at: number) => { const entry = node(at)?.entry; return entry?.id != null ? `${entry.level}/${entry.id}` : ""; };
   const opened = useMemo(() => {
     const id = route.record.slice(route.record.indexOf("/") + 1);
     return id === "" ? -1 : flow.nodes.findIndex(({ entry }) => entry.id === id);
@@ -79,12 +82,14 @@ function Waterfall({ route, answer }: { route: Route; answer: FlowAnswer }) {
   };
   const fold = (at: number, to: boolean) => {
     const one = node(at);
-    if (!one || one.below === 0 || folded.has(one.entry.id) === to) return false;
+    const id = one?.entry.id ?? null;
+    if (!one || one.below === 0 || id === null || folded.has(id) === to) return false;
     const next = new Set(folded);
-    if (to) next.add(one.entry.id); else next.delete(one.entry.id);
+    if (to) next.add(id); else next.delete(id);
     setFolded(next);
     return true;
   };
+  const isFolded = ({ entry }: Node) => entry.id !== null && folded.has(entry.id);
   const nextError = (step: 1 | -1) => {
     for (let at = active + step; at >= 0 && at < seen.length; at += step) if (node(at)?.entry.error) return select(at);
   };
@@ -113,7 +118,11 @@ function Waterfall({ route, answer }: { route: Route; answer: FlowAnswer }) {
   const toggle = (name: keyof typeof show, text: string) => (
     <label class="switch"><input type="checkbox" checked={show[name]} onChange={() => setShow({ ...show, [name]: !show[name] })} /> {text}</label>
   );
-  const record = flow.nodes[opened]?.entry.record;
+  // Past a bound, the answer has only the ids of records.
+  const given = flow.nodes[opened]?.entry.record;
+  const whole = given !== undefined && Object.keys(given).length > 1;
+  const fetched = useRecord(given === undefined ? "" : route.record, whole ? [given] : [], 0);
+  const record = fetched.record;
   return (
     <>
       <div class="bar">
@@ -126,12 +135,12 @@ function Waterfall({ route, answer }: { route: Route; answer: FlowAnswer }) {
           {toggle("critical", "critical path only")}
           {toggle("lines", "lines of logs")}
           {zoom && <button type="button" onClick={() => setZoom(null)}>Whole time</button>}
-          <Link to={searchAddress({ query: `correlation:${value(route.flow)}`, since: flow.since - 1_000_000, until: flow.until + 1_000_000 })}>As a list</Link>
+          <Link to={searchAddress({ query: `correlation:${value(answer.correlation_id ?? route.flow)}`, since: flow.since - 1_000_000, until: flow.until + 1_000_000 })}>As a list</Link>
         </div>
       </div>
       <Completeness answer={answer} />
       <p class="sources" aria-label="Sources">{flow.sources.slice(0, 30).map((source, at) => <span key={source}><i class={`dot c${at % COLOURS}`} /> <Text text={source} most={60} /></span>)}</p>
-      <div class={record ? "split open" : "split"}>
+      <div class={record || fetched.error !== null ? "split open" : "split"}>
         <section class="list" aria-label="Waterfall">
           <Ruler since={since} until={until} origin={flow.since} onSpan={(from, to) => setZoom({ since: from, until: to })} />
           <Rows
@@ -139,25 +148,32 @@ function Waterfall({ route, answer }: { route: Route; answer: FlowAnswer }) {
             active={active} onActive={setActive} onOpen={open} onKey={treeKey}
             attributes={(at) => {
               const one = node(at);
-              return { "aria-level": (one?.depth ?? 0) + 1, "aria-expanded": one && one.below > 0 ? !folded.has(one.entry.id) : undefined };
+              return { "aria-level": (one?.depth ?? 0) + 1, "aria-expanded": one && one.below > 0 ? !isFolded(one) : undefined };
             }}
             row={(at) => {
               const one = node(at);
-              return one && <FlowRow node={one} since={since} until={until} folded={folded.has(one.entry.id)} onFold={() => fold(at, !folded.has(one.entry.id))} />;
+              return one && <FlowRow node={one} since={since} until={until} folded={isFolded(one)} onFold={() => fold(at, !isFolded(one))} />;
             }}
             footer={<div class="reach">{seen.length < flow.nodes.length ? `${seen.length.toLocaleString("en")} of ${flow.nodes.length.toLocaleString("en")} records shown` : `${seen.length.toLocaleString("en")} records`}</div>}
           />
         </section>
         {record && <RecordPanel record={record} onClose={close} inFlow />}
+        {!record && fetched.error !== null && <aside class="panel" aria-label="Record"><ErrorNote error={fetched.error} what="The record cannot be shown:" /><button type="button" onClick={close}>Close</button></aside>}
       </div>
     </>
   );
 }
 
+const REASONS: { [reason: string]: string } = {
+  records: "It has more records than can be shown at once.",
+  time: "It took too long to look everywhere.",
+  "": "Its end was not reached.",
+};
+
 function Completeness({ answer }: { answer: FlowAnswer }) {
   return (
     <>
-      {!answer.complete && <Note kind="warn"><b>Not all of this flow.</b> {answer.reason ? <Text text={String(answer.reason)} /> : "Its end was not reached."}</Note>}
+      {!answer.complete && <Note kind="warn"><b>Not all of this flow.</b> {Object.hasOwn(REASONS, answer.reason ?? "") ? REASONS[answer.reason ?? ""] : <Text text={String(answer.reason)} />}</Note>}
       {answer.hidden && <Note kind="warn"><b>Other organizations took part.</b> Their records are not shown to you.</Note>}
       {answer.records.length === 0 && <Note>No record has this correlation id, or its time is over.</Note>}
     </>

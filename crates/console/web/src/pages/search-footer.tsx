@@ -10,11 +10,13 @@ interface Properties {
   /** The query itself was refused, which is said elsewhere. */
   bad: boolean;
   onRetry: () => void;
+  /** Searches also what belongs to no flow. */
+  onEverything: () => void;
   /** Searches on as a new search that ends at this time, in microseconds. */
   onGoOn: (before: number) => void;
 }
 
-export function SearchFooter({ found, bad, onRetry, onGoOn }: Properties) {
+export function SearchFooter({ found, bad, onRetry, onEverything, onGoOn }: Properties) {
   const { records, reach, next, loading, error } = found;
   if (bad) return <div class="reach">The query cannot be read.</div>;
   if (error !== null) {
@@ -32,6 +34,9 @@ export function SearchFooter({ found, bad, onRetry, onGoOn }: Properties) {
           ? <span><b class="whole-mark">●</b> {count}: all that match, searched back to {from}.</span>
           : <span><b class="part-mark">◐</b> {count} so far, searched back to {from}{reach.reason === "time" && ": the search took too long"}.</span>}
       {!loading && next !== null && !full && <button type="button" onClick={found.more}>Go on</button>}
+      {!loading && reach?.only_flows && (
+        <span>Only records that belong to a flow. <button type="button" onClick={onEverything}>Search everything</button></span>
+      )}
       {full && last !== null && (
         <span>The list holds {LIST_RECORDS.toLocaleString("en")}. <button type="button" onClick={() => onGoOn(last + 1)}>Go on from its end</button></span>
       )}

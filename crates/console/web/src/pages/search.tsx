@@ -39,11 +39,11 @@ export function SearchPage({ route }: { route: Route }) {
     if (route.since !== since || route.until !== until) to({}, true);
   }, [since, until]);
 
-  const asked = { query: route.query, since: rfc3339(since), until: rfc3339(until) };
+  const asked = { query: route.query, since: rfc3339(since), until: rfc3339(until), reach: route.everything ? "everything" as const : null };
   const found = useRecords(asked, again);
   const { answer, error: histogramError } = useHistogram(asked, again);
   const { records } = found;
-  const searched = `${route.query} ${since} ${until} ${again}`;
+  const searched = `${route.query} ${since} ${until} ${route.everything} ${again}`;
   useEffect(() => { setActive(-1); setNotFound(null); setFindError(null); }, [searched]);
 
   const index = useMemo(() => route.record === "" ? -1 : records.findIndex((record) => keyOf(record) === route.record), [records, route.record]);
@@ -111,6 +111,7 @@ export function SearchPage({ route }: { route: Route }) {
       <div class="bar">
         <Span since={since} until={until} onSpan={onSpan} />
         <div class="bar-end">
+          {route.everything && <button type="button" aria-pressed={true} onClick={() => to({ everything: false })} title="Reads all records of the time; press to use the index of flows again">Everything ✕</button>}
           <Views route={here} />
           <details class="menu">
             <summary>Export</summary>
@@ -143,7 +144,7 @@ export function SearchPage({ route }: { route: Route }) {
             active={active} onActive={setActive} onOpen={show} onKey={(key) => { if (key !== "Enter" || active < 0) return false; show(active); return true; }}
             onEnd={() => { if (found.reach?.reason !== "time") found.more(); }}
             row={(at) => { const record = records[at]; return record && <RecordRow record={record} columns={narrow ? NONE : route.columns} dates={dates} />; }}
-            footer={<SearchFooter found={found} bad={queryError !== null} onRetry={() => records.length > 0 ? found.more() : setAgain(again + 1)} onGoOn={(before) => to({ until: before, since: Math.min(since, before - 1000) })} />}
+            footer={<SearchFooter found={found} bad={queryError !== null} onRetry={() => records.length > 0 ? found.more() : setAgain(again + 1)} onEverything={() => to({ everything: true })} onGoOn={(before) => to({ until: before, since: Math.min(since, before - 1000) })} />}
           />
         </section>
         {opened.record
