@@ -174,8 +174,9 @@ test-clients: wasm ## Drive the gateway with third-party clients; FILTER=name fo
 
 # FILTER=tests/console/search.test.js runs the tests of that file.
 .PHONY: test-console
-test-console: ## The console's pages in a real Chromium, and that dist/ is what its sources make
+test-console: runtime ## The console's pages in a real Chromium, and that dist/ is what its sources make
 	@scripts/console.sh --check
+	cargo build --workspace --bins
 	@scripts/console.sh --test $(FILTER)
 
 .PHONY: test-packaging

@@ -9,7 +9,10 @@ import { fieldsOf } from "./terms.js";
 import { TOKEN, TOKEN_OF_ONE, startSystem } from "./system.js";
 
 const data = shop(1500);
-const hostile = hostileRecords(data.now).filter((record) => typeof record.timestamp === "string" && JSON.stringify(record).length < 16_000);
+// Of the hostile records, those that a collector stores.
+const hostile = hostileRecords(data.now)
+  .filter((record) => typeof record.timestamp === "string" && record.message !== "ninety deep" && JSON.stringify(record).length < 16_000)
+  .map((record) => ({ ...record, http: { ...record.http, status: 200 } }));
 const ITEM = "[role=treeitem]";
 let browser;
 let system;
@@ -40,7 +43,7 @@ test("the_code_of_the_console_signs_in_and_a_search_shows_what_is_stored", async
   const { page, context, finish } = await openPage(browser, system.url, "/", { code: system.code() });
   await rows(page);
   await page.waitForSelector(".histogram svg rect");
-  await page.getByRole("region", { name: "Filters" }).getByRole("button", { name: "gateway.edge" }).waitFor();
+  await page.getByRole("region", { name: "Filters" }).getByRole("button", { name: "gateway.edge", exact: true }).waitFor();
   assert.match(await page.locator(ROW).first().locator("time").innerText(), /^\d\d:\d\d:\d\d\.\d{3}$/);
   await assertAccessible(page, "search");
   await picture(page, "system-search");
@@ -89,9 +92,13 @@ test("every_term_that_a_click_makes_is_one_that_the_server_reads", async () => {
   for (const record of [...hostile, ...data.flows.corr_checkout.records.map((entry) => entry.record)]) {
     const at = Date.parse(record.timestamp);
     const span = `since=${new Date(at - 2000).toISOString()}&until=${new Date(at + 2000).toISOString()}&reach=everything&limit=1000`;
-    const terms = fieldsOf(record).map((field) => field.term).filter((term) => term !== null && term.length < 3000);
-    const answer = await system.ask(`search?${span}&query=${encodeURIComponent(terms.slice(0, 60).join(" "))}`);
-    if (!answer.records?.some((one) => one.id === record.id)) failed.push([answer.error?.message ?? "not found", terms.join(" ").slice(0, 400)]);
+    const terms = fieldsOf(record).map((field) => field.term).filter((term) => term !== null);
+    // All of them at once, as far as one query may be long.
+    for (let from = 0; from < terms.length; from += 8) {
+      const query = terms.slice(from, from + 8).join(" ");
+      const answer = await system.ask(`search?${span}&query=${encodeURIComponent(query)}`);
+      if (!answer.records?.some((one) => one.id === record.id)) failed.push([answer.error?.message ?? "not found", query]);
+    }
   }
   assert.deepEqual(failed, []);
 });

@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
+use axum::http::Method;
 use gatelog_collector::clock;
 use gatelog_delivery::answer::Disposition;
 use gatelog_delivery::client::{Client, Target};
 use gatelog_record::Level;
-use hyper::Method;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::sync::watch;

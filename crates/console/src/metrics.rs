@@ -111,7 +111,7 @@ impl Metrics {
         self.inner.audit.get_or_create(&Outcome { outcome }).inc_by(records);
     }
 
-    /// All of it as OpenMetrics text.
+    /// All of it as text, in the format of `OpenMetrics`.
     pub(crate) fn render(&self, sessions: usize) -> String {
         self.inner.sessions.set(i64::try_from(sessions).unwrap_or(i64::MAX));
         let mut text = String::new();

@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 
 pub use attempts::{Attempts, TooMany};
 pub use code::{Code, CodeError};
+use identity::Claimed;
 pub use identity::{Identity, IdentityOptions};
 pub use sessions::{Origin, Sessions};
 pub use tokens::{Tokens, TokensError};
@@ -108,8 +109,11 @@ impl Who {
     ///
     /// Nobody known.
     pub fn viewer(&self, headers: &HeaderMap, from: IpAddr) -> Result<Arc<Viewer>, Nobody> {
-        if let Some(claimed) = self.identity.as_ref().and_then(|it| it.viewer(headers, from)) {
-            return claimed.map(Arc::new).ok_or(Nobody::Unknown);
+        let claimed = self.identity.as_ref().map(|identity| identity.claimed(headers, from));
+        match claimed.unwrap_or(Claimed::Nothing) {
+            Claimed::By(viewer) => return Ok(Arc::new(viewer)),
+            Claimed::Nobody => return Err(Nobody::Unknown),
+            Claimed::Nothing => {}
         }
         if let Some(value) = headers.get(AUTHORIZATION) {
             let token = bearer(value.as_bytes()).ok_or(Nobody::Unknown)?;

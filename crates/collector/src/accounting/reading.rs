@@ -33,7 +33,7 @@ pub async fn read(store: &Store) -> Result<(Peers, bool), StoreError> {
         complete = page.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
         for document in page {
             let Ok(id) = document.get_str("_id") else { continue };
-            last = id.to_owned();
+            id.clone_into(&mut last);
             if let (Some(collector), Ok(at)) =
                 (id.strip_prefix(ALIVE), document.get_datetime("pushed"))
             {

@@ -16,7 +16,7 @@ const FOLLOWED: usize = 256;
 const FLOWS: usize = 16;
 
 /// Maximum bytes of a flow's documents: about 600 each for a gateway's.
-const BYTES: usize = 32 << 20;
+const BYTES: usize = 16 << 20;
 
 /// Maximum time of a search by request id, which without an index reads the whole collection.
 pub const SEARCH_TIME: Duration = Duration::from_secs(5);

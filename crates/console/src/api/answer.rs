@@ -1,10 +1,12 @@
 //! Answers: JSON, and why there is none.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
-use gatelog_collector::http::held::{ANSWER_TIME, Held};
+use gatelog_collector::http::held::Held;
 use gatelog_collector::store::StoreError;
 use gatelog_search::SearchError;
 use serde_json::{Value, json};
@@ -12,6 +14,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::who::Nobody;
 
+/// How long a client may take to read an answer.
+const READ_TIME: Duration = Duration::from_secs(30);
 /// When to ask again after the database could not be asked.
 const RETRY_DATABASE: u64 = 5;
 /// When to ask again after too many asked at once.
@@ -22,7 +26,7 @@ const RETRY_BUSY: u64 = 1;
 pub(crate) struct Refusal {
     status: StatusCode,
     message: String,
-    /// Where in the query, in bytes from 0.
+    /// Where in the query, in characters from 0.
     at: Option<usize>,
     retry_after: Option<u64>,
     allow: Option<&'static str>,
@@ -138,10 +142,10 @@ pub(crate) fn json(body: &Value) -> Response<Body> {
     typed(Body::from(format!("{body}\n")))
 }
 
-/// An answer with a large JSON body. It holds the turn of its query until it was read, or for ten
-/// seconds at most.
+/// An answer with a large JSON body. It holds the turn of its query until it was read, or for half
+/// a minute at most.
 pub(crate) fn held(body: String, turn: OwnedSemaphorePermit) -> Response<Body> {
-    typed(Body::new(Held::new(Bytes::from(body), turn, ANSWER_TIME)))
+    typed(Body::new(Held::new(Bytes::from(body), turn, READ_TIME)))
 }
 
 fn typed(body: Body) -> Response<Body> {

@@ -23,22 +23,30 @@ use crate::who::Role;
 /// How long accounts that were read count: collectors share theirs every few seconds.
 const FRESH: Duration = Duration::from_secs(2);
 
+/// The accounts, and whether that is all of them.
+type Shared = Arc<(Peers, bool)>;
+
+struct Read {
+    at: Instant,
+    accounts: Shared,
+}
+
 /// The accounts of all collectors, read at most every two seconds.
 #[derive(Default)]
 pub(super) struct Accounts {
-    read: Mutex<Option<(Instant, Arc<(Peers, bool)>)>>,
+    last: Mutex<Option<Read>>,
 }
 
 impl Accounts {
-    async fn get(&self, store: &Store) -> Result<Arc<(Peers, bool)>, StoreError> {
-        let mut last = self.read.lock().await;
-        if let Some((at, accounts)) = last.as_ref()
-            && at.elapsed() < FRESH
+    async fn get(&self, store: &Store) -> Result<Shared, StoreError> {
+        let mut last = self.last.lock().await;
+        if let Some(read) = last.as_ref()
+            && read.at.elapsed() < FRESH
         {
-            return Ok(Arc::clone(accounts));
+            return Ok(Arc::clone(&read.accounts));
         }
         let accounts = Arc::new(reading::read(store).await?);
-        *last = Some((Instant::now(), Arc::clone(&accounts)));
+        *last = Some(Read { at: Instant::now(), accounts: Arc::clone(&accounts) });
         Ok(accounts)
     }
 }

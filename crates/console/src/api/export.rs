@@ -1,5 +1,6 @@
 //! `export`: everything that matches, streamed, so that memory does not grow with it.
 
+use std::fmt::Write;
 use std::io;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderValue, Response};
-use gatelog_search::{End, Key, SearchError};
+use gatelog_search::{End, Key, Reach, SearchError};
 use http_body_util::channel::{Channel, Sender};
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
@@ -73,7 +74,7 @@ pub(super) async fn export(
     let format = Format::of(params.get("format"))?;
     let bound = app.inner.limits.export_records;
     let most = params.count("limit", bound, bound)?;
-    let search = wanted(&caller.viewer, &params, span)?;
+    let search = wanted(&caller.viewer, &params, span, Reach::Everything)?;
     let place = app.turn_of(&app.inner.exports).await?;
     app.inner.audit.add(&Entry {
         action: "export",
@@ -182,7 +183,7 @@ impl Written {
         for found in found {
             let Ok(record) = record::json(found) else { continue };
             match self.format {
-                Format::Ndjson => text.push_str(&format!("{record}\n")),
+                Format::Ndjson => drop(writeln!(text, "{record}")),
                 Format::Csv => text.push_str(&csv::row(&record)),
             }
         }

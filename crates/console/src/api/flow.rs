@@ -20,7 +20,8 @@ use super::caller::Caller;
 use super::record;
 use crate::who::Viewer;
 
-/// Maximum bytes of the records in an answer; further ones are null, and can be asked for one by one.
+/// Maximum bytes of the records in an answer; further ones have only their id, by which they
+/// can be asked for.
 const RECORDS_BYTES: usize = 8 << 20;
 /// Maximum bytes of a title.
 const TITLE_BYTES: usize = 1_024;
@@ -81,23 +82,24 @@ fn shown(flow: Flow, hidden: bool) -> String {
             body.push(',');
         }
         let record = documents.get(&entry.id).filter(|_| body.len() < RECORDS_BYTES);
+        let record = record.and_then(|document| record::of_document(document));
         let parent = parent.and_then(|parent| tree.entries.get(parent));
         let row = json!({
             "id": name(entry),
             "parent": parent.map(name),
             "depth": depth,
-            "level": entry.level.map(Level::as_str),
+            "level": entry.level.map_or("", Level::as_str),
             "timestamp": Timestamp::from_unix_micros(entry.at).to_string(),
             "start": Timestamp::from_unix_micros(entry.at).to_string(),
             "duration_us": critical::micros(entry),
-            "source": entry.logger,
+            "source": entry.logger.as_deref().unwrap_or_default(),
             "kind": if entry.method.is_some() { "gateway" } else { "service" },
             "title": title(entry),
             "status": entry.status,
             "error": entry.failed,
             "slow": entry.slow,
             "critical": critical.get(position).copied().unwrap_or(false),
-            "record": record.and_then(|document| record::of_document(document)),
+            "record": record.unwrap_or_else(|| json!({"id": name(entry)})),
         });
         body.push_str(&row.to_string());
     }

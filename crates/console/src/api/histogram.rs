@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::Response;
 use gatelog_record::Level;
-use gatelog_search::Found;
+use gatelog_search::{Found, Reach};
 use mongodb::bson::{RawBsonRef, RawDocument};
 use serde_json::{Map, Value, json};
 
@@ -41,7 +41,7 @@ pub(super) async fn histogram(
 ) -> Result<Response<Body>, Refusal> {
     let params = caller.params(&["query", "since", "until", "reach"])?;
     let span = Span::of(&params)?;
-    let search = wanted(&caller.viewer, &params, span)?;
+    let search = wanted(&caller.viewer, &params, span, Reach::Flows)?;
     let turn = app.turn().await?;
     let deadline = deadline(&app);
     let mut walk = Walk::new(app.inner.searcher.clone(), search);
@@ -188,9 +188,9 @@ mod tests {
 
     use super::*;
 
-    fn found(millis: i64, document: Document) -> Found {
+    fn found(millis: i64, document: &Document) -> Found {
         let key = Key { at: time(millis), id: Uuid::nil() };
-        let document = RawDocumentBuf::try_from(&document).unwrap();
+        let document = RawDocumentBuf::try_from(document).unwrap();
         Found { key, level: Level::Error, document }
     }
 
@@ -223,7 +223,7 @@ mod tests {
                 "level": "ERROR", "http": { "status": status, "route": "r" },
                 "logger_name": "x".repeat(VALUE_BYTES + 1),
             };
-            counts.add(&found(millis, document));
+            counts.add(&found(millis, &document));
         }
         let buckets = counts.buckets(span(0, 10_000));
         assert_eq!(buckets.len(), 100);
@@ -240,9 +240,9 @@ mod tests {
     fn distinct_values_are_bounded() {
         let mut counts = Counts::new(span(0, 10_000));
         for number in 0..DISTINCT + 10 {
-            counts.add(&found(0, doc! { "logger_name": number.to_string() }));
+            counts.add(&found(0, &doc! { "logger_name": number.to_string() }));
         }
-        counts.add(&found(0, doc! { "logger_name": "0" }));
+        counts.add(&found(0, &doc! { "logger_name": "0" }));
         assert_eq!(counts.facets[1].values.len(), DISTINCT);
         assert_eq!(counts.facets()["logger_name"][0], json!(["0", 2]));
         assert_eq!(counts.facets()["logger_name"].len(), VALUES);

@@ -32,7 +32,7 @@ pub(super) async fn search(
     let params = caller.params(&["query", "since", "until", "limit", "after", "reach"])?;
     let span = Span::of(&params)?;
     let most = params.count("limit", LIMIT, LIMIT_MAX)?;
-    let search = wanted(&caller.viewer, &params, span)?;
+    let search = wanted(&caller.viewer, &params, span, Reach::Flows)?;
     let turn = app.turn().await?;
     let deadline = deadline(&app);
     let mut walk = Walk::new(app.inner.searcher.clone(), search);
@@ -53,13 +53,19 @@ pub(super) async fn search(
 }
 
 /// What a viewer searches for: the query within their scope. Everything that is searched is made here.
-pub(super) fn wanted(viewer: &Viewer, params: &Params, span: Span) -> Result<Search, Refusal> {
+pub(super) fn wanted(
+    viewer: &Viewer,
+    params: &Params,
+    span: Span,
+    default: Reach,
+) -> Result<Search, Refusal> {
     let text = params.get("query").unwrap_or_default();
     let query: Query = text.parse().map_err(|error: gatelog_search::ParseError| {
         Refusal::query(error.to_string(), error.at())
     })?;
     let reach = match params.get("reach") {
-        None | Some("flows") => Reach::Flows,
+        None => default,
+        Some("flows") => Reach::Flows,
         Some("everything") => Reach::Everything,
         Some(other) => {
             let other = other.escape_debug();

@@ -66,7 +66,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE", env = "GATELOG_CONSOLE_CODE_FILE", help_heading = "Viewers")]
     pub(super) code_file: Option<PathBuf>,
     /// Header in which a proxy that has verified the caller sends its claims, as JSON in base64
-    /// (jwt_authn: `forward_payload_header`)
+    /// (`jwt_authn`: `forward_payload_header`)
     #[arg(
         long,
         value_name = "NAME",

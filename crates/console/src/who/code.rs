@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         let first = fs::read_to_string(&file).unwrap();
         assert_eq!(first.trim().len(), 64);
-        assert!(code.take("").is_none() && code.take(&first[..63]).is_none());
+        assert!(code.take("").is_none() && code.take(first.get(..63).unwrap()).is_none());
         assert_eq!(code.take(&first).unwrap().role, Role::All);
         assert!(code.take(&first).is_none());
         let second = fs::read_to_string(&file).unwrap();

@@ -28,6 +28,17 @@ pub struct IdentityOptions {
     pub role: String,
 }
 
+/// What a request's header says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Claimed {
+    /// There is none, or it comes from somebody whose word does not count.
+    Nothing,
+    /// Nothing that can be used.
+    Nobody,
+    /// Who it is.
+    By(Viewer),
+}
+
 /// Reads claims.
 #[derive(Clone, Debug)]
 pub struct Identity {
@@ -40,18 +51,21 @@ impl Identity {
         Self { options }
     }
 
-    /// Who the header says it is. `None`: there is no such header, or it comes from somebody else;
-    /// `Some(None)`: it says nothing that can be used.
-    pub(super) fn viewer(&self, headers: &HeaderMap, from: IpAddr) -> Option<Option<Viewer>> {
+    /// Who a request's header says it is.
+    pub(super) fn claimed(&self, headers: &HeaderMap, from: IpAddr) -> Claimed {
         let from = from.to_canonical();
         if !self.options.peers.iter().any(|network| network.contains(&from)) {
-            return None;
+            return Claimed::Nothing;
         }
         let mut values = headers.get_all(&self.options.header).into_iter();
-        let value = values.next()?;
+        let Some(value) = values.next() else { return Claimed::Nothing };
         // Two may be the proxy's and the client's.
         let only = values.next().is_none();
-        Some(claims(value.as_bytes()).filter(|_| only).and_then(|claims| self.read(&claims)))
+        let claims = claims(value.as_bytes()).filter(|_| only);
+        match claims.and_then(|claims| self.read(&claims)) {
+            Some(viewer) => Claimed::By(viewer),
+            None => Claimed::Nobody,
+        }
     }
 
     fn read(&self, claims: &Map<String, Value>) -> Option<Viewer> {
@@ -101,16 +115,20 @@ mod tests {
         })
     }
 
-    fn asked(values: &[String], from: &str) -> Option<Option<Viewer>> {
+    fn asked(values: &[String], from: &str) -> Claimed {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(HEADER, value.parse().unwrap());
         }
-        identity().viewer(&headers, from.parse().unwrap())
+        identity().claimed(&headers, from.parse().unwrap())
     }
 
     fn of(claims: &Value) -> Option<Viewer> {
-        asked(&[URL_SAFE_NO_PAD.encode(claims.to_string())], "10.1.2.3").unwrap()
+        match asked(&[URL_SAFE_NO_PAD.encode(claims.to_string())], "10.1.2.3") {
+            Claimed::By(viewer) => Some(viewer),
+            Claimed::Nobody => None,
+            Claimed::Nothing => panic!("{claims}"),
+        }
     }
 
     #[test]
@@ -122,7 +140,7 @@ mod tests {
         let all = of(&json!({"sub": "ann", "gatelog_role": "all"})).unwrap();
         assert_eq!(all.role, Role::All);
         let padded = STANDARD.encode(json!({"sub": "a", "gatelog_role": "all"}).to_string());
-        assert!(asked(&[padded], "::ffff:10.0.0.1").unwrap().is_some());
+        assert!(matches!(asked(&[padded], "::ffff:10.0.0.1"), Claimed::By(_)));
     }
 
     #[test]
@@ -138,15 +156,15 @@ mod tests {
         ] {
             assert_eq!(of(&claims), None, "{claims}");
         }
-        assert_eq!(asked(&["%%%".into()], "10.0.0.1"), Some(None));
-        assert_eq!(asked(&["====".into()], "10.0.0.1"), Some(None));
+        assert_eq!(asked(&["%%%".into()], "10.0.0.1"), Claimed::Nobody);
+        assert_eq!(asked(&["====".into()], "10.0.0.1"), Claimed::Nobody);
     }
 
     #[test]
     fn the_header_counts_once_and_only_from_a_listed_proxy() {
         let all = URL_SAFE_NO_PAD.encode(json!({"sub": "a", "gatelog_role": "all"}).to_string());
-        assert_eq!(asked(std::slice::from_ref(&all), "11.0.0.1"), None);
-        assert_eq!(asked(&[], "10.0.0.1"), None);
-        assert_eq!(asked(&[all.clone(), all], "10.0.0.1"), Some(None));
+        assert_eq!(asked(std::slice::from_ref(&all), "11.0.0.1"), Claimed::Nothing);
+        assert_eq!(asked(&[], "10.0.0.1"), Claimed::Nothing);
+        assert_eq!(asked(&[all.clone(), all], "10.0.0.1"), Claimed::Nobody);
     }
 }

@@ -19,9 +19,7 @@ pub(super) fn path(tree: &Tree) -> Vec<bool> {
         let mut until = until;
         for (position, entry) in timed.into_iter().rev() {
             // What began later than this was waited for can only have run beside it.
-            if entry.at >= until
-                || (end(entry) > until && until != i64::MAX && overlaps(entry, until))
-            {
+            if entry.at >= until || end(entry) > until.saturating_add(SLACK) {
                 continue;
             }
             if let Some(mark) = critical.get_mut(position) {

@@ -34,6 +34,22 @@ test("a_field_of_the_language_has_a_term_and_another_has_none", () => {
   );
 });
 
+test("a_value_that_no_query_can_have_has_no_term", () => {
+  assert.deepEqual(
+    terms({ level: "LOUD", id: "x", http: { status: "<b>", attempts: "1" }, audit: "yes", context: { user_id: "a\0b", organization_id: 7 }, extra: { n: 1e300 } }),
+    {
+      level: null, id: null, "http.status": null, "http.attempts": null, audit: null, "context.user_id": null,
+      "context.organization_id": null, "extra.n": null,
+    },
+  );
+});
+
+test("of_a_message_a_part_is_looked_for", () => {
+  assert.equal(terms({ message: "x".repeat(500) }).message, `message:${"x".repeat(120)}`);
+  assert.equal(terms({ message: "nul \0 rest" }).message, 'message:"nul "');
+  assert.equal(terms({ message: "\0" }).message, null);
+});
+
 test("a_stack_trace_is_one_text", () => {
   assert.equal(fieldsOf({ error: { stack_trace: ["a", "b"] } })[0]?.value, "a\nb");
 });

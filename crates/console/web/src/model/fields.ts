@@ -1,7 +1,8 @@
 // A record as a list of fields, and the query that finds a field's value.
 
-import type { Json, LogRecord } from "../api/types";
+import { LEVELS, type Json, type LogRecord } from "../api/types";
 import { value } from "./query";
+import { cut } from "./visible";
 
 export interface Field {
   path: string;
@@ -14,6 +15,11 @@ export interface Field {
 export const FIELDS_LISTED = 1000;
 /** Maximum depth that is taken apart; below it, values are JSON. */
 const DEPTH = 12;
+
+/** The name of a facet in the query language, by the API's name of it. */
+export const FACETS: { [field: string]: string } = {
+  level: "level", logger_name: "service", status: "status", route: "route", organization: "org",
+};
 
 /** The names that the query language has, by the record's. */
 const NAMES: { [path: string]: string } = {
@@ -46,22 +52,39 @@ const NAMES: { [path: string]: string } = {
   "source.gateway": "gateway",
 };
 
-/** The name of a facet in the query language, by the API's name of it. */
-export const FACETS: { [field: string]: string } = {
-  level: "level", logger_name: "service", service: "service", status: "status", route: "route",
-  organization: "org", org: "org",
-};
+/** Fields of which a query finds a part. */
+const PARTS = new Set(["message", "error"]);
+/** Characters of such a part. */
+const PART = 120;
 
 /** The term that finds this value of a field, or null. */
 export function termOf(path: string, found: Field["value"]): string | null {
-  if (found === null) return null;
-  if (path === "trace.execution_time_ms" && typeof found === "number") return `duration:>=${found}ms`;
+  if (path === "trace.execution_time_ms") return typeof found === "number" && found >= 0 ? `duration:>=${found}ms` : null;
   const name = NAMES[path] ?? (/^extra(\.[A-Za-z0-9_-]+){1,8}$/.test(path) ? path : null);
-  if (name === null || found === "") return null;
-  if (typeof found !== "string") return `${name}:${found}`;
+  if (name === null || found === null || found === "") return null;
+  if (typeof found === "number") return Math.abs(found) <= Number.MAX_SAFE_INTEGER && !String(found).includes("e") && fits(name, found) ? `${name}:${found}` : null;
+  if (typeof found === "boolean") return fits(name, found) ? `${name}:${found}` : null;
+  if (PARTS.has(name)) {
+    const part = cut(found.replace(/\0.*$/s, ""), PART);
+    return part === "" ? null : `${name}:${value(part)}`;
+  }
+  // No query can have a NUL.
+  if (found.includes("\0") || !fits(name, found)) return null;
   // Without quotes, `7` would also find the number 7, and `method:get` would look for GET.
-  const literal = path.startsWith("extra.") ? /^(-?[0-9.]+|true|false)$/.test(found) : path === "http.method" && /[a-z]/.test(found);
+  const literal = path.startsWith("extra.") ? /^(-?[0-9.]+|true|false)$/.test(found) : name === "method" && /[a-z]/.test(found);
   return `${name}:${literal ? `"${found}"` : value(found)}`;
+}
+
+/** Whether a field of the language can have the value. */
+function fits(name: string, found: string | number | boolean): boolean {
+  switch (name) {
+    case "status": return typeof found === "number" && Number.isInteger(found) && found >= 100 && found <= 599;
+    case "attempts": return typeof found === "number";
+    case "level": return (LEVELS as readonly unknown[]).includes(found);
+    case "audit": return typeof found === "boolean";
+    case "id": return typeof found === "string" && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(found);
+    default: return name.startsWith("extra.") || typeof found === "string";
+  }
 }
 
 /** All fields of a record, in its own order, the first {@link FIELDS_LISTED}. */

@@ -3,13 +3,14 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ApiError, api, isAbort } from "../api/client";
 import { FACETS } from "../model/fields";
-import { loneId, withTerm } from "../model/query";
+import { loneId, value, withTerm } from "../model/query";
 import { COLUMNS, type Route, go, searchAddress, spanOf } from "../model/route";
 import { dateOf, rfc3339 } from "../model/time";
 import { Facets } from "../parts/facets";
 import { Histogram } from "../parts/histogram";
 import { Icon } from "../parts/icon";
 import { useKeys } from "../parts/keys";
+import { Link } from "../parts/link";
 import { ErrorNote, Note } from "../parts/note";
 import { QueryBox } from "../parts/query-box";
 import { RecordPanel, keyOf } from "../parts/record-panel";
@@ -123,11 +124,12 @@ export function SearchPage({ route }: { route: Route }) {
           </details>
         </div>
       </div>
-      {finding && <Note>Looking for the id among requests, correlations, traces and records …</Note>}
+      {finding && <Note>Looking for the id among requests, flows and records …</Note>}
       {findError !== null && <ErrorNote error={findError} what="The id could not be looked for:" />}
       {notFound && (
         <Note kind="warn">
-          Nothing has the id <b><Text text={notFound.id} /></b> as its request, correlation, trace or record id, {notFound.complete ? "back to" : "as far as was searched: back to"} {notFound.from.slice(0, 10)}.
+          Nothing has the id <b><Text text={notFound.id} /></b> as its request, correlation or record id, {notFound.complete ? "back to" : "as far as was searched: back to"} {notFound.from.slice(0, 10)}.{" "}
+          <Link to={searchAddress({ ...here, query: `(trace:${value(notFound.id)} OR ${value(notFound.id)})`, record: "" })}>Look for it as a trace, and in texts, within the time above</Link>
         </Note>
       )}
       {queryError === null && (answer
