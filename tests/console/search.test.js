@@ -81,10 +81,12 @@ test("ten_thousand_records_scroll_with_few_elements_and_the_end_says_how_to_go_o
   assert.ok(most < 2500, `${most} elements`);
   await list.evaluate((element) => { element.scrollTop = element.scrollHeight; });
   await page.getByText("The list holds 10,000.").waitFor();
-  const last = await page.locator(ROW).last().locator("time").innerText();
+  // Without the date, which is there only if the span has more than one.
+  const clock = async (row) => (await row.locator("time").innerText()).slice(-12);
+  const last = await clock(page.locator(ROW).last());
   await page.getByRole("button", { name: "Go on from its end" }).click();
   await page.waitForFunction(() => document.querySelector("[role=option]")?.getAttribute("aria-setsize") === "200" || document.querySelector(".reach")?.textContent.includes("all that match"));
-  assert.equal(await page.locator(ROW).first().locator("time").innerText(), last);
+  assert.equal(await clock(page.locator(ROW).first()), last);
 }));
 
 test("a_search_that_ran_out_of_time_says_how_far_it_came_and_goes_on_when_asked", () => on(data, "/", async (page) => {

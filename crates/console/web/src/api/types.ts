@@ -62,7 +62,7 @@ export interface FlowEntry {
   status: number | string | null;
   error: boolean;
   critical: boolean;
-  /** Past a bound of the answer, only its `id`. */
+  /** What flows keep of it; past a bound of the answer, only its `id`. */
   record: LogRecord;
 }
 

@@ -18,7 +18,7 @@ const DEPTH = 12;
 
 /** The name of a facet in the query language, by the API's name of it. */
 export const FACETS: { [field: string]: string } = {
-  level: "level", logger_name: "service", status: "status", route: "route", organization: "org",
+  level: "level", status: "status", logger_name: "service", route: "route", organization: "org",
 };
 
 /** The names that the query language has, by the record's. */

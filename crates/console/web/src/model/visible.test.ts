@@ -21,6 +21,10 @@ test("ordinary_text_in_any_script_stays_as_it_is", () => {
   for (const text of ["", "GET /a -> 200", "Grüße, 世界, 🙂, עברית"]) assert.equal(visible(text), text);
 });
 
+test("a_pile_of_marks_is_taken_down", () => {
+  assert.equal(visible("Z" + "\u0335".repeat(6)), "Z" + "\u0335".repeat(4) + "\\u0335\\u0335");
+});
+
 test("line_breaks_and_tabs_stay_where_lines_are_shown", () => {
   assert.equal(visible("a\r\n\tb\rc\u202e\nd", true), "a\n\tb\\rc\\u202e\nd");
 });

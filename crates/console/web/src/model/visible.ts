@@ -4,7 +4,9 @@
 // Control, format and private characters, lone surrogates, separators other than a blank, and
 // whatever a font may leave out (Default_Ignorable_Code_Point: fillers, selectors, tags).
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{DI}\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]/u;
-const RUN = new RegExp(`${UNSEEN.source}+`, "gu");
+// Marks are set upon one another: a pile of them would cover other lines.
+const PILE = /(?<=\p{M}{4})\p{M}+/u;
+const RUN = new RegExp(`${UNSEEN.source}+|${PILE.source}`, "gu");
 
 export interface Piece {
   text: string;

@@ -118,11 +118,11 @@ function Waterfall({ route, answer }: { route: Route; answer: FlowAnswer }) {
   const toggle = (name: keyof typeof show, text: string) => (
     <label class="switch"><input type="checkbox" checked={show[name]} onChange={() => setShow({ ...show, [name]: !show[name] })} /> {text}</label>
   );
-  // Past a bound, the answer has only the ids of records.
+  // The answer has what flows keep of a record, and past a bound only its id: the whole is asked for.
   const given = flow.nodes[opened]?.entry.record;
-  const whole = given !== undefined && Object.keys(given).length > 1;
-  const fetched = useRecord(given === undefined ? "" : route.record, whole ? [given] : [], 0);
-  const record = fetched.record;
+  const fetched = useRecord(given === undefined ? "" : route.record, [], -1);
+  const record = fetched.record ?? (given !== undefined && Object.keys(given).length > 1 ? given : null);
+  const failed = record === null && fetched.error !== null;
   return (
     <>
       <div class="bar">
@@ -140,7 +140,7 @@ function Waterfall({ route, answer }: { route: Route; answer: FlowAnswer }) {
       </div>
       <Completeness answer={answer} />
       <p class="sources" aria-label="Sources">{flow.sources.slice(0, 30).map((source, at) => <span key={source}><i class={`dot c${at % COLOURS}`} /> <Text text={source} most={60} /></span>)}</p>
-      <div class={record || fetched.error !== null ? "split open" : "split"}>
+      <div class={record || failed ? "split open" : "split"}>
         <section class="list" aria-label="Waterfall">
           <Ruler since={since} until={until} origin={flow.since} onSpan={(from, to) => setZoom({ since: from, until: to })} />
           <Rows
@@ -158,7 +158,7 @@ function Waterfall({ route, answer }: { route: Route; answer: FlowAnswer }) {
           />
         </section>
         {record && <RecordPanel record={record} onClose={close} inFlow />}
-        {!record && fetched.error !== null && <aside class="panel" aria-label="Record"><ErrorNote error={fetched.error} what="The record cannot be shown:" /><button type="button" onClick={close}>Close</button></aside>}
+        {failed && <aside class="panel" aria-label="Record"><ErrorNote error={fetched.error} what="The record cannot be shown:" /><button type="button" onClick={close}>Close</button></aside>}
       </div>
     </>
   );

@@ -10,7 +10,14 @@ import { Text } from "./text";
 const FIRST = 8;
 const MOST = 100;
 
+const ORDER = Object.keys(FACETS);
 const TITLES: { [field: string]: string } = { logger_name: "service" };
+
+/** Those of the language in its own order, then the others. */
+function inOrder(facets: HistogramAnswer["facets"]): [string, Count[]][] {
+  const place = (field: string) => { const at = ORDER.indexOf(field); return at < 0 ? ORDER.length : at; };
+  return Object.entries(facets).sort(([a], [b]) => place(a) - place(b));
+}
 
 interface Properties {
   facets: HistogramAnswer["facets"];
@@ -21,7 +28,7 @@ interface Properties {
 export function Facets({ facets, complete, onTerm }: Properties) {
   return (
     <div class="facets">
-      {Object.entries(facets).map(([field, counts]) => counts.length > 0 && (
+      {inOrder(facets).map(([field, counts]) => counts.length > 0 && (
         <Facet key={field} field={field} counts={counts} onTerm={onTerm} />
       ))}
       {!complete && <p class="hint">Of the newest records only, like the chart.</p>}

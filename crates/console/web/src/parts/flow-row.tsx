@@ -90,7 +90,7 @@ export function Ruler({ since, until, origin, onSpan }: RulerProperties) {
         onPointerUp={chosen} onPointerCancel={() => setDrag(null)}
       >
         {ticks(span, 5).map((mark) => (
-          <span key={mark} class={mark > span * 0.92 ? "mark last" : "mark"} style={{ left: `${(mark / span) * 100}%` }}>{mark === 0 ? begin : `+${duration(mark)}`}</span>
+          <span key={mark} class="mark" style={{ left: `${(mark / span) * 100}%` }}>{mark === 0 ? begin : mark > span * 0.9 ? "" : `+${duration(mark)}`}</span>
         ))}
         {drag && <span class="chosen" style={{ left: `${Math.min(drag.from, drag.to) * 100}%`, width: `${Math.abs(drag.to - drag.from) * 100}%` }} />}
       </span>

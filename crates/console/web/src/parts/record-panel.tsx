@@ -33,17 +33,21 @@ interface Properties extends RecordActions {
 }
 
 export function RecordPanel({ record, onClose, inFlow, ...actions }: Properties) {
-  const heading = useRef<HTMLHeadingElement>(null);
+  const panel = useRef<HTMLElement>(null);
   const fields = useMemo(() => fieldsOf(record), [record]);
   const [all, setAll] = useState(false);
   useEffect(() => setAll(false), [record]);
+  // Whoever closes it from within goes on in the list.
+  useEffect(() => () => {
+    if (panel.current?.contains(document.activeElement)) document.querySelector<HTMLElement>(".rows")?.focus();
+  }, []);
   const micros = parseTime(textAt(record, "timestamp"));
   const shown = all ? fields : fields.slice(0, LISTED);
   return (
-    <aside class="panel" aria-label="Record">
+    <aside ref={panel} class="panel" aria-label="Record">
       <header>
         <LevelMark level={textAt(record, "level")} />
-        <h2 ref={heading}>{micros === null ? "Record" : <time>{shortTime(micros)} UTC</time>}</h2>
+        <h2>{micros === null ? "Record" : <time>{shortTime(micros)} UTC</time>}</h2>
         <button type="button" class="quiet" onClick={onClose} aria-label="Close the record" title="Close (Esc)"><Icon name="close" /></button>
       </header>
       <div class="body" tabIndex={0} role="region" aria-label="Fields of the record">
