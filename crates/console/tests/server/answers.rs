@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use gatelog_testkit::{Database, DatabaseServer};
+use axum::http::Method;
+use gatelog_testkit::{
+    Client, Collector, CollectorOptions, Database, DatabaseServer, SampleRecords, eventually,
+    stored,
+};
 use serde_json::{Value, json};
 
 use crate::fixture::{A, ALL, Console, SPAN, filled, record};
@@ -109,12 +113,30 @@ async fn hostile_records_stay_text_in_json() {
 }
 
 #[tokio::test]
-async fn the_delivery_adds_up_what_collectors_shared() {
+async fn the_delivery_adds_up_what_a_collector_shared() {
     let database = Database::fresh().await.unwrap();
     let console = Console::start(&database).await;
     let none = console.json(ALL, "delivery").await;
     assert_eq!((&none["boots"], &none["sums"]["boots"]), (&json!([]), &json!(0)));
-    assert_eq!(none["complete"], true);
+    let collector = Collector::start(&database, CollectorOptions::default()).await.unwrap();
+    let mut records = SampleRecords::default();
+    let body = records.body(100).unwrap();
+    let headers: &[(&str, &[u8])] = &[("content-type", b"application/x-ndjson")];
+    let client = Client::default();
+    let posted = client.send(collector.address(), Method::POST, "/v1/records", headers, body).await;
+    assert_eq!(posted.unwrap().status, 202);
+    let told = eventually("the account is shared", stored::PATIENCE, async || {
+        let told = console.json(ALL, "delivery").await;
+        anyhow::ensure!(told["sums"]["stored"] == 100, "{told:#}");
+        Ok(told)
+    });
+    let told = told.await.unwrap();
+    assert_eq!((&told["sums"]["missing"], &told["complete"]), (&json!(0), &json!(true)));
+    let [boot] = &told["boots"].as_array().unwrap()[..] else { panic!("{told:#}") };
+    assert_eq!((&boot["gateway"], &boot["stored"]), (&json!("edge-7"), &json!(100)));
+    let other = console.json(ALL, "delivery?gateway=edge-8").await;
+    assert_eq!(other["boots"], json!([]));
+    assert_eq!(console.get(A, "delivery").await.status, 403);
 }
 
 #[tokio::test]
