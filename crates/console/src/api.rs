@@ -145,8 +145,8 @@ pub fn app(state: App) -> Router {
         .route("/delivery", only(get(delivery::delivery), "GET"))
         .route("/export", only(get(export::export), "GET"))
         .fallback(any(|| async { Refusal::no_path() }))
-        .layer(from_fn_with_state(state.clone(), guard::counted))
-        .layer(from_fn(guard::same_site));
+        .layer(from_fn(guard::same_site))
+        .layer(from_fn_with_state(state.clone(), guard::counted));
     let mut router = Router::new()
         .nest("/api/v1", api)
         .route("/healthz", only(get(health), "GET"))

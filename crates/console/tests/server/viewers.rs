@@ -103,6 +103,9 @@ async fn another_site_can_neither_sign_in_nor_read_nor_sign_out() {
         assert_eq!(reply.status, 403, "{path} {headers:?}");
         assert_eq!(reply.header("set-cookie"), "");
     }
+    let metrics = console.send(Method::GET, "/metrics", &[], "").await.text();
+    let counted = "gatelog_console_requests_total{endpoint=\"session\",code=\"403\"} 3";
+    assert!(metrics.contains(counted), "{metrics}");
     assert_eq!(console.send(Method::GET, "/api/v1/session", &[own], "").await.status, 200);
     let here = format!("http://{}", console.address);
     let headers = [json, own, ("origin", here.as_str())];
