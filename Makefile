@@ -43,6 +43,10 @@ module: ## Build the filter as an Envoy dynamic module: target/libgatelog.so
 	install -m 644 target/module/libgatelog_module.so target/libgatelog.so
 	@printf '%s: %s bytes\n' target/libgatelog.so "$$(stat -c %s target/libgatelog.so)"
 
+.PHONY: console
+console: ## Build the console's pages: crates/console/web/dist
+	@scripts/console.sh
+
 STATIC_TARGET := x86_64-unknown-linux-musl
 
 .PHONY: collector-static
@@ -126,7 +130,7 @@ unit: ## Unit tests of all crates
 # --- The tests ---
 
 .PHONY: test
-test: tools test-native test-node test-artifact test-conformance test-e2e test-clients test-packaging ## Every test: native, Node, artifact, end to end
+test: tools test-native test-node test-artifact test-conformance test-e2e test-clients test-packaging test-console ## Every test: native, Node, artifact, end to end
 
 .PHONY: test-native
 test-native: ## Unit, integration and documentation tests of the crates
@@ -167,6 +171,13 @@ test-envoy: wasm ## Test another Envoy release: loading, ids, records, delivery;
 test-clients: wasm ## Drive the gateway with third-party clients; FILTER=name for some of them
 	cargo build --workspace --bins
 	cargo test --workspace --test clients $(FILTER) -- --test-threads=$(E2E_THREADS)
+
+# FILTER=tests/console/search.test.js runs the tests of that file.
+.PHONY: test-console
+test-console: runtime ## The console's pages in a real Chromium, and that dist/ is what its sources make
+	@scripts/console.sh --check
+	cargo build --workspace --bins
+	@scripts/console.sh --test $(FILTER)
 
 .PHONY: test-packaging
 test-packaging: wasm ## Check images, systemd unit, Compose, Kubernetes and alerts against the programs

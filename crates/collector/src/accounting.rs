@@ -9,6 +9,7 @@ pub mod legacy;
 mod model;
 mod numbers;
 mod peers;
+pub mod reading;
 pub mod report;
 mod seqs;
 pub mod sharing;

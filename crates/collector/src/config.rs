@@ -18,10 +18,10 @@ use crate::ingest::otlp::{Mapping, Secrets, Slots};
 use crate::spool::{RESERVE_BYTES, SpoolOptions};
 use crate::store::StoreOptions;
 use crate::writer::WriterOptions;
-use read::Reader;
 
 pub use args::{LogArgs, ServeArgs, SpoolDirArgs, StoreArgs};
 pub use faults::Faults;
+pub use read::Reader;
 
 /// The validated configuration of `serve`.
 #[derive(Clone, Debug)]
@@ -203,7 +203,7 @@ impl StoreArgs {
     }
 
     /// Validates the values; faults go to the reader.
-    pub(crate) fn compile(&self, read: &mut Reader) -> StoreOptions {
+    pub fn compile(&self, read: &mut Reader) -> StoreOptions {
         if self.mongodb_uri.trim().is_empty() {
             read.faults.add_rule("MONGODB_URI: must be a mongodb:// or mongodb+srv:// address");
         }
@@ -224,7 +224,7 @@ impl StoreArgs {
 
 impl LogArgs {
     /// Validates the value; faults go to the reader.
-    pub(crate) fn compile(&self, read: &mut Reader) -> Level {
+    pub fn compile(&self, read: &mut Reader) -> Level {
         let level = self.log_level.trim().to_ascii_uppercase();
         read.faults.take("LOG_LEVEL", &self.log_level, level.parse()).unwrap_or(Level::Info)
     }

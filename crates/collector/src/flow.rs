@@ -11,6 +11,8 @@ mod tree;
 
 use std::fmt::Write;
 
+use mongodb::bson::Document;
+
 use crate::store::{Store, StoreError};
 
 pub use draw::{Style, draw};
@@ -30,8 +32,8 @@ pub const MOST: usize = 5_000;
 ///
 /// The database cannot be queried.
 pub async fn trace(store: &Store, id: &str, style: Style) -> Result<Option<String>, StoreError> {
-    let Some(flow) = gather(store, id).await? else { return Ok(None) };
-    let Flow { id, request, entries, more, unsearched } = flow;
+    let Some(flow) = gather(store, id, &Document::new()).await? else { return Ok(None) };
+    let Flow { id, request, entries, more, unsearched, .. } = flow;
     let drawn = entries.len();
     let mut text = draw(&id, request.as_deref(), &arrange(entries), style);
     if more {

@@ -2,7 +2,7 @@
 
 mod answer;
 mod auth;
-mod held;
+pub mod held;
 mod logs;
 mod operate;
 mod post;

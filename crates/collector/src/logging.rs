@@ -28,9 +28,8 @@ pub fn start(level: Level) {
         Level::Error | Level::Critical => LevelFilter::ERROR,
     };
     // Libraries speak only of what is wrong: their debug output may carry documents.
-    let targets = Targets::new()
-        .with_target("gatelog_collector", filter)
-        .with_default(filter.min(LevelFilter::WARN));
+    let targets =
+        Targets::new().with_target("gatelog", filter).with_default(filter.min(LevelFilter::WARN));
     let lines = tracing_subscriber::fmt::layer()
         .event_format(RecordLines)
         .with_ansi(false)

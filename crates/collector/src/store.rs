@@ -103,7 +103,11 @@ impl Store {
     }
 
     /// Runs any other driver call, within the same bounds.
-    pub(crate) async fn run<T: Send + 'static>(
+    ///
+    /// # Errors
+    ///
+    /// The call fails, or is not answered within the time of the options.
+    pub async fn run<T: Send + 'static>(
         &self,
         call: impl Future<Output = Result<T, mongodb::error::Error>> + Send + 'static,
     ) -> Result<T, StoreError> {

@@ -10,24 +10,27 @@ use super::faults::Faults;
 
 /// Reads values; on a fault it continues with a substitute value.
 #[derive(Default)]
-pub(crate) struct Reader {
-    pub(crate) faults: Faults,
+pub struct Reader {
+    /// What was wrong so far.
+    pub faults: Faults,
 }
 
 impl Reader {
     /// The result, or the collected faults.
-    pub(crate) fn done<T>(self, value: T) -> Result<T, Faults> {
+    pub fn done<T>(self, value: T) -> Result<T, Faults> {
         if self.faults.is_empty() { Ok(value) } else { Err(self.faults) }
     }
 
-    pub(super) fn count(&mut self, name: &str, text: &str, range: RangeInclusive<usize>) -> usize {
+    /// A whole number within this range.
+    pub fn count(&mut self, name: &str, text: &str, range: RangeInclusive<usize>) -> usize {
         let (least, most) = (*range.start(), *range.end());
         let value = text.trim().parse::<usize>().ok().filter(|value| range.contains(value));
         let value = value.ok_or_else(|| format!("must be {least} to {most}"));
         self.faults.take(name, text, value).unwrap_or(least)
     }
 
-    pub(super) fn size(&mut self, name: &str, text: &str, range: RangeInclusive<u64>) -> u64 {
+    /// A size within this range, in bytes.
+    pub fn size(&mut self, name: &str, text: &str, range: RangeInclusive<u64>) -> u64 {
         let (least, most) = (*range.start(), *range.end());
         let value = parse_size(text).map_err(|error| error.to_string()).and_then(|value| {
             let refused = || format!("must be {} to {}", show_size(least), show_size(most));
@@ -37,14 +40,15 @@ impl Reader {
         self.faults.take(name, text, value).unwrap_or(most)
     }
 
-    pub(super) fn bytes(&mut self, name: &str, text: &str, range: RangeInclusive<usize>) -> usize {
+    /// A size within this range, in bytes, of memory.
+    pub fn bytes(&mut self, name: &str, text: &str, range: RangeInclusive<usize>) -> usize {
         let wide = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
         let value = self.size(name, text, wide(*range.start())..=wide(*range.end()));
         usize::try_from(value).unwrap_or(usize::MAX)
     }
 
-    /// `range` is in milliseconds.
-    pub(super) fn time(&mut self, name: &str, text: &str, range: RangeInclusive<u64>) -> Duration {
+    /// A duration. `range` is in milliseconds.
+    pub fn time(&mut self, name: &str, text: &str, range: RangeInclusive<u64>) -> Duration {
         let least = Duration::from_millis(*range.start());
         let most = Duration::from_millis(*range.end());
         let value = parse_duration(text).map_err(|error| error.to_string()).and_then(|value| {
@@ -63,7 +67,8 @@ impl Reader {
         self.faults.take(name, text, value).unwrap_or_default()
     }
 
-    pub(super) fn addresses(&mut self, name: &str, text: &str) -> Vec<SocketAddr> {
+    /// The addresses of a `HOST:PORT`.
+    pub fn addresses(&mut self, name: &str, text: &str) -> Vec<SocketAddr> {
         let found = text.to_socket_addrs().map(Iterator::collect::<Vec<_>>);
         let found = found.ok().filter(|addresses| !addresses.is_empty());
         let found = found.ok_or("must be an address and a port, for example 0.0.0.0:8686");

@@ -1,6 +1,6 @@
 //! The parts of a record that a tree needs, read from its compact document.
 
-use gatelog_record::{Level, Timestamp};
+use gatelog_record::{Level, Timestamp, Uuid};
 use mongodb::bson::{RawBsonRef, RawDocument};
 
 /// Maximum bytes of an error's description: an application may list any number of flags.
@@ -9,6 +9,8 @@ const ERROR_BYTES: usize = 1_024;
 /// One record of a flow. A field that the document lacks, or has in another type, is unknown.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Entry {
+    /// The record's id.
+    pub id: Option<Uuid>,
     /// When it began; for an application's record, when it was made. Microseconds since 1970.
     pub at: i64,
     /// How long it took, in milliseconds.
@@ -54,6 +56,7 @@ impl Entry {
         let trace = part(document, "trace");
         let http = part(document, "http");
         Self {
+            id: document.get_binary("_id").ok().and_then(|id| Uuid::from_slice(id.bytes).ok()),
             at: at.map_or(0, Timestamp::unix_micros),
             took: trace.and_then(|trace| number(trace, "execution_time_ms")),
             level,

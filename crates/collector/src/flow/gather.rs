@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use mongodb::bson::{RawBsonRef, RawDocumentBuf};
+use mongodb::bson::{Document, RawBsonRef, RawDocumentBuf};
 
 use super::{Entry, MOST};
 use crate::store::{Found, Store, StoreError};
@@ -14,6 +14,9 @@ const FOLLOWED: usize = 256;
 
 /// Maximum flows of one request id. Unless clients choose request ids, a request is in one.
 const FLOWS: usize = 16;
+
+/// Maximum bytes of a flow's documents: about 600 each for a gateway's.
+const BYTES: usize = 16 << 20;
 
 /// Maximum time of a search by request id, which without an index reads the whole collection.
 pub const SEARCH_TIME: Duration = Duration::from_secs(5);
@@ -30,30 +33,37 @@ pub struct Flow {
     pub request: Option<String>,
     /// Its records, in no order.
     pub entries: Vec<Entry>,
+    /// Their compact documents, in the same order.
+    pub documents: Vec<RawDocumentBuf>,
     /// Whether there are more, later ones.
     pub more: bool,
     /// Whether the search for what names only a request was given up.
     pub unsearched: bool,
 }
 
-/// Finds the flow with this correlation id, or else the flow of the request with this id.
+/// Finds the flow with this correlation id, or else the flow of the request with this id. Only
+/// documents that match `within` are read; an empty filter is all of them.
 ///
 /// # Errors
 ///
 /// The database cannot be queried.
-pub async fn gather(store: &Store, id: &str) -> Result<Option<Flow>, StoreError> {
+pub async fn gather(
+    store: &Store,
+    id: &str,
+    within: &Document,
+) -> Result<Option<Flow>, StoreError> {
     let mut gathered = Gathered::default();
-    gathered.add(&store.flow(&[id], MOST).await?, |_| true);
+    gathered.add(store.flow(&[id], within, MOST).await?, |_| true);
     let is_request = gathered.entries.is_empty();
     if !gathered.entries.iter().any(Entry::is_gateways) {
         // A request's id, or what applications say about a trace whose flow has another id.
         let mut requests = gathered.distinct(|entry| entry.request_id.as_deref());
         requests.insert(id.to_owned());
-        let found = store.requests(&borrowed(&requests), MOST, SEARCH_TIME).await;
+        let found = store.requests(&borrowed(&requests), within, MOST, SEARCH_TIME).await;
         match found {
             Err(error) if is_request || !gave_up(&error) => return Err(error),
             Err(_) => gathered.unsearched = true,
-            Ok(found) => gathered.add(&found, |_| true),
+            Ok(found) => gathered.add(found, |_| true),
         }
     }
     if gathered.entries.is_empty() {
@@ -65,14 +75,15 @@ pub async fn gather(store: &Store, id: &str) -> Result<Option<Flow>, StoreError>
     });
     let flows: BTreeSet<String> = flows.into_iter().take(FLOWS).collect();
     if !flows.is_empty() {
-        gathered.add(&store.flow(&borrowed(&flows), MOST).await?, |_| true);
+        gathered.add(store.flow(&borrowed(&flows), within, MOST).await?, |_| true);
     }
-    gathered.follow(store).await?;
+    gathered.follow(store, within).await?;
     let only = flows.iter().next().filter(|_| is_request && flows.len() == 1);
     Ok(Some(Flow {
         id: only.cloned().unwrap_or_else(|| id.to_owned()),
         request: is_request.then(|| id.to_owned()),
         entries: gathered.entries,
+        documents: gathered.documents,
         more: gathered.more,
         unsearched: gathered.unsearched,
     }))
@@ -90,6 +101,9 @@ fn gave_up(error: &StoreError) -> bool {
 #[derive(Default)]
 struct Gathered {
     entries: Vec<Entry>,
+    documents: Vec<RawDocumentBuf>,
+    /// Of the documents.
+    bytes: usize,
     /// Their `_id`s.
     ids: HashSet<Vec<u8>>,
     more: bool,
@@ -98,36 +112,38 @@ struct Gathered {
 
 impl Gathered {
     /// Adds what is new and `wanted`.
-    fn add(&mut self, found: &Found, wanted: impl Fn(&Entry) -> bool) {
+    fn add(&mut self, found: Found, wanted: impl Fn(&Entry) -> bool) {
         self.more |= found.more;
-        for document in &found.documents {
-            let entry = Entry::read(document);
-            if !wanted(&entry) || !self.ids.insert(id_of(document)) {
+        for document in found.documents {
+            let entry = Entry::read(&document);
+            if !wanted(&entry) || !self.ids.insert(id_of(&document)) {
                 continue;
             }
-            if self.entries.len() >= MOST {
+            self.bytes = self.bytes.saturating_add(document.as_bytes().len());
+            if self.entries.len() >= MOST || self.bytes > BYTES {
                 self.more = true;
                 return;
             }
             self.entries.push(entry);
+            self.documents.push(document);
         }
     }
 
     /// Adds records without a correlation id of their own, by the traces and the requests of the others.
-    async fn follow(&mut self, store: &Store) -> Result<(), StoreError> {
+    async fn follow(&mut self, store: &Store, within: &Document) -> Result<(), StoreError> {
         let traces = self.distinct(|entry| {
             let trace_id = entry.trace_id.as_deref();
             trace_id.filter(|trace| entry.correlation_id.as_deref() != Some(*trace))
         });
         if !traces.is_empty() {
-            self.add(&store.flow(&borrowed(&traces), MOST).await?, |_| true);
+            self.add(store.flow(&borrowed(&traces), within, MOST).await?, |_| true);
         }
         let requests = self.distinct(|entry| entry.request_id.as_deref());
         if !requests.is_empty() && !self.unsearched {
-            match store.requests(&borrowed(&requests), MOST, SEARCH_TIME).await {
+            match store.requests(&borrowed(&requests), within, MOST, SEARCH_TIME).await {
                 Err(error) if !gave_up(&error) => return Err(error),
                 Err(_) => self.unsearched = true,
-                Ok(found) => self.add(&found, Entry::is_unlinked),
+                Ok(found) => self.add(found, Entry::is_unlinked),
             }
         }
         Ok(())

@@ -65,7 +65,7 @@ struct Kept {
 }
 
 /// A response body.
-struct Held {
+pub struct Held {
     rest: Rest,
     left: usize,
     timer: AbortHandle,
@@ -73,18 +73,19 @@ struct Held {
 
 /// The client did not read the response in time.
 #[derive(Debug)]
-struct NotTaken;
+pub struct NotTaken;
 
 impl fmt::Display for NotTaken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the answer was not read within {} s", ANSWER_TIME.as_secs())
+        f.write_str("the answer was not read in time")
     }
 }
 
 impl std::error::Error for NotTaken {}
 
 impl Held {
-    fn new(bytes: Bytes, place: OwnedSemaphorePermit, time: Duration) -> Self {
+    /// A body that holds its place until it was read, but at most for this time.
+    pub fn new(bytes: Bytes, place: OwnedSemaphorePermit, time: Duration) -> Self {
         let left = bytes.len();
         let rest: Rest = Arc::new(Mutex::new(Some(Kept { bytes, at: 0, _place: place })));
         let late = Arc::clone(&rest);

@@ -11,14 +11,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::metrics::Metrics;
-use connection::{End, Settings};
+use crate::metrics::{Metrics, OpenConnection};
+use connection::{Client, End, Settings};
 use places::{Place, Places, Taken};
 
-pub(crate) use places::Peer;
+pub use places::{Peer, Turn};
 pub use tls::{Tls, TlsError, TlsFiles};
 
 /// How long to pause after the system refused another connection (too many open files).
@@ -58,14 +59,56 @@ pub fn write_address(file: &Path, address: SocketAddr) -> io::Result<()> {
     std::fs::rename(temporary, file)
 }
 
+/// Counts what becomes of connections.
+pub trait CountConnections: Clone + Send + Sync + 'static {
+    /// An open connection; it has ended when this is dropped.
+    type Open: Send + 'static;
+    /// A connection was opened.
+    fn opened(&self) -> Self::Open;
+    /// One was closed at once: all others were busy.
+    fn refused(&self);
+    /// One ended in a TLS or protocol error.
+    fn failed(&self);
+    /// One was closed: no request came in time.
+    fn idle(&self);
+    /// An idle one was closed to make room for another.
+    fn evicted(&self);
+}
+
+impl CountConnections for Metrics {
+    type Open = OpenConnection;
+
+    fn opened(&self) -> OpenConnection {
+        self.connection()
+    }
+
+    fn refused(&self) {
+        self.connection_refused();
+    }
+
+    fn failed(&self) {
+        self.connection_failed();
+    }
+
+    fn idle(&self) {
+        self.connection_idle();
+    }
+
+    fn evicted(&self) {
+        self.connection_evicted();
+    }
+}
+
 /// Serves until `stop` becomes true; then accepts no more connections, lets requests in progress
 /// finish, and returns.
-pub async fn serve(
+///
+/// Each request carries its [`Peer`], and the peer's address as [`ConnectInfo`].
+pub async fn serve<M: CountConnections>(
     listener: TcpListener,
     router: Router,
     tls: Option<Arc<Tls>>,
     limits: ServerLimits,
-    metrics: Metrics,
+    metrics: M,
     mut stop: watch::Receiver<bool>,
 ) {
     let server = Arc::new(Server {
@@ -81,13 +124,13 @@ pub async fn serve(
             _ = stop.wait_for(|stop| *stop) => break,
         };
         match accepted {
-            Ok((stream, _)) => match places.take().await {
-                Taken::Free(place) => Arc::clone(&server).start(stream, place),
+            Ok((stream, from)) => match places.take().await {
+                Taken::Free(place) => Arc::clone(&server).start(stream, from, place),
                 Taken::Evicted(place) => {
-                    server.metrics.connection_evicted();
-                    Arc::clone(&server).start(stream, place);
+                    server.metrics.evicted();
+                    Arc::clone(&server).start(stream, from, place);
                 }
-                Taken::Refused => server.metrics.connection_refused(),
+                Taken::Refused => server.metrics.refused(),
             },
             Err(error) => {
                 tracing::warn!(%error, "connection not accepted");
@@ -101,24 +144,25 @@ pub async fn serve(
     }
 }
 
-struct Server {
+struct Server<M> {
     settings: Settings,
     tls: Option<Arc<Tls>>,
-    metrics: Metrics,
+    metrics: M,
     stop: watch::Receiver<bool>,
 }
 
-impl Server {
-    fn start(self: Arc<Self>, stream: TcpStream, place: Place) {
-        let open = self.metrics.connection();
+impl<M: CountConnections> Server<M> {
+    fn start(self: Arc<Self>, stream: TcpStream, from: SocketAddr, place: Place) {
+        let open = self.metrics.opened();
         // Responses are small: each should be sent immediately.
         let _ = stream.set_nodelay(true);
         tokio::spawn(async move {
             let tls = self.tls.as_deref();
-            match self.settings.serve(stream, tls, place.peer(), self.stop.clone()).await {
+            let client = Client { peer: place.peer(), address: ConnectInfo(from) };
+            match self.settings.serve(stream, tls, client, self.stop.clone()).await {
                 End::Done | End::Evicted => {}
-                End::Failed => self.metrics.connection_failed(),
-                End::Idle => self.metrics.connection_idle(),
+                End::Failed => self.metrics.failed(),
+                End::Idle => self.metrics.idle(),
             }
             drop((open, place));
         });

@@ -21,22 +21,30 @@ pub struct Found {
 }
 
 impl Store {
-    /// The documents with one of these correlation ids, at most `most`.
-    pub async fn flow(&self, correlation_ids: &[&str], most: usize) -> Result<Found, StoreError> {
-        let filter = doc! { "context.correlation_id": one_of(correlation_ids) };
+    /// The documents with one of these correlation ids that are `within` a filter, at most `most`.
+    pub async fn flow(
+        &self,
+        correlation_ids: &[&str],
+        within: &Document,
+        most: usize,
+    ) -> Result<Found, StoreError> {
+        let mut filter = doc! { "context.correlation_id": one_of(correlation_ids) };
+        filter.extend(within.clone());
         self.find(filter, doc! { "timestamp": 1 }, most, None).await
     }
 
-    /// The documents with one of these request ids, at most `most`. The server searches for at most
-    /// `within`, in case that it has no index for it.
+    /// The documents with one of these request ids that are `within` a filter, at most `most`. The
+    /// server searches for at most this `time`, in case that it has no index for it.
     pub async fn requests(
         &self,
         request_ids: &[&str],
+        within: &Document,
         most: usize,
-        within: Duration,
+        time: Duration,
     ) -> Result<Found, StoreError> {
-        let filter = doc! { "context.request_id": one_of(request_ids) };
-        self.find(filter, doc! { "timestamp": 1 }, most, Some(within)).await
+        let mut filter = doc! { "context.request_id": one_of(request_ids) };
+        filter.extend(within.clone());
+        self.find(filter, doc! { "timestamp": 1 }, most, Some(time)).await
     }
 
     /// The first documents in this order that match, at most `most`, within [`BYTES_MAX`]. The server
@@ -51,12 +59,11 @@ impl Store {
         let target = self.collection(LogCollection::Trace);
         // One more, to detect whether there are more.
         let limit = i64::try_from(most.saturating_add(1)).unwrap_or(i64::MAX);
+        // Whoever gives up waiting leaves no search behind on the server.
+        let within = within.unwrap_or(self.inner.operation_timeout);
         let found = self.call(async move {
-            let mut search = target.find(filter).sort(order).limit(limit);
-            if let Some(within) = within {
-                search = search.max_time(within);
-            }
-            let mut cursor = search.await?;
+            let search = target.find(filter).sort(order).limit(limit);
+            let mut cursor = search.max_time(within).await?;
             let mut found = Found::default();
             let mut bytes = 0_usize;
             while cursor.advance().await? {

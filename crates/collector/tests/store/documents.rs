@@ -137,7 +137,7 @@ async fn the_connection_string_s_preferences_do_not_make_a_redelivery_unsure() {
     assert_eq!(fixture.store.insert(&records).await, all_stored(1));
     let again = fixture.store.insert(&records).await;
     assert_eq!(again, InsertReport { duplicate: vec![0], ..InsertReport::default() });
-    assert_eq!(fixture.store.flow(&["c"], 9).await.unwrap().documents.len(), 1);
+    assert_eq!(fixture.store.flow(&["c"], &doc! {}, 9).await.unwrap().documents.len(), 1);
 }
 
 #[tokio::test]

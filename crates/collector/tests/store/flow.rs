@@ -3,6 +3,7 @@
 use std::process::Output;
 
 use gatelog_collector::flow::{self, Style};
+use mongodb::bson::Document;
 use serde_json::json;
 
 use crate::fixture::{Fixture, all_stored, record};
@@ -67,7 +68,7 @@ async fn only_the_earliest_records_of_a_huge_flow_are_read() {
     };
     let records: Vec<_> = (0..20).rev().map(at).collect();
     assert_eq!(fixture.store.insert(&records).await, all_stored(20));
-    let found = fixture.store.flow(&["c"], 3).await.unwrap();
+    let found = fixture.store.flow(&["c"], &Document::new(), 3).await.unwrap();
     assert!(found.more);
     let messages: Vec<_> = found
         .documents

@@ -4,10 +4,12 @@
 //! response, the next request's headers must be complete within the header time, whatever else is
 //! sent: nothing, half a TLS handshake, half an HTTP/2 preface, half a header, pings.
 
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -46,6 +48,13 @@ pub(super) enum End {
     Evicted,
 }
 
+/// Who is at the other end.
+#[derive(Clone, Copy)]
+pub(super) struct Client<'a> {
+    pub(super) peer: &'a Peer,
+    pub(super) address: ConnectInfo<SocketAddr>,
+}
+
 /// The settings that all connections share.
 pub(super) struct Settings {
     pub(super) router: Router,
@@ -64,11 +73,12 @@ impl Settings {
         &self,
         stream: TcpStream,
         tls: Option<&Tls>,
-        peer: &Peer,
+        client: Client<'_>,
         stop: watch::Receiver<bool>,
     ) -> End {
+        let peer = client.peer;
         let Some(tls) = tls else {
-            return self.requests(stream, peer, stop).await;
+            return self.requests(stream, client, stop).await;
         };
         let handshake = tls.acceptor().accept(stream);
         let stream = tokio::select! {
@@ -77,7 +87,7 @@ impl Settings {
             () = peer.sent_away() => return End::Evicted,
         };
         match stream {
-            Ok(stream) => self.requests(stream, peer, stop).await,
+            Ok(stream) => self.requests(stream, client, stop).await,
             Err(_) => End::Failed,
         }
     }
@@ -85,13 +95,14 @@ impl Settings {
     async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         &self,
         stream: S,
-        peer: &Peer,
+        Client { peer, address }: Client<'_>,
         mut stop: watch::Receiver<bool>,
     ) -> End {
         // The peer counts as busy with a request until there is a response.
         let service = service_fn(|mut request: Request<Incoming>| {
             let turn = peer.begin();
             request.extensions_mut().insert(peer.clone());
+            request.extensions_mut().insert(address);
             let answer = self.router.clone().oneshot(request);
             async move {
                 let answer = answer.await;

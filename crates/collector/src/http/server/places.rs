@@ -48,7 +48,7 @@ pub(super) struct Place {
 
 /// What is known about the peer of a connection. Each request carries it as an extension.
 #[derive(Clone)]
-pub(crate) struct Peer {
+pub struct Peer {
     inner: Arc<Inner>,
 }
 
@@ -67,7 +67,7 @@ struct State {
 }
 
 /// A request in progress, until dropped.
-pub(crate) struct Turn {
+pub struct Turn {
     peer: Peer,
 }
 
@@ -156,12 +156,12 @@ impl Peer {
     }
 
     /// The peer sent an authorized request: it keeps its place longer than those that never did.
-    pub(crate) fn trust(&self) {
+    pub fn trust(&self) {
         self.state().trusted = true;
     }
 
-    /// A request's headers have arrived.
-    pub(crate) fn begin(&self) -> Turn {
+    /// A request's headers have arrived, or its response goes on after its headers.
+    pub fn begin(&self) -> Turn {
         let mut state = self.state();
         state.requests = state.requests.saturating_add(1);
         Turn { peer: self.clone() }

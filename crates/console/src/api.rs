@@ -1,0 +1,194 @@
+//! The API, version 1, and the pages that are its client. docs/console.md describes it.
+
+mod answer;
+mod caller;
+mod csv;
+mod delivery;
+mod export;
+mod flow;
+mod guard;
+mod histogram;
+mod params;
+mod record;
+mod search;
+mod session;
+mod span;
+mod walk;
+
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue, Response, Uri};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::IntoResponse;
+use axum::routing::{MethodRouter, any, get};
+use gatelog_collector::store::Store;
+use gatelog_search::Searcher;
+use serde_json::json;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::audit::Audit;
+use crate::metrics::Metrics;
+use crate::pages;
+use crate::who::Who;
+use answer::Refusal;
+use delivery::Accounts;
+
+/// Maximum exports at once.
+const EXPORTS: usize = 2;
+/// Maximum flows read at once: each may take tens of megabytes.
+const FLOWS: usize = 2;
+/// How long a query waits for its turn.
+const TURN_TIME: Duration = Duration::from_secs(2);
+
+/// The bounds of what is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Maximum time that one query searches.
+    pub query_time: Duration,
+    /// Maximum queries at once.
+    pub queries: usize,
+    /// Maximum records of one export.
+    pub export_records: usize,
+    /// After this time without news, the accounting considers a gateway gone.
+    pub silent_after: Duration,
+}
+
+/// What the handlers share. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    searcher: Searcher,
+    who: Who,
+    audit: Audit,
+    metrics: Metrics,
+    limits: Limits,
+    /// Whether the console itself serves TLS.
+    tls: bool,
+    queries: Arc<Semaphore>,
+    flows: Arc<Semaphore>,
+    exports: Arc<Semaphore>,
+    accounts: Accounts,
+}
+
+impl App {
+    /// The state of a server that shows what is in this store.
+    pub fn new(
+        store: Store,
+        who: Who,
+        audit: Audit,
+        metrics: Metrics,
+        limits: Limits,
+        tls: bool,
+    ) -> Self {
+        let inner = Inner {
+            searcher: Searcher::new(store.database().clone()),
+            store,
+            who,
+            audit,
+            metrics,
+            limits,
+            tls,
+            queries: Arc::new(Semaphore::new(limits.queries)),
+            flows: Arc::new(Semaphore::new(FLOWS)),
+            exports: Arc::new(Semaphore::new(EXPORTS)),
+            accounts: Accounts::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Who may see what.
+    pub fn who(&self) -> &Who {
+        &self.inner.who
+    }
+
+    /// The turn of a query, held until its answer was read.
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        self.turn_of(&self.inner.queries).await
+    }
+
+    async fn turn_of(&self, turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Refusal> {
+        let turn = tokio::time::timeout(TURN_TIME, Arc::clone(turns).acquire_owned()).await;
+        match turn {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => {
+                self.inner.metrics.query_refused();
+                Err(Refusal::busy())
+            }
+        }
+    }
+}
+
+/// The routes.
+pub fn app(state: App) -> Router {
+    let api = Router::new()
+        .route(
+            "/session",
+            only(
+                get(session::get).post(session::post).delete(session::delete),
+                "GET, POST, DELETE",
+            ),
+        )
+        .route("/search", only(get(search::search), "GET"))
+        .route("/records/{level}/{id}", only(get(record::record), "GET"))
+        .route("/flows/{id}", only(get(flow::flow), "GET"))
+        .route("/histogram", only(get(histogram::histogram), "GET"))
+        .route("/delivery", only(get(delivery::delivery), "GET"))
+        .route("/export", only(get(export::export), "GET"))
+        .fallback(any(|| async { Refusal::no_path() }))
+        .layer(from_fn(guard::same_site))
+        .layer(from_fn_with_state(state.clone(), guard::counted));
+    let mut router = Router::new()
+        .nest("/api/v1", api)
+        .route("/healthz", only(get(health), "GET"))
+        .route("/metrics", only(get(metrics), "GET"))
+        .route("/assets/{name}", only(get(asset), "GET"));
+    for page in pages::PAGES {
+        router = router.route(page, only(get(shell), "GET"));
+    }
+    router
+        .fallback(any(|| async { Refusal::no_path() }))
+        .layer(from_fn(guard::headers))
+        .with_state(state)
+}
+
+fn only(methods: MethodRouter<App>, allowed: &'static str) -> MethodRouter<App> {
+    methods.fallback(move || refused(allowed))
+}
+
+fn refused(allowed: &'static str) -> Ready<Refusal> {
+    ready(Refusal::method(allowed))
+}
+
+async fn shell(headers: HeaderMap) -> Response<Body> {
+    pages::shell(&headers)
+}
+
+async fn asset(uri: Uri, headers: HeaderMap) -> Response<Body> {
+    pages::asset(uri.path(), &headers).unwrap_or_else(|| Refusal::no_path().into_response())
+}
+
+/// 200 while the process can answer at all; the database is not asked.
+async fn health() -> Response<Body> {
+    answer::json(&json!({"status": "ok"}))
+}
+
+async fn metrics(State(app): State<App>) -> Response<Body> {
+    const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let text = app.inner.metrics.render(app.inner.who.sessions());
+    let mut response = Response::new(Body::from(text));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(OPENMETRICS));
+    response
+}
+
+#[cfg(test)]
+mod tests;

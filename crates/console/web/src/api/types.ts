@@ -1,0 +1,107 @@
+// The shapes of the API's answers. A record is what some client sent: nothing in it is certain
+// except that it is JSON.
+
+export const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] as const;
+export type Level = (typeof LEVELS)[number];
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type LogRecord = { [key: string]: Json };
+
+export interface Session {
+  name: string;
+  role: "all" | "organizations";
+  organizations: string[];
+  /** Null: it does not expire. */
+  expires: string | null;
+}
+
+/** How far a search looked. */
+export interface Reach {
+  from: string;
+  until: string;
+  complete: boolean;
+  /** Why it ends there: the page is full, or the time was over. */
+  reason: null | "page" | "time";
+  /** Whether records that belong to no flow were passed over. */
+  only_flows?: boolean;
+}
+
+export interface SearchPage {
+  records: LogRecord[];
+  /** Where the next page begins; null at the end. */
+  next: string | null;
+  reach: Reach;
+}
+
+export type Count = [value: string | number, count: number];
+
+export interface Bucket {
+  start: string;
+  counts: { [level: string]: number };
+}
+
+export interface HistogramAnswer {
+  step_ms: number;
+  buckets: Bucket[];
+  facets: { [field: string]: Count[] };
+  reach: Reach;
+}
+
+export interface FlowEntry {
+  /** Null: it has none, and cannot be asked for. */
+  id: string | null;
+  parent: string | null;
+  depth: number;
+  level: string;
+  timestamp: string;
+  start: string;
+  duration_us: number | null;
+  source: string;
+  kind: "gateway" | "service";
+  title: string;
+  status: number | string | null;
+  error: boolean;
+  critical: boolean;
+  /** What flows keep of it; past a bound of the answer, only its `id`. */
+  record: LogRecord;
+}
+
+export interface FlowAnswer {
+  correlation_id: string | null;
+  records: FlowEntry[];
+  complete: boolean;
+  reason: string | null;
+  /** Whether there are records that the viewer may not see. */
+  hidden: boolean;
+}
+
+/** Where each record of a boot is, by the term of the accounting. */
+export interface Terms {
+  assigned: number;
+  stored: number;
+  spooled: number;
+  quarantined: number;
+  dropped: number;
+  recovered: number;
+  queued: number;
+  unknown: number;
+  missing: number;
+  sampled: number;
+}
+
+export interface Boot extends Terms {
+  gateway: string;
+  boot: string;
+  dropped_by_reason: { [reason: string]: number };
+  gaps: Json;
+  updated: string;
+}
+
+export interface DeliveryAnswer {
+  boots: Boot[];
+  sums?: Partial<Terms>;
+  /** Whether the accounts of all collectors could be read. */
+  complete?: boolean;
+  unnumbered?: { accepted: number; quarantined: number };
+  next?: string | null;
+}
