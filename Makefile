@@ -55,7 +55,8 @@ collector-static: ## Build the collector as a static binary for any Linux (needs
 # Always `--workspace`: dependencies then have the same features in every command and are compiled
 # once. These test targets of tests/Cargo.toml need a built filter and run only by name, so that
 # `cargo test --workspace` runs without one.
-NAMED_TESTS := --test artifact --test clients --test e2e --test filter --test module --test packaging
+NAMED_TESTS := --test artifact --test clients --test clients-module --test e2e --test e2e-module --test filter \
+	--test module --test packaging
 
 # --- Demo ---
 # Reads GATEWAY_PORT (8080), MONGODB_URI and GATELOG_DATABASE (pytake_logs).
@@ -154,7 +155,7 @@ E2E_THREADS ?= 2
 .PHONY: test-e2e
 test-e2e: wasm module ## Real Envoy, collector and database; FILTER=name for some of them
 	cargo build --workspace --bins
-	cargo test --workspace --test e2e --test filter --test module $(FILTER) -- --test-threads=$(E2E_THREADS)
+	cargo test --workspace --test e2e --test e2e-module --test filter --test module $(FILTER) -- --test-threads=$(E2E_THREADS)
 
 .PHONY: test-envoy
 test-envoy: wasm ## Test another Envoy release: loading, ids, records, delivery; ENVOY_VERSION=1.37.0
@@ -164,9 +165,9 @@ test-envoy: wasm ## Test another Envoy release: loading, ids, records, delivery;
 		cargo test --workspace --test e2e supported:: -- --test-threads=$(E2E_THREADS)
 
 .PHONY: test-clients
-test-clients: wasm ## Drive the gateway with third-party clients; FILTER=name for some of them
+test-clients: wasm module ## Drive the gateway with third-party clients; FILTER=name for some of them
 	cargo build --workspace --bins
-	cargo test --workspace --test clients $(FILTER) -- --test-threads=$(E2E_THREADS)
+	cargo test --workspace --test clients --test clients-module $(FILTER) -- --test-threads=$(E2E_THREADS)
 
 .PHONY: test-packaging
 test-packaging: wasm ## Check images, systemd unit, Compose, Kubernetes and alerts against the programs

@@ -209,6 +209,20 @@ impl EnvoyConfig {
         }
     }
 
+    /// Runs the filter of another shipped file in this form, with the file's JSON: what docs/choosing.md
+    /// says of changing from one form to the other.
+    pub fn run_by(&mut self, shell: Shell) -> Result<()> {
+        if shell == Shell::Module {
+            let mut module = Self::file("envoy/module.yaml")?;
+            *module.filter_text()? = self.filter_text()?.clone();
+            *self.http_filter("gatelog")? = module.http_filter("gatelog")?.clone();
+            let extensions = module.at("/bootstrap_extensions")?.clone();
+            let root = self.root.as_object_mut().context("not an object")?;
+            root.insert("bootstrap_extensions".to_owned(), extensions);
+        }
+        self.built_filter()
+    }
+
     /// The form in which it runs the filter.
     pub fn shell(&mut self) -> Result<Shell> {
         let filter = self.http_filter("gatelog")?;
