@@ -23,6 +23,7 @@ mod guard;
 mod hand_over;
 mod host;
 mod installed;
+mod journal;
 mod stats;
 mod stream;
 mod worker;

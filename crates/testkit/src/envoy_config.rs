@@ -52,6 +52,15 @@ pub enum Shell {
     Module,
 }
 
+/// Who writes the module's journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JournalWriter {
+    /// Envoy's access log, as with the wasm filter.
+    AccessLog,
+    /// The module itself.
+    Module,
+}
+
 impl EnvoyConfig {
     /// The shipped `envoy/envoy.yaml`.
     pub fn shipped() -> Result<Self> {
@@ -221,6 +230,23 @@ impl EnvoyConfig {
             root.insert("bootstrap_extensions".to_owned(), extensions);
         }
         self.built_filter()
+    }
+
+    /// Chooses who writes the module's journal.
+    pub fn journal_by(&mut self, writer: JournalWriter) -> Result<()> {
+        let (journal, access_log) = match writer {
+            JournalWriter::AccessLog => {
+                let mut wasm = Self::shipped()?;
+                ("access_log", wasm.connection_manager()?["access_log"].clone())
+            }
+            JournalWriter::Module => ("stdout", json!([])),
+        };
+        self.connection_manager()?["access_log"] = access_log;
+        self.at("/bootstrap_extensions/0/typed_config")?["extension_config"] = json!({
+            "@type": "type.googleapis.com/google.protobuf.StringValue",
+            "value": json!({"journal": journal}).to_string(),
+        });
+        Ok(())
     }
 
     /// The form in which it runs the filter.

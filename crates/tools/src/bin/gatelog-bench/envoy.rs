@@ -148,7 +148,8 @@ async fn full_queues(
 
 /// Starts a variant on Envoy's core.
 async fn start(variant: Variant, addresses: &Addresses) -> Result<Running> {
-    let options = EnvoyOptions::new(variant.config(addresses)?);
+    let mut options = EnvoyOptions::new(variant.config(addresses)?);
+    options.concurrency = u32::try_from(load::setting("BENCH_WORKERS", 1)?)?;
     let mut envoy = Envoy::start(options).await.with_context(|| variant.name.to_owned())?;
     cpu::pin(envoy.process().id(), cpu::ENVOY_CORE)?;
     Ok(Running { variant, envoy, cpu: Default::default(), p50: Vec::new(), p99: Vec::new() })
