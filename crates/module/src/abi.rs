@@ -20,6 +20,8 @@ mod lifecycle;
 pub(crate) mod logged;
 mod logger_hooks;
 mod map;
+#[cfg(test)]
+mod stand_in;
 pub(crate) mod stream;
 pub(crate) mod timing;
 

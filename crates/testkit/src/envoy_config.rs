@@ -196,7 +196,7 @@ impl EnvoyConfig {
         *place(&mut bare, "/name")? = json!(name);
         *place(&mut bare, "/address/socket_address/port_value")? = json!(0);
         let manager = place(&mut bare, manager)?;
-        *place(manager, "/access_log")? = json!([]);
+        manager["access_log"] = json!([]);
         place(manager, "/http_filters")?.as_array_mut().context("not a list")?.remove(0);
         self.at(LISTENERS)?.as_array_mut().context("not a list")?.push(bare);
         Ok(())

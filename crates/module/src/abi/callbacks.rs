@@ -7,6 +7,8 @@ use std::ptr::null;
 use gatelog::envoy::headers::Headers;
 use gatelog::host::Severity;
 
+#[cfg(test)]
+use super::stand_in;
 use super::timing::Timing;
 
 /// Bytes of Envoy's, valid until the hook returns or a callback changes something.
@@ -35,8 +37,8 @@ pub(crate) struct Header {
     pub(super) value_length: usize,
 }
 
-/// Declares the callbacks. The tests of this crate have no Envoy: there each does nothing and answers
-/// with the value given.
+/// Declares the callbacks. The tests of this crate have no Envoy: there each answers with the value given,
+/// which is that of a stream that stands in for Envoy's where the test has one.
 macro_rules! callbacks {
     ($($name:ident ($($argument:ident: $kind:ty),* $(,)?) $(-> $result:ty = $otherwise:expr)?;)*) => {
         #[cfg(not(test))]
@@ -46,7 +48,10 @@ macro_rules! callbacks {
         $(
             #[cfg(test)]
             #[expect(clippy::allow_attributes, reason = "not each of them is used in a test")]
-            #[allow(dead_code, unused_variables, clippy::too_many_arguments, reason = "a stand-in")]
+            #[allow(
+                dead_code, unused_variables, clippy::too_many_arguments,
+                clippy::undocumented_unsafe_blocks, reason = "a stand-in"
+            )]
             pub(super) unsafe extern "C" fn $name($($argument: $kind),*) $(-> $result)? {
                 $($otherwise)?
             }
@@ -58,25 +63,29 @@ callbacks! {
     envoy_dynamic_module_callback_log(level: u32, line: OwnBytes);
     envoy_dynamic_module_callback_http_get_header(
         stream: *mut c_void, map: u32, name: OwnBytes, value: *mut EnvoyBytes, index: usize, count: *mut usize,
-    ) -> bool = false;
-    envoy_dynamic_module_callback_http_get_headers_size(stream: *mut c_void, map: u32) -> usize = 0;
-    envoy_dynamic_module_callback_http_get_headers(stream: *mut c_void, map: u32, headers: *mut Header) -> bool = false;
+    ) -> bool = unsafe { stand_in::header(stream, map, name, value, index) };
+    envoy_dynamic_module_callback_http_get_headers_size(
+        stream: *mut c_void, map: u32,
+    ) -> usize = unsafe { stand_in::headers_size(stream, map) };
+    envoy_dynamic_module_callback_http_get_headers(
+        stream: *mut c_void, map: u32, headers: *mut Header,
+    ) -> bool = unsafe { stand_in::headers(stream, map, headers) };
     envoy_dynamic_module_callback_http_set_header(
         stream: *mut c_void, map: u32, name: OwnBytes, value: OwnBytes,
-    ) -> bool = false;
+    ) -> bool = unsafe { stand_in::set_header(stream, map, name, value) };
     envoy_dynamic_module_callback_http_filter_get_attribute_string(
         stream: *mut c_void, attribute: u32, value: *mut EnvoyBytes,
-    ) -> bool = false;
+    ) -> bool = unsafe { stand_in::text(stream, attribute, value) };
     envoy_dynamic_module_callback_http_filter_get_attribute_int(
         stream: *mut c_void, attribute: u32, value: *mut u64,
     ) -> bool = false;
     envoy_dynamic_module_callback_http_get_timing_info(stream: *mut c_void, timing: *mut Timing);
     envoy_dynamic_module_callback_http_get_filter_state_bytes(
         stream: *mut c_void, name: OwnBytes, value: *mut EnvoyBytes,
-    ) -> bool = false;
+    ) -> bool = unsafe { stand_in::filter_state(stream, name, value) };
     envoy_dynamic_module_callback_http_set_filter_state_bytes(
         stream: *mut c_void, name: OwnBytes, value: OwnBytes,
-    ) -> bool = false;
+    ) -> bool = unsafe { stand_in::set_filter_state(stream, name, value) };
     envoy_dynamic_module_callback_http_set_dynamic_metadata_string(
         stream: *mut c_void, space: OwnBytes, name: OwnBytes, value: OwnBytes,
     );
@@ -157,6 +166,22 @@ impl OwnBytes {
 
     pub(super) fn none() -> Self {
         Self { data: null(), length: 0 }
+    }
+
+    /// Whether it is [`OwnBytes::none`].
+    #[cfg(test)]
+    pub(super) fn is_none(self) -> bool {
+        self.data.is_null()
+    }
+
+    /// The bytes.
+    ///
+    /// # Safety
+    /// They must live as long as the result.
+    #[cfg(test)]
+    pub(super) unsafe fn read<'a>(self) -> &'a [u8] {
+        // SAFETY: as above.
+        unsafe { bytes(self.data, self.length) }
     }
 }
 
