@@ -180,6 +180,8 @@ test-packaging: wasm ## Check images, systemd unit, Compose, Kubernetes and aler
 fuzz: ## Coverage-guided fuzzing; FUZZ_SECONDS=10 for each target
 	@scripts/fuzz.sh
 
+# BENCH_WORKERS=2 runs Envoy with two workers; BENCH_STDOUT=pipe gives it a pipe instead of a file;
+# BENCH_VARIANTS="lua module" runs some of the variants.
 # BENCH_BEFORE=COMMIT also measures the filter of an earlier commit.
 .PHONY: bench
 bench: runtime wasm module ## Benchmarks, compared with the alternatives; PARTS="envoy collector growth peers"
