@@ -9,6 +9,7 @@
 //! safe to call in a hook.
 
 pub(crate) mod attribute;
+mod bytes;
 pub(crate) mod callbacks;
 pub(crate) mod configuration;
 mod extension_hooks;

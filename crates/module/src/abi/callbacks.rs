@@ -1,41 +1,16 @@
-//! The callbacks, and the bytes that they give and take.
+//! The callbacks.
 #![expect(unsafe_code, reason = "foreign functions over raw memory")]
 
 use std::ffi::c_void;
-use std::ptr::null;
 
 use gatelog::envoy::headers::Headers;
 use gatelog::host::Severity;
 
+pub(crate) use super::bytes::{EnvoyBytes, Header};
+pub(super) use super::bytes::{NO_BYTES, OwnBytes};
 #[cfg(test)]
 use super::stand_in;
 use super::timing::Timing;
-
-/// Bytes of Envoy's, valid until the hook returns or a callback changes something.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(crate) struct EnvoyBytes {
-    pub(super) data: *const u8,
-    pub(super) length: usize,
-}
-
-/// Bytes of ours, read by Envoy during the call.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(super) struct OwnBytes {
-    data: *const u8,
-    length: usize,
-}
-
-/// A header: Envoy's in what it gives, ours in what it takes. The layout is the same.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(crate) struct Header {
-    pub(super) name: *const u8,
-    pub(super) name_length: usize,
-    pub(super) value: *const u8,
-    pub(super) value_length: usize,
-}
 
 /// Declares the callbacks. The tests of this crate have no Envoy: there each answers with the value given,
 /// which is that of a stream that stands in for Envoy's where the test has one.
@@ -154,61 +129,6 @@ callbacks! {
     envoy_dynamic_module_callback_access_logger_get_dynamic_metadata(
         logged: *mut c_void, space: OwnBytes, path: OwnBytes, value: *mut EnvoyBytes,
     ) -> bool = false;
-}
-
-/// No bytes, where Envoy writes some.
-pub(super) const NO_BYTES: EnvoyBytes = EnvoyBytes { data: null(), length: 0 };
-
-impl OwnBytes {
-    pub(super) fn of(bytes: &[u8]) -> Self {
-        Self { data: bytes.as_ptr(), length: bytes.len() }
-    }
-
-    pub(super) fn none() -> Self {
-        Self { data: null(), length: 0 }
-    }
-
-    /// Whether it is [`OwnBytes::none`].
-    #[cfg(test)]
-    pub(super) fn is_none(self) -> bool {
-        self.data.is_null()
-    }
-
-    /// The bytes.
-    ///
-    /// # Safety
-    /// They must live as long as the result.
-    #[cfg(test)]
-    pub(super) unsafe fn read<'a>(self) -> &'a [u8] {
-        // SAFETY: as above.
-        unsafe { bytes(self.data, self.length) }
-    }
-}
-
-impl EnvoyBytes {
-    /// The bytes. They must be used before the hook returns and before anything is changed.
-    pub(crate) fn read(&self) -> &[u8] {
-        // SAFETY: Envoy gave pointer and length together, for as long as the doc above says; every
-        // caller in this crate copies at once.
-        unsafe { bytes(self.data, self.length) }
-    }
-}
-
-impl Header {
-    fn pair(&self) -> (&[u8], &[u8]) {
-        // SAFETY: Envoy gave both, for as long as it gave the header.
-        unsafe { (bytes(self.name, self.name_length), bytes(self.value, self.value_length)) }
-    }
-}
-
-/// # Safety
-/// Pointer and length must be those of bytes that live as long as the result.
-unsafe fn bytes<'a>(data: *const u8, length: usize) -> &'a [u8] {
-    if data.is_null() || length == 0 {
-        return &[];
-    }
-    // SAFETY: as above.
-    unsafe { std::slice::from_raw_parts(data, length) }
 }
 
 /// Copies headers that Envoy lists.

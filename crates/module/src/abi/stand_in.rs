@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::c_void;
 
-use super::callbacks::{EnvoyBytes, Header, OwnBytes};
+use super::bytes::{EnvoyBytes, Header, OwnBytes};
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
