@@ -59,7 +59,8 @@ collector-static: ## Build the collector as a static binary for any Linux (needs
 # Always `--workspace`: dependencies then have the same features in every command and are compiled
 # once. These test targets of tests/Cargo.toml need a built filter and run only by name, so that
 # `cargo test --workspace` runs without one.
-NAMED_TESTS := --test artifact --test clients --test e2e --test filter --test module --test packaging
+NAMED_TESTS := --test artifact --test clients --test clients-module --test e2e --test e2e-module --test filter \
+	--test module --test packaging
 
 # --- Demo ---
 # Reads GATEWAY_PORT (8080), MONGODB_URI and GATELOG_DATABASE (pytake_logs).
@@ -158,7 +159,7 @@ E2E_THREADS ?= 2
 .PHONY: test-e2e
 test-e2e: wasm module ## Real Envoy, collector and database; FILTER=name for some of them
 	cargo build --workspace --bins
-	cargo test --workspace --test e2e --test filter --test module $(FILTER) -- --test-threads=$(E2E_THREADS)
+	cargo test --workspace --test e2e --test e2e-module --test filter --test module $(FILTER) -- --test-threads=$(E2E_THREADS)
 
 .PHONY: test-envoy
 test-envoy: wasm ## Test another Envoy release: loading, ids, records, delivery; ENVOY_VERSION=1.37.0
@@ -168,9 +169,9 @@ test-envoy: wasm ## Test another Envoy release: loading, ids, records, delivery;
 		cargo test --workspace --test e2e supported:: -- --test-threads=$(E2E_THREADS)
 
 .PHONY: test-clients
-test-clients: wasm ## Drive the gateway with third-party clients; FILTER=name for some of them
+test-clients: wasm module ## Drive the gateway with third-party clients; FILTER=name for some of them
 	cargo build --workspace --bins
-	cargo test --workspace --test clients $(FILTER) -- --test-threads=$(E2E_THREADS)
+	cargo test --workspace --test clients --test clients-module $(FILTER) -- --test-threads=$(E2E_THREADS)
 
 # FILTER=tests/console/search.test.js runs the tests of that file.
 .PHONY: test-console
@@ -190,6 +191,8 @@ test-packaging: wasm ## Check images, systemd unit, Compose, Kubernetes and aler
 fuzz: ## Coverage-guided fuzzing; FUZZ_SECONDS=10 for each target
 	@scripts/fuzz.sh
 
+# BENCH_WORKERS=2 runs Envoy with two workers; BENCH_STDOUT=pipe gives it a pipe instead of a file;
+# BENCH_VARIANTS="lua module" runs some of the variants.
 # BENCH_BEFORE=COMMIT also measures the filter of an earlier commit.
 .PHONY: bench
 bench: runtime wasm module ## Benchmarks, compared with the alternatives; PARTS="envoy collector growth peers"

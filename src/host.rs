@@ -6,6 +6,13 @@
 
 use crate::envoy::headers::Headers;
 
+/// The record's key in filter state; Envoy exposes it as `wasm.gatelog`.
+pub const FILTER_STATE: &str = "gatelog";
+
+/// Marks an exchange for which this filter decided to make no record, so that the same
+/// module as an access logger does not record it after all.
+pub const FILTER_STATE_SEEN: &str = "gatelog_seen";
+
 /// A header map of the exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HeaderMap {
@@ -116,6 +123,15 @@ pub trait Host {
 
     /// Stores a value in the exchange's filter state, for the proxy's own access loggers.
     fn set_filter_state(&self, name: &str, value: &[u8]) -> Result<(), Refused>;
+
+    /// Puts an exchange's lines into the journal, without their last line feed. Without a line it only marks
+    /// the exchange as seen.
+    fn publish(&self, lines: &[u8]) -> Result<(), Refused> {
+        match lines {
+            [] => self.set_filter_state(FILTER_STATE_SEEN, b"1"),
+            _ => self.set_filter_state(FILTER_STATE, lines),
+        }
+    }
 
     /// Starts a callout and returns its token. Only from the root context: a callout made from a
     /// stream's context dies with the stream.

@@ -96,7 +96,7 @@ impl PlainHost {
 
     /// The journal's records, as the access logger would print them.
     pub(crate) fn journal(&self) -> Vec<serde_json::Value> {
-        let lines = self.filter_state.borrow_mut().remove(crate::worker::FILTER_STATE);
+        let lines = self.filter_state.borrow_mut().remove(crate::host::FILTER_STATE);
         let text = String::from_utf8(lines.unwrap_or_default()).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }

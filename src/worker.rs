@@ -17,13 +17,6 @@ use crate::identity::ids::Ids;
 use crate::identity::uuids::Uuids;
 use crate::metrics::{Metric, Metrics};
 
-/// The record's key in filter state; Envoy exposes it as `wasm.gatelog`.
-pub const FILTER_STATE: &str = "gatelog";
-
-/// Marks an exchange for which this filter decided to make no record, so that the same
-/// module as an access logger does not record it after all.
-pub const FILTER_STATE_SEEN: &str = "gatelog_seen";
-
 /// The constants of a root context.
 #[derive(Debug)]
 pub struct Settings {

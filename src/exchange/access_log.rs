@@ -20,7 +20,7 @@ use crate::exchange::begun::Begun;
 use crate::exchange::finished::Finished;
 use crate::host::{HeaderMap, Host};
 use crate::metrics::Metric;
-use crate::worker::{FILTER_STATE, FILTER_STATE_SEEN, Worker};
+use crate::worker::Worker;
 
 /// Response code details of an exchange that an internal redirect has ended. Source: Envoy,
 /// `envoy/stream_info/stream_info.h`.
@@ -29,12 +29,8 @@ const REDIRECTED: &[u8] = b"internal_redirect";
 /// Makes the record of an exchange, queues it and publishes it to the journal.
 pub fn log(begun: Option<Begun>, responded_ns: Option<u64>, worker: &mut Worker, host: &dyn Host) {
     let lines = observe(begun, responded_ns, worker, host);
-    let published = if lines.is_empty() || !worker.settings.config.stdout {
-        host.set_filter_state(FILTER_STATE_SEEN, b"1")
-    } else {
-        host.set_filter_state(FILTER_STATE, &lines)
-    };
-    if published.is_err() {
+    let wanted = if worker.settings.config.stdout { lines.as_slice() } else { &[] };
+    if host.publish(wanted).is_err() {
         worker.metrics.count(Metric::HostRefused, 1);
     }
 }

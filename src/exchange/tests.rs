@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::Config;
 use crate::envoy::response_flags::ResponseFlags;
+use crate::host::FILTER_STATE_SEEN;
 use crate::plain_host::PlainHost;
-use crate::worker::FILTER_STATE_SEEN;
 
 mod propagation;
 

@@ -10,8 +10,8 @@ use super::hostcalls::Proxy;
 use crate::config::Config;
 use crate::exchange::Exchange;
 use crate::exchange::access_log;
-use crate::host::{Host, Severity};
-use crate::worker::{FILTER_STATE, FILTER_STATE_SEEN, Worker};
+use crate::host::{FILTER_STATE, FILTER_STATE_SEEN, Host, Severity};
+use crate::worker::Worker;
 
 /// A worker's state, shared by its root context and its streams; `None` until it is configured.
 pub(super) type Shared = Rc<RefCell<Option<Worker>>>;

@@ -12,6 +12,7 @@ use gatelog_testkit::stored::one;
 use gatelog_testkit::{Gateway, GatewayOptions, SampleService};
 use serde_json::{Value, json};
 
+use crate::SHELL;
 use crate::contains::assert_contains;
 use crate::program::{Service, output_of, script};
 use crate::websocket;
@@ -38,7 +39,7 @@ async fn pages() -> SampleService {
 
 /// The gateway in front of these pages, with Envoy's CORS filter.
 async fn start(pages: &SampleService, chat: &Service, expose: bool) -> Gateway {
-    let mut options = GatewayOptions::shipped().unwrap();
+    let mut options = GatewayOptions::of(SHELL).unwrap();
     let config = &mut options.envoy.config;
     config.add_cluster("pages", pages.address()).unwrap();
     let route =

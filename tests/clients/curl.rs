@@ -8,6 +8,7 @@ use gatelog_testkit::{Gateway, eventually};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
+use crate::SHELL;
 use crate::contains::assert_contains;
 use crate::program::{command, output_of, start};
 
@@ -57,7 +58,7 @@ async fn exchange(gateway: &Gateway, path: &str, arguments: &[&str]) -> Exchange
 
 #[tokio::test]
 async fn curl_gets_both_ids_and_its_record_has_them() {
-    let gateway = Gateway::start().await.unwrap();
+    let gateway = Gateway::of(SHELL).await.unwrap();
     for (flag, protocol) in VERSIONS {
         for (path, status, level) in [
             ("/api/v1/messages?limit=5", 200, "INFO"),
@@ -87,7 +88,7 @@ async fn curl_gets_both_ids_and_its_record_has_them() {
 
 #[tokio::test]
 async fn ids_that_curl_sends_are_handled_as_documented() {
-    let gateway = Gateway::start().await.unwrap();
+    let gateway = Gateway::of(SHELL).await.unwrap();
     let path = "/api/v1/messages";
     for (flag, _) in VERSIONS {
         // The request id is the gateway's, the correlation id the client's.
@@ -121,7 +122,7 @@ async fn ids_that_curl_sends_are_handled_as_documented() {
 
 #[tokio::test]
 async fn what_curl_keeps_secret_is_in_no_record() {
-    let gateway = Gateway::start().await.unwrap();
+    let gateway = Gateway::of(SHELL).await.unwrap();
     let secrets = ["s3cret-password", "s3cret-session", "s3cret-token"];
     let [password, session, token] = secrets;
     let path = format!("/api/v1/messages?token={token}&limit=5");
@@ -139,7 +140,7 @@ async fn what_curl_keeps_secret_is_in_no_record() {
 
 #[tokio::test]
 async fn an_upload_that_waits_for_100_continue_is_a_record_of_its_final_status() {
-    let gateway = Gateway::start().await.unwrap();
+    let gateway = Gateway::of(SHELL).await.unwrap();
     let upload = tempfile::NamedTempFile::new().unwrap();
     upload.as_file().set_len(1 << 20).unwrap();
     let data = format!("@{}", upload.path().display());
@@ -160,7 +161,7 @@ async fn an_upload_that_waits_for_100_continue_is_a_record_of_its_final_status()
 
 #[tokio::test]
 async fn a_curl_stopped_during_its_upload_is_a_warning() {
-    let gateway = Gateway::start().await.unwrap();
+    let gateway = Gateway::of(SHELL).await.unwrap();
     for (flag, protocol) in VERSIONS {
         let id = format!("stopped{flag}");
         let header = format!("x-correlation-id: {id}");

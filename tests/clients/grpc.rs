@@ -4,13 +4,14 @@ use gatelog_testkit::stored::{exactly, one};
 use gatelog_testkit::{Gateway, GatewayOptions};
 use serde_json::{Value, json};
 
+use crate::SHELL;
 use crate::contains::assert_contains;
 use crate::program::{Service, told_by};
 
 /// The gateway with a gRPC service behind it, which takes HTTP/2 upstream.
 async fn start() -> (Gateway, Service) {
     let service = Service::start("grpc_service.py").await;
-    let mut options = GatewayOptions::shipped().unwrap();
+    let mut options = GatewayOptions::of(SHELL).unwrap();
     let config = &mut options.envoy.config;
     config.add_cluster("calls", service.address()).unwrap();
     config.cluster("calls").unwrap()["typed_extension_protocol_options"] = json!({

@@ -7,13 +7,14 @@ use gatelog_testkit::stored::{PATIENCE, exactly};
 use gatelog_testkit::{Gateway, GatewayOptions, eventually};
 use mongodb::bson::doc;
 
+use crate::SHELL;
 use crate::program::{command, output_of};
 
 const REQUESTS: usize = 2000;
 
 #[tokio::test]
 async fn every_stream_of_h2load_is_one_record_with_an_id_of_its_own() {
-    let mut options = GatewayOptions::shipped().unwrap();
+    let mut options = GatewayOptions::of(SHELL).unwrap();
     options.envoy.concurrency = 2;
     let gateway = Gateway::start_with(options).await.unwrap();
 

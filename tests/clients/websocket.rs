@@ -5,6 +5,7 @@ use gatelog_testkit::stored::{exactly, one};
 use gatelog_testkit::{EnvoyConfig, Gateway, GatewayOptions};
 use serde_json::{Value, json};
 
+use crate::SHELL;
 use crate::contains::assert_contains;
 use crate::program::{Service, told_by};
 
@@ -22,7 +23,7 @@ pub(crate) fn route(config: &mut EnvoyConfig, service: &Service) -> Result<()> {
 
 async fn start() -> (Gateway, Service) {
     let service = Service::start("websocket_service.py").await;
-    let mut options = GatewayOptions::shipped().unwrap();
+    let mut options = GatewayOptions::of(SHELL).unwrap();
     route(&mut options.envoy.config, &service).unwrap();
     (Gateway::start_with(options).await.unwrap(), service)
 }
@@ -65,7 +66,7 @@ async fn a_websocket_carries_every_message_and_is_one_record_of_its_whole_life()
 
 #[tokio::test]
 async fn an_upgrade_that_no_route_allows_is_refused_before_the_filters_and_recorded() {
-    let gateway = Gateway::start().await.unwrap();
+    let gateway = Gateway::of(SHELL).await.unwrap();
     let (told, record) = talk(&gateway, "/api/v1/messages", "close").await;
     assert_eq!(told["status"], 403);
     let expected = json!({

@@ -4,11 +4,12 @@ use anyhow::ensure;
 use gatelog_testkit::{Gateway, eventually};
 use serde_json::Value;
 
+use crate::SHELL;
 use crate::stored::{PATIENCE, exactly};
 
 #[tokio::test]
 async fn records_made_while_the_collector_is_killed_arrive_when_it_is_back() {
-    let mut gateway = Gateway::start().await.unwrap();
+    let mut gateway = Gateway::of(SHELL).await.unwrap();
     for _ in 0..5 {
         gateway.get("/api/v1/messages", &[]).await.unwrap();
     }

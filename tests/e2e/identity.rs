@@ -5,11 +5,12 @@ use gatelog_testkit::{Gateway, GatewayOptions, SampleService, raw_exchange};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::SHELL;
 use crate::stored::{at, exactly};
 
 #[tokio::test]
 async fn every_response_carries_the_ids_refusals_by_envoy_included() {
-    let gateway = Gateway::start().await.unwrap();
+    let gateway = Gateway::of(SHELL).await.unwrap();
     let mut seen = BTreeSet::new();
     for (path, status) in [
         ("/api/v1/messages", 200),
@@ -34,7 +35,7 @@ async fn every_response_carries_the_ids_refusals_by_envoy_included() {
 #[tokio::test]
 async fn services_see_the_ids_that_the_client_and_the_record_get() {
     let echo = SampleService::echo().await.unwrap();
-    let mut options = GatewayOptions::shipped().unwrap();
+    let mut options = GatewayOptions::of(SHELL).unwrap();
     let routes = options.envoy.config.routes().unwrap();
     let echo_route = serde_json::json!({
         "name": "echo", "match": { "prefix": "/echo" }, "route": { "cluster": "echo" }
@@ -58,7 +59,7 @@ async fn services_see_the_ids_that_the_client_and_the_record_get() {
 
 #[tokio::test]
 async fn bytes_that_are_not_text_stop_neither_the_request_nor_the_record() {
-    let gateway = Gateway::start().await.unwrap();
+    let gateway = Gateway::of(SHELL).await.unwrap();
     let hostile: [(&str, &[u8]); 6] = [
         ("x-correlation-id", b"\xff\xfe"),
         ("x-organization-id", b"org_\xc3\x28"),
@@ -79,7 +80,7 @@ async fn bytes_that_are_not_text_stop_neither_the_request_nor_the_record() {
 
 #[tokio::test]
 async fn a_request_that_envoy_refuses_before_the_filters_is_still_recorded() {
-    let gateway = Gateway::start().await.unwrap();
+    let gateway = Gateway::of(SHELL).await.unwrap();
     // HTTP/1.1 without a host: rejected by the connection manager.
     let request = b"GET /api/v1/messages HTTP/1.1\r\nconnection: close\r\n\r\n";
     let answer = raw_exchange(gateway.address(), request, Duration::from_secs(10)).await.unwrap();

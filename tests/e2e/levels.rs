@@ -2,10 +2,11 @@
 
 use gatelog_testkit::{Gateway, GatewayOptions};
 
+use crate::SHELL;
 use crate::stored::{at, exactly};
 
 async fn at_level(level: &str) -> Gateway {
-    let mut options = GatewayOptions::shipped().unwrap();
+    let mut options = GatewayOptions::of(SHELL).unwrap();
     options.envoy.environment.push(("LOG_LEVEL".to_owned(), level.to_owned()));
     let gateway = Gateway::start_with(options).await.unwrap();
     let secret = [("authorization", "Bearer s3cret"), ("accept", "text/plain")];

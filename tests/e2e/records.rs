@@ -9,6 +9,7 @@ use mongodb::bson::doc;
 use mongodb::bson::spec::BinarySubtype;
 use serde_json::{Value, json};
 
+use crate::SHELL;
 use crate::stored::{at, exactly};
 
 /// The expected record of a request.
@@ -115,7 +116,7 @@ fn check(record: &Value, sent: &Sent) {
 
 #[tokio::test]
 async fn every_request_is_one_record_with_the_right_fields_in_the_right_place() {
-    let mut options = GatewayOptions::shipped().unwrap();
+    let mut options = GatewayOptions::of(SHELL).unwrap();
     options.envoy.concurrency = 2;
     let gateway = Gateway::start_with(options).await.unwrap();
     let sent = send_all(&gateway).await;
@@ -157,7 +158,7 @@ async fn every_request_is_one_record_with_the_right_fields_in_the_right_place() 
 
 #[tokio::test]
 async fn ids_are_uuids_dates_are_dates_and_every_sequence_is_whole() {
-    let gateway = Gateway::start().await.unwrap();
+    let gateway = Gateway::of(SHELL).await.unwrap();
     for _ in 0..10 {
         gateway.get("/api/v1/messages", &[]).await.unwrap();
     }

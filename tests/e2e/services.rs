@@ -7,12 +7,13 @@ use gatelog_testkit::{Gateway, GatewayOptions, eventually};
 use mongodb::bson::doc;
 use serde_json::Value;
 
+use crate::SHELL;
 use crate::stored::{PATIENCE, at, json, one};
 
 const SERVICE: &str = "conversations";
 
 async fn gateway() -> Gateway {
-    let options = GatewayOptions { example: true, ..GatewayOptions::shipped().unwrap() };
+    let options = GatewayOptions { example: true, ..GatewayOptions::of(SHELL).unwrap() };
     Gateway::start_with(options).await.unwrap()
 }
 

@@ -11,6 +11,7 @@ use gatelog_testkit::{Collector, CollectorOptions, Database, Gateway, GatewayOpt
 use mongodb::bson::doc;
 use serde_json::Value;
 
+use crate::SHELL;
 use crate::stored::{at, json};
 
 /// Collectors share their accounts every few seconds.
@@ -65,7 +66,7 @@ async fn three_collectors_store_each_record_once_though_one_is_killed_under_load
     let start = || Collector::start(&database, CollectorOptions::default());
     let mut second = start().await.unwrap();
     let third = start().await.unwrap();
-    let mut options = GatewayOptions::shipped().unwrap();
+    let mut options = GatewayOptions::of(SHELL).unwrap();
     for more in [&second, &third] {
         options.envoy.config.add_endpoint("gatelog_collector", more.address()).unwrap();
     }

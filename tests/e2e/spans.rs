@@ -4,11 +4,12 @@ use axum::http::Method;
 use gatelog_testkit::{Collector, Gateway, GatewayOptions, SampleService, eventually};
 use serde_json::{Value, json};
 
+use crate::SHELL;
 use crate::stored::{PATIENCE, exactly};
 
 /// The shipped system with the gateway's span propagated, and a service that says what it received.
 async fn gateway(echo: &SampleService) -> Gateway {
-    let mut options = GatewayOptions::shipped().unwrap();
+    let mut options = GatewayOptions::of(SHELL).unwrap();
     let config = &mut options.envoy.config;
     config.filter_options(&[("/trace/propagate", json!(true))]).unwrap();
     config.add_cluster("echo", echo.address()).unwrap();

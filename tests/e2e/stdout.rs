@@ -7,6 +7,7 @@ use anyhow::ensure;
 use gatelog_testkit::{Gateway, eventually};
 use serde_json::Value;
 
+use crate::SHELL;
 use crate::stored::PATIENCE;
 
 /// Runs the real `jq` over the journal, as a person would over a pipe.
@@ -24,7 +25,7 @@ fn jq(gateway: &Gateway, filter: &str) -> Vec<Value> {
 
 #[tokio::test]
 async fn the_documented_jq_filters_work_on_standard_output() {
-    let gateway = Gateway::start().await.unwrap();
+    let gateway = Gateway::of(SHELL).await.unwrap();
     for path in ["/api/v1/messages", "/nowhere", "/api/v1/conversations/c/summary"] {
         gateway.get(path, &[]).await.unwrap();
     }
@@ -44,7 +45,7 @@ async fn the_documented_jq_filters_work_on_standard_output() {
 
 #[tokio::test]
 async fn a_health_check_leaves_no_record_and_no_line() {
-    let gateway = Gateway::start().await.unwrap();
+    let gateway = Gateway::of(SHELL).await.unwrap();
     for _ in 0..3 {
         let reply = gateway.get("/healthz", &[]).await.unwrap();
         assert_eq!(reply.text(), "ok\n");
@@ -66,7 +67,7 @@ async fn a_health_check_leaves_no_record_and_no_line() {
 
 #[tokio::test]
 async fn a_quote_or_a_line_break_in_a_header_does_not_break_the_line() {
-    let gateway = Gateway::start().await.unwrap();
+    let gateway = Gateway::of(SHELL).await.unwrap();
     let hostile = r#"x","level":"ERROR","y":"\u0000"#;
     gateway.get("/api/v1/messages", &[("user-agent", hostile)]).await.unwrap();
     eventually("the line is printed", PATIENCE, async || {

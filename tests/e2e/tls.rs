@@ -10,6 +10,7 @@ use gatelog_testkit::{
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::Value;
 
+use crate::SHELL;
 use crate::stored::exactly;
 
 /// The cluster on the page, with its files in `directory`.
@@ -54,11 +55,10 @@ async fn with_the_documented_cluster_batches_go_by_mutual_tls() {
     assert!(collector.get("/healthz").await.is_err());
 
     let service = SampleService::echo().await.unwrap();
-    let mut config = EnvoyConfig::shipped().unwrap();
+    let mut config = EnvoyConfig::built(SHELL).unwrap();
     config.cluster_at("messages", service.address()).unwrap();
     *config.cluster("gatelog_collector").unwrap() = documented_cluster(directory.path());
     config.cluster_at("gatelog_collector", collector.address()).unwrap();
-    config.built_filter().unwrap();
     let envoy = Envoy::start(EnvoyOptions::new(config)).await.unwrap();
     let client = gatelog_testkit::Client::default();
     client.get(envoy.address(), "/api/v1/messages").await.unwrap();

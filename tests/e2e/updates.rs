@@ -4,10 +4,11 @@ use gatelog_testkit::{Gateway, GatewayOptions};
 use mongodb::bson::doc;
 use serde_json::json;
 
+use crate::SHELL;
 use crate::stored::exactly;
 
 async fn with_listeners_from_a_file() -> Gateway {
-    let mut options = GatewayOptions::shipped().unwrap();
+    let mut options = GatewayOptions::of(SHELL).unwrap();
     options.envoy.watch_listeners = true;
     Gateway::start_with(options).await.unwrap()
 }

@@ -22,6 +22,7 @@ mod claims;
 mod hostile;
 #[path = "../filter/identity.rs"]
 mod identity;
+mod journal;
 mod library;
 #[path = "../filter/load.rs"]
 mod load;

@@ -19,6 +19,7 @@ async fn an_envoy_that_is_terminated_sends_what_waits_before_it_ends() {
     let status = rig.envoy.process().terminate(PATIENCE).unwrap();
     assert!(status.success(), "{status}\n{}", rig.envoy.log());
     assert_eq!(rig.sink.records().len(), 50, "{}", rig.envoy.log());
+    assert_eq!(rig.envoy.journal().records().unwrap().len(), 50);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

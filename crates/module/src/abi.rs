@@ -9,6 +9,7 @@
 //! safe to call in a hook.
 
 pub(crate) mod attribute;
+mod bytes;
 pub(crate) mod callbacks;
 pub(crate) mod configuration;
 mod extension_hooks;
@@ -20,6 +21,8 @@ mod lifecycle;
 pub(crate) mod logged;
 mod logger_hooks;
 mod map;
+#[cfg(test)]
+mod stand_in;
 pub(crate) mod stream;
 pub(crate) mod timing;
 

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use gatelog::host::Severity;
 
 use crate::abi::callbacks::log;
-use crate::stats::STATS;
+use crate::stats::{Own, STATS};
 
 /// Runs a hook. If it panics, the result is `otherwise`, after `abandon` has set aside what it worked on.
 pub(crate) fn guarded<T>(
@@ -20,7 +20,7 @@ pub(crate) fn guarded<T>(
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(result) => result,
         Err(panic) => {
-            STATS.panicked();
+            STATS.count(Own::Panics, 1);
             // Neither may end the process: a second panic is caught as well, and then nothing is said.
             let _ = catch_unwind(AssertUnwindSafe(abandon));
             let _ = catch_unwind(AssertUnwindSafe(|| {
@@ -48,12 +48,12 @@ mod tests {
 
     #[test]
     fn a_panic_becomes_the_answer_that_lets_the_request_pass() {
-        let before = STATS.panics();
+        let before = STATS.counted(Own::Panics);
         let mut abandoned = false;
         let answer = guarded("a hook", 7, || abandoned = true, || -> i32 { panic!("a fault") });
         assert_eq!(answer, 7);
         assert!(abandoned);
-        assert!(STATS.panics() > before);
+        assert!(STATS.counted(Own::Panics) > before);
         assert_eq!(guarded("a hook", 7, || panic!("nothing to set aside"), || 8), 8);
     }
 

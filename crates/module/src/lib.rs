@@ -5,7 +5,8 @@
 //! ```text
 //! worker threads          any thread          main thread
 //! hooks ─► stream ─► worker ─► hand_over ──►  deliveries ─► callouts
-//!                                ▲ clock: a tick for each configuration
+//!                 │              ▲ clock: a tick for each configuration
+//!                 └─► journal ─► standard output, by a thread of its own
 //! ```
 //!
 //! `abi` is the only part with foreign functions and raw pointers; `guard` catches unwinding at each
@@ -23,6 +24,7 @@ mod guard;
 mod hand_over;
 mod host;
 mod installed;
+mod journal;
 mod stats;
 mod stream;
 mod worker;

@@ -14,14 +14,34 @@ use crate::abi::configuration::Configuration;
 /// Room for the core's stats; a test compares it with their number.
 const PLACES: usize = 32;
 
-/// The module's own counters, after the core's.
-const OWN: [&str; 2] = ["gatelog.module.panics", "gatelog.module.passed"];
+/// A counter of the module's own, after the core's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Own {
+    /// Panics that were caught.
+    Panics,
+    /// Hooks that let an exchange go by without ids and record.
+    Passed,
+    /// Lines of the journal that were written.
+    JournalWritten,
+    /// Lines dropped at the journal's bound.
+    JournalDropped,
+    /// Lines that standard output did not take.
+    JournalFailed,
+}
+
+/// Their names, in that order.
+const OWN: [&str; 5] = [
+    "gatelog.module.panics",
+    "gatelog.module.passed",
+    "gatelog.module.journal_written",
+    "gatelog.module.journal_dropped",
+    "gatelog.module.journal_failed",
+];
 
 /// What is counted in this process.
 pub(crate) static STATS: Stats = Stats {
     values: [const { AtomicI64::new(0) }; PLACES],
-    panics: AtomicU64::new(0),
-    passed: AtomicU64::new(0),
+    own: [const { AtomicU64::new(0) }; OWN.len()],
     told: [const { AtomicU64::new(0) }; OWN.len()],
 };
 
@@ -29,8 +49,8 @@ pub(crate) static STATS: Stats = Stats {
 pub(crate) struct Stats {
     /// What was counted since it was last told; of a gauge, its value.
     values: [AtomicI64; PLACES],
-    panics: AtomicU64,
-    passed: AtomicU64,
+    own: [AtomicU64; OWN.len()],
+    /// What Envoy was told of them.
     told: [AtomicU64; OWN.len()],
 }
 
@@ -48,20 +68,17 @@ impl Stats {
         }
     }
 
-    /// Counts a panic that was caught.
-    pub(crate) fn panicked(&self) {
-        self.panics.fetch_add(1, Ordering::Relaxed);
+    /// Adds to a counter of the module's own.
+    pub(crate) fn count(&self, counter: Own, more: u64) {
+        if let Some(value) = self.own.get(counter as usize) {
+            value.fetch_add(more, Ordering::Relaxed);
+        }
     }
 
-    /// Panics so far.
+    /// The count so far.
     #[cfg(test)]
-    pub(crate) fn panics(&self) -> u64 {
-        self.panics.load(Ordering::Relaxed)
-    }
-
-    /// Counts an exchange that went by without ids and record.
-    pub(crate) fn let_pass(&self) {
-        self.passed.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn counted(&self, counter: Own) -> u64 {
+        self.own[counter as usize].load(Ordering::Relaxed)
     }
 
     /// Tells a configuration what was counted since it was last told.
@@ -84,7 +101,7 @@ impl Stats {
                 MetricKind::Histogram => {}
             }
         }
-        for ((now, told), id) in [&self.panics, &self.passed].iter().zip(&self.told).zip(&ids.own) {
+        for ((now, told), id) in self.own.iter().zip(&self.told).zip(&ids.own) {
             let Some(id) = *id else { continue };
             let now = now.load(Ordering::Relaxed);
             let more = now.saturating_sub(told.swap(now, Ordering::Relaxed));

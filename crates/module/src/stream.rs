@@ -10,7 +10,8 @@ use gatelog::host::Host;
 use crate::host::logged::{LoggedHost, SEEN, SPACE};
 use crate::host::stream::StreamHost;
 use crate::installed::Installed;
-use crate::stats::STATS;
+use crate::journal::journal;
+use crate::stats::{Own, STATS};
 use crate::worker::{self, Place};
 
 /// A stream.
@@ -73,7 +74,7 @@ impl Stream {
             (Some(place), Ok(mut exchange)) => {
                 act(&mut exchange, self.place.get_or_init(|| place));
             }
-            _ => STATS.let_pass(),
+            _ => STATS.count(Own::Passed, 1),
         }
     }
 }
@@ -95,10 +96,16 @@ impl Logger {
             return;
         }
         let Some(place) = worker::of(&self.configuration, host) else {
-            return STATS.let_pass();
+            return STATS.count(Own::Passed, 1);
         };
         place.with(|worker| {
-            access_log::observe(None, None, worker, host);
+            let lines = access_log::observe(None, None, worker, host);
+            if let Some(journal) = journal()
+                && worker.settings.config.stdout
+                && !lines.is_empty()
+            {
+                journal.add(&lines);
+            }
             worker.report_stats(host);
         });
     }

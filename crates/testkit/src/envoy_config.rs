@@ -52,6 +52,15 @@ pub enum Shell {
     Module,
 }
 
+/// Who writes the module's journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JournalWriter {
+    /// Envoy's access log, as with the wasm filter.
+    AccessLog,
+    /// The module itself.
+    Module,
+}
+
 impl EnvoyConfig {
     /// The shipped `envoy/envoy.yaml`.
     pub fn shipped() -> Result<Self> {
@@ -187,7 +196,7 @@ impl EnvoyConfig {
         *place(&mut bare, "/name")? = json!(name);
         *place(&mut bare, "/address/socket_address/port_value")? = json!(0);
         let manager = place(&mut bare, manager)?;
-        *place(manager, "/access_log")? = json!([]);
+        manager["access_log"] = json!([]);
         place(manager, "/http_filters")?.as_array_mut().context("not a list")?.remove(0);
         self.at(LISTENERS)?.as_array_mut().context("not a list")?.push(bare);
         Ok(())
@@ -207,6 +216,37 @@ impl EnvoyConfig {
             Shell::Wasm => self.filter_at(&paths::filter()?),
             Shell::Module => paths::module().map(|_| ()),
         }
+    }
+
+    /// Runs the filter of another shipped file in this form, with the file's JSON: what docs/choosing.md
+    /// says of changing from one form to the other.
+    pub fn run_by(&mut self, shell: Shell) -> Result<()> {
+        if shell == Shell::Module {
+            let mut module = Self::file("envoy/module.yaml")?;
+            *module.filter_text()? = self.filter_text()?.clone();
+            *self.http_filter("gatelog")? = module.http_filter("gatelog")?.clone();
+            let extensions = module.at("/bootstrap_extensions")?.clone();
+            let root = self.root.as_object_mut().context("not an object")?;
+            root.insert("bootstrap_extensions".to_owned(), extensions);
+        }
+        self.built_filter()
+    }
+
+    /// Chooses who writes the module's journal.
+    pub fn journal_by(&mut self, writer: JournalWriter) -> Result<()> {
+        let (journal, access_log) = match writer {
+            JournalWriter::AccessLog => {
+                let mut wasm = Self::shipped()?;
+                ("access_log", wasm.connection_manager()?["access_log"].clone())
+            }
+            JournalWriter::Module => ("stdout", json!([])),
+        };
+        self.connection_manager()?["access_log"] = access_log;
+        self.at("/bootstrap_extensions/0/typed_config")?["extension_config"] = json!({
+            "@type": "type.googleapis.com/google.protobuf.StringValue",
+            "value": json!({"journal": journal}).to_string(),
+        });
+        Ok(())
     }
 
     /// The form in which it runs the filter.

@@ -87,6 +87,11 @@ impl Gateway {
         Self::start_with(GatewayOptions::shipped()?).await
     }
 
+    /// Starts the shipped system with the filter in one of its forms.
+    pub async fn of(shell: Shell) -> Result<Self> {
+        Self::start_with(GatewayOptions::of(shell)?).await
+    }
+
     /// Starts the system with changes.
     pub async fn start_with(options: GatewayOptions) -> Result<Self> {
         let database = match options.database {

@@ -43,7 +43,7 @@ pub use collector::{Collector, CollectorOptions};
 pub use database::{Database, DatabaseServer};
 pub use disk::{Disk, DiskKind};
 pub use envoy::{Envoy, EnvoyOptions};
-pub use envoy_config::{EnvoyConfig, Shell, yaml_documents};
+pub use envoy_config::{EnvoyConfig, JournalWriter, Shell, yaml_documents};
 pub use eventually::{Hopeless, eventually};
 pub use example_service::ExampleService;
 pub use fault_proxy::{Fault, FaultProxy};

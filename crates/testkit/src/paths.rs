@@ -47,12 +47,13 @@ pub fn filter() -> Result<PathBuf> {
     }
 }
 
-/// The directory of the dynamic module that `make module` built, for Envoy's search path.
+/// The directory of the dynamic module, for Envoy's search path: `GATELOG_MODULES`, or else where
+/// `make module` puts it.
 pub(crate) fn modules() -> PathBuf {
-    root().join("target")
+    env::var_os("GATELOG_MODULES").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// The filter as a dynamic module: the one built by `make module`.
+/// The filter as a dynamic module.
 pub fn module() -> Result<PathBuf> {
     existing(modules().join("libgatelog.so"), "make module")
 }

@@ -70,8 +70,18 @@ pub fn bound_command(program: &Path) -> Command {
 impl Process {
     /// Starts `command`, made by [`bound_command`], with its output appended to `NAME.stdout` and
     /// `NAME.stderr` in `directory`.
-    pub fn start(name: &str, mut command: Command, directory: &Path) -> Result<Self> {
+    pub fn start(name: &str, command: Command, directory: &Path) -> Result<Self> {
         let stdout = directory.join(format!("{name}.stdout"));
+        Self::start_into(name, command, directory, stdout)
+    }
+
+    /// Starts it with its standard output appended to `stdout`, which may be a named pipe.
+    pub fn start_into(
+        name: &str,
+        mut command: Command,
+        directory: &Path,
+        stdout: PathBuf,
+    ) -> Result<Self> {
         let stderr = directory.join(format!("{name}.stderr"));
         let append = |path: &Path| {
             File::options().create(true).append(true).open(path).context("opening a log file")

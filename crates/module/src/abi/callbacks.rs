@@ -1,42 +1,19 @@
-//! The callbacks, and the bytes that they give and take.
+//! The callbacks.
 #![expect(unsafe_code, reason = "foreign functions over raw memory")]
 
 use std::ffi::c_void;
-use std::ptr::null;
 
 use gatelog::envoy::headers::Headers;
 use gatelog::host::Severity;
 
+pub(crate) use super::bytes::{EnvoyBytes, Header};
+pub(super) use super::bytes::{NO_BYTES, OwnBytes};
+#[cfg(test)]
+use super::stand_in;
 use super::timing::Timing;
 
-/// Bytes of Envoy's, valid until the hook returns or a callback changes something.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(crate) struct EnvoyBytes {
-    pub(super) data: *const u8,
-    pub(super) length: usize,
-}
-
-/// Bytes of ours, read by Envoy during the call.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(super) struct OwnBytes {
-    data: *const u8,
-    length: usize,
-}
-
-/// A header: Envoy's in what it gives, ours in what it takes. The layout is the same.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(crate) struct Header {
-    pub(super) name: *const u8,
-    pub(super) name_length: usize,
-    pub(super) value: *const u8,
-    pub(super) value_length: usize,
-}
-
-/// Declares the callbacks. The tests of this crate have no Envoy: there each does nothing and answers
-/// with the value given.
+/// Declares the callbacks. The tests of this crate have no Envoy: there each answers with the value given,
+/// which is that of a stream that stands in for Envoy's where the test has one.
 macro_rules! callbacks {
     ($($name:ident ($($argument:ident: $kind:ty),* $(,)?) $(-> $result:ty = $otherwise:expr)?;)*) => {
         #[cfg(not(test))]
@@ -46,7 +23,10 @@ macro_rules! callbacks {
         $(
             #[cfg(test)]
             #[expect(clippy::allow_attributes, reason = "not each of them is used in a test")]
-            #[allow(dead_code, unused_variables, clippy::too_many_arguments, reason = "a stand-in")]
+            #[allow(
+                dead_code, unused_variables, clippy::too_many_arguments,
+                clippy::undocumented_unsafe_blocks, reason = "a stand-in"
+            )]
             pub(super) unsafe extern "C" fn $name($($argument: $kind),*) $(-> $result)? {
                 $($otherwise)?
             }
@@ -58,25 +38,29 @@ callbacks! {
     envoy_dynamic_module_callback_log(level: u32, line: OwnBytes);
     envoy_dynamic_module_callback_http_get_header(
         stream: *mut c_void, map: u32, name: OwnBytes, value: *mut EnvoyBytes, index: usize, count: *mut usize,
-    ) -> bool = false;
-    envoy_dynamic_module_callback_http_get_headers_size(stream: *mut c_void, map: u32) -> usize = 0;
-    envoy_dynamic_module_callback_http_get_headers(stream: *mut c_void, map: u32, headers: *mut Header) -> bool = false;
+    ) -> bool = unsafe { stand_in::header(stream, map, name, value, index) };
+    envoy_dynamic_module_callback_http_get_headers_size(
+        stream: *mut c_void, map: u32,
+    ) -> usize = unsafe { stand_in::headers_size(stream, map) };
+    envoy_dynamic_module_callback_http_get_headers(
+        stream: *mut c_void, map: u32, headers: *mut Header,
+    ) -> bool = unsafe { stand_in::headers(stream, map, headers) };
     envoy_dynamic_module_callback_http_set_header(
         stream: *mut c_void, map: u32, name: OwnBytes, value: OwnBytes,
-    ) -> bool = false;
+    ) -> bool = unsafe { stand_in::set_header(stream, map, name, value) };
     envoy_dynamic_module_callback_http_filter_get_attribute_string(
         stream: *mut c_void, attribute: u32, value: *mut EnvoyBytes,
-    ) -> bool = false;
+    ) -> bool = unsafe { stand_in::text(stream, attribute, value) };
     envoy_dynamic_module_callback_http_filter_get_attribute_int(
         stream: *mut c_void, attribute: u32, value: *mut u64,
     ) -> bool = false;
     envoy_dynamic_module_callback_http_get_timing_info(stream: *mut c_void, timing: *mut Timing);
     envoy_dynamic_module_callback_http_get_filter_state_bytes(
         stream: *mut c_void, name: OwnBytes, value: *mut EnvoyBytes,
-    ) -> bool = false;
+    ) -> bool = unsafe { stand_in::filter_state(stream, name, value) };
     envoy_dynamic_module_callback_http_set_filter_state_bytes(
         stream: *mut c_void, name: OwnBytes, value: OwnBytes,
-    ) -> bool = false;
+    ) -> bool = unsafe { stand_in::set_filter_state(stream, name, value) };
     envoy_dynamic_module_callback_http_set_dynamic_metadata_string(
         stream: *mut c_void, space: OwnBytes, name: OwnBytes, value: OwnBytes,
     );
@@ -145,45 +129,6 @@ callbacks! {
     envoy_dynamic_module_callback_access_logger_get_dynamic_metadata(
         logged: *mut c_void, space: OwnBytes, path: OwnBytes, value: *mut EnvoyBytes,
     ) -> bool = false;
-}
-
-/// No bytes, where Envoy writes some.
-pub(super) const NO_BYTES: EnvoyBytes = EnvoyBytes { data: null(), length: 0 };
-
-impl OwnBytes {
-    pub(super) fn of(bytes: &[u8]) -> Self {
-        Self { data: bytes.as_ptr(), length: bytes.len() }
-    }
-
-    pub(super) fn none() -> Self {
-        Self { data: null(), length: 0 }
-    }
-}
-
-impl EnvoyBytes {
-    /// The bytes. They must be used before the hook returns and before anything is changed.
-    pub(crate) fn read(&self) -> &[u8] {
-        // SAFETY: Envoy gave pointer and length together, for as long as the doc above says; every
-        // caller in this crate copies at once.
-        unsafe { bytes(self.data, self.length) }
-    }
-}
-
-impl Header {
-    fn pair(&self) -> (&[u8], &[u8]) {
-        // SAFETY: Envoy gave both, for as long as it gave the header.
-        unsafe { (bytes(self.name, self.name_length), bytes(self.value, self.value_length)) }
-    }
-}
-
-/// # Safety
-/// Pointer and length must be those of bytes that live as long as the result.
-unsafe fn bytes<'a>(data: *const u8, length: usize) -> &'a [u8] {
-    if data.is_null() || length == 0 {
-        return &[];
-    }
-    // SAFETY: as above.
-    unsafe { std::slice::from_raw_parts(data, length) }
 }
 
 /// Copies headers that Envoy lists.

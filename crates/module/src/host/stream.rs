@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use gatelog::envoy::headers::Headers;
-use gatelog::host::{Callout, HeaderMap, Host, MetricKind, Refused, Severity};
+use gatelog::host::{Callout, FILTER_STATE, HeaderMap, Host, MetricKind, Refused, Severity};
 use serde_json::Value;
 
 use super::source::{self, Source};
@@ -11,6 +11,7 @@ use crate::abi::attribute::Attribute;
 use crate::abi::callbacks::log;
 use crate::abi::stream::Stream;
 use crate::abi::timing::Timing;
+use crate::journal::journal;
 use crate::stats::{STATS, Stats};
 
 /// Filter state that another filter sets to the payloads that `jwt_authn` verified, as JSON.
@@ -115,6 +116,18 @@ impl Host for StreamHost {
         whole.push_str(name);
         let done = self.stream.set_filter_state(&whole, value);
         done.then_some(()).ok_or(Refused::BadArgument)
+    }
+
+    /// Whether a stream was seen is told by metadata, where an access logger asks.
+    fn publish(&self, lines: &[u8]) -> Result<(), Refused> {
+        match journal() {
+            _ if lines.is_empty() => Ok(()),
+            Some(journal) => {
+                journal.add(lines);
+                Ok(())
+            }
+            None => self.set_filter_state(FILTER_STATE, lines),
+        }
     }
 
     fn dispatch(&self, _callout: &Callout<'_>) -> Result<u32, Refused> {

@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::collector::mebibytes;
 use crate::cpu;
 use crate::load::{self, Load, Protocol};
+use crate::pipe;
 use crate::ratios::{self, Added};
 use crate::report::{Report, Target};
 use crate::summary::{self, Summary};
@@ -22,9 +23,6 @@ use crate::variants::{self, Addresses, Variant};
 
 /// Number of Envoy starts for measuring the startup time.
 const STARTS: usize = 5;
-
-/// Duration of one latency run, in seconds.
-const LATENCY_SECONDS: u64 = 4;
 
 /// Latency runs per variant.
 const LATENCY_ROUNDS: usize = 5;
@@ -69,9 +67,9 @@ pub(crate) async fn bench(report: &mut Report) -> Result<()> {
             for (protocol, samples) in
                 [Protocol::Http1, Protocol::Http2].into_iter().zip(&mut one.cpu)
             {
-                let before = cpu::used(one.envoy.process().id())?;
+                let before = cpu::used_by_threads(one.envoy.process().id())?;
                 load.run(one.envoy.address(), protocol).await?;
-                let used = cpu::used(one.envoy.process().id())? - before;
+                let used = cpu::used_by_threads(one.envoy.process().id())? - before;
                 if round > 0 {
                     samples.push(used.as_secs_f64() * 1e6 / load.requests_f64());
                 }
@@ -82,10 +80,11 @@ pub(crate) async fn bench(report: &mut Report) -> Result<()> {
         0 => half_of_saturation(&running),
         given => given,
     };
+    let seconds = load::setting("BENCH_LATENCY_SECONDS", 4)?;
     for round in 1..=LATENCY_ROUNDS {
         println!("==> latency at {rps} requests/s, round {round} of {LATENCY_ROUNDS}");
         for one in &mut running {
-            let mut micros = load.latencies(one.envoy.address(), rps, LATENCY_SECONDS).await?;
+            let mut micros = load.latencies(one.envoy.address(), rps, seconds).await?;
             micros.sort_by(f64::total_cmp);
             one.p50.push(summary::quantile(&micros, 0.5));
             one.p99.push(summary::quantile(&micros, 0.99));
@@ -98,12 +97,15 @@ pub(crate) async fn bench(report: &mut Report) -> Result<()> {
             "rounds": rounds,
             "requests_a_round": load.requests,
             "latency_rps": rps,
+            "workers": load::setting("BENCH_WORKERS", 1)?,
+            "stdout": std::env::var("BENCH_STDOUT").unwrap_or_else(|_| "file".to_owned()),
         }),
     );
     tell(report, &mut running).await?;
     full_queues(report, &mut running, &away).await?;
+    let starting = running.iter().any(|one| one.variant.name == "gatelog");
     drop(running);
-    starts(report, &addresses).await
+    if starting { starts(report, &addresses).await } else { Ok(()) }
 }
 
 /// Half the requests per second that Envoy's core can handle with all of gatelog enabled.
@@ -148,7 +150,9 @@ async fn full_queues(
 
 /// Starts a variant on Envoy's core.
 async fn start(variant: Variant, addresses: &Addresses) -> Result<Running> {
-    let options = EnvoyOptions::new(variant.config(addresses)?);
+    let mut options = EnvoyOptions::new(variant.config(addresses)?);
+    options.concurrency = u32::try_from(load::setting("BENCH_WORKERS", 1)?)?;
+    options.stdout = pipe::from_environment()?;
     let mut envoy = Envoy::start(options).await.with_context(|| variant.name.to_owned())?;
     cpu::pin(envoy.process().id(), cpu::ENVOY_CORE)?;
     Ok(Running { variant, envoy, cpu: Default::default(), p50: Vec::new(), p99: Vec::new() })

@@ -5,7 +5,8 @@
 //! programs come from `scripts/peers.sh`; one that is missing is reported as not measured.
 //!
 //! `BENCH_ROUNDS` (15). For `envoy`: `BENCH_REQUESTS` per round (10000), `BENCH_RPS` in the latency
-//! runs (half of what the core can handle), `BENCH_VARIANTS` (all; the first is always included),
+//! runs (half of what the core can handle) of `BENCH_LATENCY_SECONDS` (4) each, `BENCH_WORKERS` of Envoy (1), `BENCH_STDOUT` of Envoy
+//! (`file`, or `pipe`), `BENCH_VARIANTS` (all; the first is always included),
 //! `BENCH_PLAIN_WASM`: the module of tests/plain, which `make bench` builds; `BENCH_PEER_WASM` and
 //! `BENCH_PEER_CONFIG`: another plugin's file and configuration. For `collector`: `BENCH_RECORDS`
 //! accepted per round (200000), `BENCH_STORED` (10000). For `growth`: `BENCH_SPOOL_MEGABYTES`
@@ -24,6 +25,7 @@ mod envoy;
 mod growth;
 mod load;
 mod peers;
+mod pipe;
 mod post;
 mod ratios;
 mod report;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use gatelog_testkit::{EnvoyConfig, Shell};
+use gatelog_testkit::{EnvoyConfig, JournalWriter, Shell};
 use serde_json::{Value, json};
 
 /// The addresses of upstream and collector.
@@ -40,6 +40,8 @@ enum Change {
     Away,
     /// The dynamic module, with these options.
     Library(Vec<(&'static str, Value)>, bool),
+    /// The same with its journal in Envoy's access log.
+    LibraryAccessLog,
     /// The same with the collector unreachable.
     LibraryAway,
 }
@@ -94,6 +96,11 @@ pub(crate) fn all() -> Result<Vec<Variant>> {
         ),
         variant(AWAY, "the same with the collector away", Change::Away),
         variant("module", "gatelog as a dynamic module, complete", Change::Library(vec![], true)),
+        variant(
+            "module-access-log",
+            "the same with the journal by Envoy's access log",
+            Change::LibraryAccessLog,
+        ),
         variant("module-no-stdout", "the same without stdout", Change::Library(vec![], false)),
         variant(
             "module-sampled",
@@ -124,7 +131,7 @@ impl Variant {
     /// The form of gatelog in it.
     fn shell(&self) -> Shell {
         match self.change {
-            Change::Library(..) | Change::LibraryAway => Shell::Module,
+            Change::Library(..) | Change::LibraryAccessLog | Change::LibraryAway => Shell::Module,
             _ => Shell::Wasm,
         }
     }
@@ -156,6 +163,10 @@ impl Variant {
             Change::Plain(file) => self.run_instead(file, &mut config)?,
             Change::Before(file) => {
                 self.run_instead(file, &mut config)?;
+                ordinary_requests(&mut config)?;
+            }
+            Change::LibraryAccessLog => {
+                config.journal_by(JournalWriter::AccessLog)?;
                 ordinary_requests(&mut config)?;
             }
             Change::Away | Change::LibraryAway => {
