@@ -35,7 +35,7 @@ impl Family {
         }
     }
 
-    /// The keys of its dimensions, in order. The first [`named_by`](Self::named_by) are its name.
+    /// The keys of its dimensions, in order. The first ones are its name.
     pub const fn keys(self) -> &'static [&'static str] {
         match self {
             Family::Route => &["logger", "route", "method", "status", "level"],

@@ -3,7 +3,7 @@
 use super::histogram::Histogram;
 use crate::varint::{self, Reader};
 
-/// Sums over records. All of them add up in any order, and none exceeds [`LARGEST`].
+/// Sums over records. All of them add up in any order, and none exceeds `LARGEST`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Value {
     /// Records, as they are stored. Grows with every change, so a larger number means a later value.
