@@ -88,6 +88,8 @@ impl Secrets {
 
 #[cfg(test)]
 mod tests {
+    use rustix::time::{ClockId, clock_gettime};
+
     use super::*;
 
     #[test]
@@ -135,5 +137,39 @@ mod tests {
         );
         assert!(matches!(secrets.masked("a\nb"), Cow::Borrowed(_)));
         assert_eq!(Secrets { mask: false, ..secrets }.masked("token=a"), "token=a");
+    }
+
+    /// Regression: where a quote never ended, each assignment was read to the end of the text.
+    #[test]
+    fn a_text_made_to_be_read_again_and_again_costs_little_processor_time() {
+        let secrets = Secrets::default();
+        let processor_time = || clock_gettime(ClockId::ThreadCPUTime).tv_sec;
+        for unit in [
+            "password=\\\"\n",
+            "code=\\\"-\n",
+            "password: \"a\n",
+            "password=\"a\" ",
+            "password=[",
+            "\"password\": [",
+            "token=(\n",
+            "token: a +\n",
+            "token:\n ",
+            "('token', ",
+            "('token', 'a) ",
+            "--token ",
+            "{\"name\": \"token\" ",
+            "{ name: 'token', ",
+            "Bearer \"",
+            "\x1b[1",
+            "API key: ",
+            "-----BEGIN PRIVATE KEY",
+            "//a:b ",
+        ] {
+            let text = unit.repeat((64 << 10) / unit.len());
+            let started = processor_time();
+            let _ = secrets.masked(&text);
+            let seconds = processor_time() - started;
+            assert!(seconds < 5, "{unit:?}: {seconds} s");
+        }
     }
 }
