@@ -7,9 +7,8 @@ use serde_json::Value;
 use crate::stored::one;
 
 /// What differs from one exchange to the next, or by design.
-const OWN: [&str; 15] = [
+const OWN: [&str; 14] = [
     "/_id",
-    "/row",
     "/id",
     "/created_at",
     "/timestamp",

@@ -77,7 +77,7 @@ pub struct ServeArgs {
         long,
         value_name = "on|off",
         env = "GATELOG_ROLLUPS",
-        default_value = "on",
+        default_value = "off",
         help_heading = "MongoDB"
     )]
     pub(super) rollups: String,

@@ -29,6 +29,13 @@ fn sum<'a>(values: impl IntoIterator<Item = &'a Document>, key: &str) -> u64 {
     values.into_iter().map(|value| u64::try_from(value.get_i64(key).unwrap()).unwrap()).sum()
 }
 
+/// A collector that counts, with these settings as well.
+fn counting(environment: &[(&str, &str)]) -> CollectorOptions {
+    let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    let all = [("GATELOG_ROLLUPS", "on")];
+    CollectorOptions { environment: all.iter().chain(environment).map(own).collect() }
+}
+
 /// Exchanges by level: as counted, by hour or by minute, and as stored.
 async fn compare(database: &Database) {
     let mut stored = BTreeMap::new();
@@ -77,8 +84,7 @@ async fn every_document_is_counted_once_though_collectors_and_the_database_are_k
     let uri = server.uri();
     let port = uri.trim_end_matches('/').rsplit(':').next().unwrap().to_owned();
     let database = Database::on(&uri, "counted").await.unwrap();
-    let options =
-        CollectorOptions { environment: vec![("GATELOG_MONGODB_TIMEOUT".into(), "2s".into())] };
+    let options = counting(&[("GATELOG_MONGODB_TIMEOUT", "2s")]);
     let mut one = Collector::start(&database, options.clone()).await.unwrap();
     let mut other = Collector::start(&database, options).await.unwrap();
     let load = Load::start(vec![one.address(), other.address()], 60);
@@ -142,15 +148,15 @@ async fn run(collector: &Collector, arguments: &[&str]) -> Output {
 #[tokio::test(flavor = "multi_thread")]
 async fn recount_puts_what_is_stored_in_the_place_of_what_was_counted() {
     let database = Database::fresh().await.unwrap();
-    let mut counting = Collector::start(&database, CollectorOptions::default()).await.unwrap();
+    let mut counted = Collector::start(&database, counting(&[])).await.unwrap();
     let off = CollectorOptions { environment: vec![("GATELOG_ROLLUPS".into(), "off".into())] };
     let mut silent = Collector::start(&database, off).await.unwrap();
     let boot = Uuid::new_v4();
     for (hours, first) in [(3, 1), (4, 101), (30, 201)] {
-        post_to_all(&[&counting], &old_batch(boot, first..=first + 99, hours)).await;
+        post_to_all(&[&counted], &old_batch(boot, first..=first + 99, hours)).await;
     }
     post_to_all(&[&silent], &old_batch(boot, 301..=340, 4)).await;
-    for collector in [&counting, &silent] {
+    for collector in [&counted, &silent] {
         eventually("all is stored", PATIENCE, async || {
             let metrics = collector.get("/metrics").await?.text();
             ensure!(metrics.contains("gatelog_collector_spool_records 0\n"), "{metrics}");
@@ -160,36 +166,36 @@ async fn recount_puts_what_is_stored_in_the_place_of_what_was_counted() {
         .unwrap();
     }
     // It puts away what is over.
-    counting.stop().unwrap();
+    counted.stop().unwrap();
     silent.stop().unwrap();
     let of_hours = async || sum(&values(&database, "hour:route").await, "records");
     assert_eq!(of_hours().await, 300, "40 were not counted");
-    let dry = run(&counting, &["recount", "--from", "6h", "--to", "2h", "--dry-run"]).await;
+    let dry = run(&counted, &["recount", "--from", "6h", "--to", "2h", "--dry-run"]).await;
     let told = String::from_utf8_lossy(&dry.stdout).into_owned();
     assert!(told.contains(r#""stored":240,"counted":200,"dry_run":true"#), "{told} {dry:?}");
     assert_eq!(of_hours().await, 300);
     let all = ["recount", "--from", "32h", "--to", "2h", "--settle", "0s"];
     // As often as one likes; also where some of it is missing.
     for round in 0..3 {
-        let done = run(&counting, &all).await;
+        let done = run(&counted, &all).await;
         assert!(done.status.success(), "{done:?}");
         assert_eq!(of_hours().await, 340, "round {round}");
         compare(&database).await;
         let some = doc! {"_id": {"$gte": "minute:tenant:", "$lt": "minute:tenant;"}};
         database.collection("gatelog_rollups").delete_many(some).await.unwrap();
     }
-    run(&counting, &all).await;
+    run(&counted, &all).await;
     compare(&database).await;
     assert_eq!(database.count("gatelog_rollups", recounting()).await.unwrap(), 0);
 
-    let refused = run(&counting, &["recount", "--from", "8d", "--to", "2h"]).await;
+    let refused = run(&counted, &["recount", "--from", "8d", "--to", "2h"]).await;
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(refused.status.code() == Some(2) && told.contains("debug_logs keeps them"), "{told}");
     // What a collector still has would be counted twice.
     let held = doc! {"$set": {"held": DateTime::from_millis(0)}};
     let states = doc! {"_id": {"$gte": "collector:", "$lt": "collector;"}};
     database.collection("gatelog_rollups").update_many(states, held).await.unwrap();
-    let refused = run(&counting, &all).await;
+    let refused = run(&counted, &all).await;
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(refused.status.code() == Some(1) && told.contains("has values of that time"), "{told}");
 }
