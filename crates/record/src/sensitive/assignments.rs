@@ -154,7 +154,12 @@ fn find(text: &str, marks: Marks, place: Place, more: &[String]) -> Option<Found
         return Some(Found { start, form: Form::Scheme });
     }
     let mut names = Names::new(text, place, more);
-    text.bytes().enumerate().find_map(|(at, byte)| names.next(at, byte))
+    let mut bytes = text.bytes().enumerate();
+    if place == Place::Lines {
+        bytes.find_map(|(at, byte)| names.next::<true>(at, byte))
+    } else {
+        bytes.find_map(|(at, byte)| names.next::<false>(at, byte))
+    }
 }
 
 /// The part of the name read so far.
@@ -189,7 +194,9 @@ impl<'t> Names<'t> {
     }
 
     /// Takes the next byte; returns the value to mask that begins after it or with it.
-    fn next(&mut self, at: usize, byte: u8) -> Option<Found> {
+    /// `LINES` is whether it is a service's own text, which has more forms: known to the compiler, as
+    /// the filter does not pay for them.
+    fn next<const LINES: bool>(&mut self, at: usize, byte: u8) -> Option<Found> {
         let after = at.saturating_add(1);
         match byte {
             b'=' | b':' => {
@@ -199,7 +206,7 @@ impl<'t> Names<'t> {
                 let begin = place.start;
                 let name = self.text.get(place).unwrap_or_default();
                 (self.start, self.spaced) = (after, false);
-                if (!bare || self.is_member())
+                if (!bare || (LINES && self.is_member()))
                     && is_naming(name)
                     && self.is_sensitive(string_at(self.rest(after)))
                 {
@@ -210,17 +217,17 @@ impl<'t> Names<'t> {
                 } else {
                     self.is_sensitive(name)
                 };
-                let harmless = || self.place == Place::Lines && is_harmless(name, self.rest(after));
+                let harmless = || LINES && is_harmless(name, self.rest(after));
                 (sensitive && !harmless()).then_some(Found { start: after, form: Form::Assigned })
             }
-            b',' if self.quoted.is_some() && self.place == Place::Lines => {
+            b',' if LINES && self.quoted.is_some() => {
                 let name = self.quoted.take();
                 (self.start, self.spaced) = (after, false);
                 name.and_then(|name| self.pair(name, after))
             }
             // As in `config['password'] = …`.
-            b']' if self.quoted.is_some() && self.place == Place::Lines => None,
-            b'`' if self.place == Place::Lines => {
+            b']' if LINES && self.quoted.is_some() => None,
+            b'`' if LINES => {
                 self.quoted = Some(self.start..at);
                 (self.start, self.spaced) = (after, false);
                 None
@@ -230,19 +237,20 @@ impl<'t> Names<'t> {
                 (self.start, self.spaced) = (after, false);
                 None
             }
-            _ if byte <= b' '
+            _ if byte.is_ascii_whitespace()
+                || (LINES && byte < b' ')
                 || (self.quoted.is_some()
                     && matches!(byte, b'+' | b'%' | b'2' | b'0')
                     && self.is_encoded_blank(at, byte)) =>
             {
-                if !self.spaced && self.is_flag(at) {
+                if LINES && !self.spaced && self.is_flag(at) {
                     self.spaced = true;
                     return Some(Found { start: after, form: Form::Assigned });
                 }
                 if !self.spaced {
                     self.scheme = self.text.get(self.start..at).and_then(Scheme::named);
                 }
-                if byte == b'\n' {
+                if LINES && byte == b'\n' {
                     self.scheme = None;
                 }
                 self.spaced = true;
@@ -299,10 +307,9 @@ impl<'t> Names<'t> {
 
     /// Whether the word that ends there is a sensitive option of a command: `--password …`.
     fn is_flag(&self, at: usize) -> bool {
-        self.place == Place::Lines
-            && self.text.get(self.start..at).is_some_and(|word| {
-                word.starts_with("--") && self.is_sensitive(word.trim_start_matches('-'))
-            })
+        self.text.get(self.start..at).is_some_and(|word| {
+            word.starts_with("--") && self.is_sensitive(word.trim_start_matches('-'))
+        })
     }
 
     /// Whether a bare name may be a member's, as programs print them.
