@@ -7,7 +7,6 @@ pub mod find;
 pub mod health;
 mod printable;
 mod query;
-mod record;
 pub mod recount;
 pub mod replay;
 pub mod serve;

@@ -8,6 +8,7 @@ mod operate;
 mod post;
 pub mod server;
 mod tail;
+pub mod tokens_file;
 
 use std::future::{Ready, ready};
 use std::num::NonZero;

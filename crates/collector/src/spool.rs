@@ -281,36 +281,6 @@ impl Spool {
         result
     }
 
-    /// Reads rollups after one, in order, at most `most`.
-    ///
-    /// # Errors
-    ///
-    /// The disk refuses.
-    pub async fn rollups(
-        &self,
-        after: Option<RollupRow>,
-        most: usize,
-    ) -> Result<RollupPage, SpoolError> {
-        let inner = Arc::clone(&self.inner);
-        let read = tokio::task::spawn_blocking(move || {
-            inner.with_reader(|reader| {
-                let rows = rollups::after(reader.rows.db(), after.as_ref(), most)?;
-                Ok(RollupPage { generation: reader.generation, file: reader.file, rows })
-            })
-        });
-        read.await.map_err(|_| SpoolError::Closed)?
-    }
-
-    /// Deletes rollups that the database has, unless they have changed since they were read, or the
-    /// file was replaced.
-    ///
-    /// # Errors
-    ///
-    /// The disk fails; the call may be retried.
-    pub async fn put_away(&self, generation: u64, rows: Vec<RollupRow>) -> Result<(), SpoolError> {
-        self.submit(|done| Job::PutAway(generation, rows, done)).await
-    }
-
     /// Waits for the next commit; returns immediately if there was one since the last call.
     pub async fn changed(&self) {
         self.inner.shared.committed.notified().await;

@@ -2,7 +2,6 @@
 
 mod answer;
 mod caller;
-mod csv;
 mod delivery;
 mod export;
 mod flow;

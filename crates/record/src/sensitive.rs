@@ -32,9 +32,11 @@ pub fn masked<'t>(text: &'t str, more: &[String]) -> Cow<'t, str> {
 }
 
 fn masked_plain<'t>(text: &'t str, more: &[String]) -> Cow<'t, str> {
-    let marks = Marks::of(text);
-    let any = marks.any(Marks::ASSIGNS | Marks::SPACE | Marks::SLASH | Marks::TOKEN);
-    if !any && !assignments::may_have_pairs(text) {
+    let mut marks = Marks::of(text);
+    if assignments::may_have_pairs(text) {
+        marks = marks.with(Marks::ASSIGNS);
+    }
+    if !marks.any(Marks::ASSIGNS | Marks::SPACE | Marks::SLASH | Marks::TOKEN) {
         return Cow::Borrowed(text);
     }
     let text = then(pem::masked(text), |text| assignments::mask(text, marks, Place::Lines, more));

@@ -5,6 +5,7 @@
 //! - [`Scope`]: whose records a caller may see. Nothing is searched without one.
 //! - [`Selection`]: a query within a scope; tests a record as MongoDB would.
 //! - [`Searcher`]: searches the collections of all levels, newest first, back in time.
+//! - [`record_of`] and [`csv`]: what was found, as a record and as a line of CSV.
 //! - [`limits`]: every bound.
 //!
 //! ```
@@ -27,6 +28,8 @@
 // What is parsed here comes from outside: no number in it may overflow.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+pub mod csv;
+mod document;
 #[cfg(test)]
 mod documentation;
 mod key;
@@ -37,6 +40,7 @@ mod run;
 mod scope;
 mod select;
 
+pub use document::{NoRecord, record_of};
 pub use key::{Key, ParseKeyError};
 pub use parse::{ParseError, Problem};
 pub use query::Query;

@@ -1,20 +1,18 @@
 //! `export`: writes all records that match, page by page, so that memory does not grow with them.
 
-mod csv;
-
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use gatelog_search::{End, Found, Key, Reach, Scope, Search};
+use gatelog_search::{End, Found, Key, Reach, Scope, Search, csv};
 use tokio::time::Instant;
 
 use super::Failure;
 use super::printable::Printable;
 use super::query::QueryArgs;
-use super::record;
 use super::span::SpanArgs;
 use crate::config::{Faults, StoreArgs};
+use crate::flow::safe;
 use crate::store::{Store, StoreError};
 
 /// Records of one page. With their bytes it bounds the memory: see
@@ -87,10 +85,10 @@ pub async fn run(args: &ExportArgs) -> Result<(), Failure> {
     let mut next = Search { ..search.clone() };
     let mut written = 0_u64;
     let mut told = Instant::now();
-    let mut end = match out.begin() {
-        Ok(()) => None,
-        Err(error) => Some(stopped(&error)?),
-    };
+    if let Err(error) = out.begin() {
+        return stopped(&error);
+    }
+    let mut end = None;
     while end.is_none() {
         let left = usize::try_from(args.limit.saturating_sub(written)).unwrap_or(usize::MAX);
         let page = searcher.page(&next, PAGE.min(left), PAGE_TIME).await.map_err(|error| {
@@ -103,8 +101,8 @@ pub async fn run(args: &ExportArgs) -> Result<(), Failure> {
         let progress = page.reached < next.before;
         next.before = page.reached;
         for found in &page.records {
-            if let Err(error) = out.record(found)? {
-                return stopped(&error).map(drop);
+            if let Err(error) = out.record(found) {
+                return stopped(&error);
             }
         }
         written = written.saturating_add(u64::try_from(page.records.len()).unwrap_or(u64::MAX));
@@ -120,10 +118,9 @@ pub async fn run(args: &ExportArgs) -> Result<(), Failure> {
         }
     }
     if let Err(error) = out.flush() {
-        return stopped(&error).map(drop);
+        return stopped(&error);
     }
     match end {
-        Some(Ended::Reader) => Ok(()),
         Some(Ended::TooSlow) => Err(Failure::failed(format!(
             "the database searched {} s without getting further; {}",
             PAGE_TIME.as_secs(),
@@ -147,17 +144,16 @@ enum Ended {
     All,
     Limit,
     TooSlow,
-    /// Whoever reads the output has enough.
-    Reader,
 }
 
 fn so_far(written: u64, at: Key) -> String {
     format!("{written} records written: continue with --until {at}")
 }
 
-fn stopped(error: &io::Error) -> Result<Ended, Failure> {
+fn stopped(error: &io::Error) -> Result<(), Failure> {
     if error.kind() == ErrorKind::BrokenPipe {
-        Ok(Ended::Reader)
+        // Whoever reads the output has enough.
+        Ok(())
     } else {
         Err(Failure::failed(error))
     }
@@ -183,15 +179,18 @@ impl Out {
         }
     }
 
-    fn record(&mut self, found: &Found) -> Result<io::Result<()>, Failure> {
-        let record = record::json(found)?;
-        Ok(match self.format {
+    fn record(&mut self, found: &Found) -> io::Result<()> {
+        let record = found.record();
+        match self.format {
             Format::Ndjson if self.terminal => {
                 writeln!(self.to, "{}", Printable(&record.to_string()))
             }
             Format::Ndjson => writeln!(self.to, "{record}"),
-            Format::Csv => self.to.write_all(csv::row(&record, self.terminal).as_bytes()),
-        })
+            Format::Csv => {
+                let shown = |cell: String| if self.terminal { safe(&cell) } else { cell };
+                self.to.write_all(csv::row(&record, shown).as_bytes())
+            }
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

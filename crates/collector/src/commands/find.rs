@@ -77,7 +77,7 @@ pub async fn run(args: &FindArgs) -> Result<(), Failure> {
     let page = page.map_err(|error| Failure::failed(StoreError::from(error)))?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     let printed = if args.json {
-        print::whole(&mut out, &page.records)?
+        print::whole(&mut out, &page.records)
     } else {
         print::lines(&mut out, &page.records)
     };

@@ -11,7 +11,6 @@
 //! ```
 
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -19,13 +18,11 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use subtle::ConstantTimeEq;
 
+use super::tokens_file;
 use crate::spool::Append;
 
 /// Minimum length of a token: shorter ones can be guessed.
 const TOKEN_BYTES_MIN: usize = 16;
-/// Maximum size of the file in bytes: it is read every few seconds, and tens of thousands of tokens
-/// are more than any deployment needs.
-const FILE_BYTES_MAX: usize = 1 << 20;
 
 /// The tokens and their roles.
 pub struct Auth {
@@ -170,12 +167,7 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, TokensError> {
-    let content = fs::read(file).map_err(|error| TokensError::Unreadable(error.to_string()))?;
-    if content.len() > FILE_BYTES_MAX {
-        let text = format!("has {} bytes, at most {FILE_BYTES_MAX} are read", content.len());
-        return Err(TokensError::Unreadable(text));
-    }
-    Ok(content)
+    tokens_file::read(file).map_err(|error| TokensError::Unreadable(error.to_string()))
 }
 
 fn parse(content: Vec<u8>) -> Result<State, TokensError> {
@@ -222,6 +214,8 @@ fn roles<'a>(words: impl Iterator<Item = &'a [u8]>) -> Option<Grant> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use std::fs::File;
 
     use gatelog_record::Uuid;
@@ -314,7 +308,7 @@ mod tests {
         assert!(may(TWO) && !may(ONE));
         fs::write(&file, "short\n").unwrap();
         assert_eq!(auth.reread(), Err(TokensError::Short { line: 1 }));
-        fs::write(&file, "x".repeat(FILE_BYTES_MAX + 1)).unwrap();
+        fs::write(&file, "x".repeat(tokens_file::FILE_BYTES_MAX + 1)).unwrap();
         assert!(matches!(auth.reread(), Err(TokensError::Unreadable(_))));
         fs::remove_file(&file).unwrap();
         assert!(matches!(auth.reread(), Err(TokensError::Unreadable(_))));

@@ -8,7 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderValue, Response};
-use gatelog_search::{End, Key, Reach, SearchError};
+use gatelog_search::{End, Found, Key, Reach, SearchError, csv};
 use http_body_util::channel::{Channel, Sender};
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
@@ -20,7 +20,6 @@ use super::caller::Caller;
 use super::search::wanted;
 use super::span::Span;
 use super::walk::Walk;
-use super::{csv, record};
 use crate::audit::Entry;
 use crate::metrics::Metrics;
 
@@ -178,13 +177,12 @@ impl Written {
         }
     }
 
-    fn records(&mut self, found: &[gatelog_search::Found]) -> String {
+    fn records(&mut self, found: &[Found]) -> String {
         let mut text = String::new();
         for found in found {
-            let Ok(record) = record::json(found) else { continue };
             match self.format {
-                Format::Ndjson => drop(writeln!(text, "{record}")),
-                Format::Csv => text.push_str(&csv::row(&record)),
+                Format::Ndjson => drop(writeln!(text, "{}", found.record())),
+                Format::Csv => text.push_str(&csv::row(&found.record(), |cell| cell)),
             }
         }
         self.records = self.records.saturating_add(found.len());

@@ -10,7 +10,7 @@ use axum::http::Response;
 use gatelog_collector::flow::{Entry, Flow, Tree, arrange, gather};
 use gatelog_collector::store::{LogCollection, StoreError};
 use gatelog_record::{Level, Timestamp, Uuid};
-use gatelog_search::Query;
+use gatelog_search::{Query, record_of};
 use mongodb::bson::{RawDocumentBuf, doc};
 use serde_json::{Value, json};
 
@@ -82,7 +82,7 @@ fn shown(flow: Flow, hidden: bool) -> String {
             body.push(',');
         }
         let record = documents.get(&entry.id).filter(|_| body.len() < RECORDS_BYTES);
-        let record = record.and_then(|document| record::of_document(document));
+        let record = record.and_then(|document| record_of(document).ok());
         let parent = parent.and_then(|parent| tree.entries.get(parent));
         let row = json!({
             "id": name(entry),

@@ -1,4 +1,4 @@
-//! What holds for every request and every answer.
+//! The checks that every request passes, and the headers that every answer has.
 
 use std::time::Instant;
 

@@ -13,7 +13,6 @@ use super::App;
 use super::answer::{self, Refusal};
 use super::caller::Caller;
 use super::params::Params;
-use super::record;
 use super::span::Span;
 use super::walk::Walk;
 use crate::who::Viewer;
@@ -42,7 +41,7 @@ pub(super) async fn search(
             if records > 0 {
                 body.push(',');
             }
-            let _ = write!(body, "{}", record::json(&found)?);
+            let _ = write!(body, "{}", found.record());
             records = records.saturating_add(1);
         }
     }

@@ -7,10 +7,10 @@
 //! ```
 
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use gatelog_collector::http::tokens_file;
 use gatelog_record::Timestamp;
 use subtle::ConstantTimeEq;
 
@@ -20,8 +20,6 @@ use super::{Fingerprint, Role, Viewer, fingerprint};
 const TOKEN_BYTES_MIN: usize = 16;
 /// Maximum length of a name.
 const NAME_BYTES: usize = 128;
-/// Maximum size of the file in bytes: it is read every few seconds.
-const FILE_BYTES_MAX: usize = 1 << 20;
 /// Maximum tokens: each is compared at every request.
 const TOKENS: usize = 10_000;
 
@@ -107,12 +105,7 @@ impl Tokens {
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, TokensError> {
-    let content = fs::read(file).map_err(|error| TokensError::Unreadable(error.to_string()))?;
-    if content.len() > FILE_BYTES_MAX {
-        let text = format!("has {} bytes, at most {FILE_BYTES_MAX} are read", content.len());
-        return Err(TokensError::Unreadable(text));
-    }
-    Ok(content)
+    tokens_file::read(file).map_err(|error| TokensError::Unreadable(error.to_string()))
 }
 
 fn parse(content: Vec<u8>) -> Result<State, TokensError> {
@@ -177,6 +170,8 @@ fn viewer(line: &str) -> Result<(Fingerprint, Viewer), String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const TOKEN: &str = "0123456789abcdef";
@@ -233,7 +228,7 @@ mod tests {
         assert!(known("fedcba9876543210") && !known(TOKEN));
         fs::write(&file, "short").unwrap();
         assert!(matches!(tokens.reread(), Err(TokensError::Line { line: 1, .. })));
-        fs::write(&file, "x".repeat(FILE_BYTES_MAX + 1)).unwrap();
+        fs::write(&file, "x".repeat(tokens_file::FILE_BYTES_MAX + 1)).unwrap();
         assert!(matches!(tokens.reread(), Err(TokensError::Unreadable(_))));
         fs::remove_file(&file).unwrap();
         assert!(matches!(tokens.reread(), Err(TokensError::Unreadable(_))));

@@ -142,14 +142,15 @@ pub fn has_secret(text: &str, marks: Marks, place: Place, more: &[String]) -> bo
     find(text, marks, place, more).is_some()
 }
 
-/// Whether a name may be followed by its value without `=` or `:`.
+/// Whether a name in a service's text may be followed by its value without `=` or `:`: such a text is
+/// to be marked as one that assigns.
 pub(super) fn may_have_pairs(text: &str) -> bool {
     text.contains("--") || text.contains("\",") || text.contains("',")
 }
 
 /// The first value to mask. Reads each byte once, and each name once.
 fn find(text: &str, marks: Marks, place: Place, more: &[String]) -> Option<Found> {
-    if !(marks.any(Marks::ASSIGNS) || (place == Place::Lines && may_have_pairs(text))) {
+    if !marks.any(Marks::ASSIGNS) {
         let start = marks.any(Marks::SPACE).then(|| first_credentials(text)).flatten()?;
         return Some(Found { start, form: Form::Scheme });
     }

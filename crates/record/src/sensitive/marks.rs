@@ -29,6 +29,11 @@ impl Marks {
         Self(text.bytes().fold(0, |marks, byte| marks | mark(byte)))
     }
 
+    /// The same, and these.
+    pub const fn with(self, more: u8) -> Self {
+        Self(self.0 | more)
+    }
+
     /// Whether the text has any character of these kinds.
     pub const fn any(self, of: u8) -> bool {
         self.0 & of != 0

@@ -7,9 +7,7 @@ use std::time::Duration;
 use gatelog_record::Timestamp;
 use gatelog_search::{End, Found, Page, Search};
 
-use super::super::Failure;
 use super::super::printable::Printable;
-use super::super::record;
 use crate::flow::{Entry, Style, line, safe};
 
 /// Maximum bytes of a text on a line, as in the compact documents of flows.
@@ -38,14 +36,11 @@ fn shorten(text: &mut String) {
 }
 
 /// The full records as JSON, one per line, safe for a terminal.
-pub(super) fn whole(out: &mut impl Write, records: &[Found]) -> Result<io::Result<()>, Failure> {
+pub(super) fn whole(out: &mut impl Write, records: &[Found]) -> io::Result<()> {
     for found in records {
-        let record = record::json(found)?;
-        if let Err(error) = writeln!(out, "{}", Printable(&record.to_string())) {
-            return Ok(Err(error));
-        }
+        writeln!(out, "{}", Printable(&found.record().to_string()))?;
     }
-    Ok(Ok(()))
+    Ok(())
 }
 
 /// What was searched, how many were found, and whether that is all.

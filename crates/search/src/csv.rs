@@ -26,18 +26,19 @@ const COLUMNS: [(&str, &str); 17] = [
 /// What a cell may begin with that spreadsheets take for a formula. Source: OWASP, "CSV Injection".
 const FORMULA: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
 
-/// The first line.
-pub(super) fn head() -> String {
+/// The first line: the names of the columns.
+pub fn head() -> String {
     line(COLUMNS.into_iter().map(|(name, _)| name.to_owned()))
 }
 
-/// A record's line.
-pub(super) fn row(record: &Value) -> String {
-    line(COLUMNS.into_iter().map(|(_, place)| cell(record.pointer(place))))
+/// A record's line, each cell as `shown` has it: in a file as it is, at a terminal without what acts
+/// on it.
+pub fn row(record: &Value, shown: impl Fn(String) -> String) -> String {
+    line(COLUMNS.into_iter().map(|(_, place)| shown(cell(record.pointer(place)))))
 }
 
 /// A line whose first cell is a note, and whose others are empty.
-pub(super) fn note(text: &str) -> String {
+pub fn note(text: &str) -> String {
     let cells = COLUMNS.iter().enumerate();
     line(cells.map(|(at, _)| if at == 0 { defused(text) } else { String::new() }))
 }
@@ -87,9 +88,16 @@ mod tests {
     #[test]
     fn a_row_has_a_cell_for_every_column_whatever_the_record_lacks() {
         let record = json!({"level": "INFO", "message": "a \"b\",\nc", "http": {"status": 200}});
-        assert_eq!(row(&record), ",INFO,,,\"a \"\"b\"\",\nc\",,,200,,,,,,,,,\r\n");
+        assert_eq!(row(&record, |cell| cell), ",INFO,,,\"a \"\"b\"\",\nc\",,,200,,,,,,,,,\r\n");
         for line in [head(), note("x")] {
             assert_eq!(line.matches(',').count(), 16);
         }
+    }
+
+    #[test]
+    fn cells_are_shown_as_asked_and_quoted_after_it() {
+        let record = json!({"level": "a", "message": "b\n\"c"});
+        let row = row(&record, |cell| cell.replace('\n', "?"));
+        assert!(row.starts_with(",a,,,\"b?\"\"c\","), "{row}");
     }
 }
