@@ -57,6 +57,7 @@ mod letters;
 mod log;
 mod offline;
 mod recovery;
+mod rollup_pages;
 mod rollups;
 mod room;
 mod rows;
@@ -88,7 +89,8 @@ pub use letters::{
 };
 pub use offline::{LetterBox, Retried};
 pub use recovery::{FILE, Moved};
-pub use rollups::{RollupCount, RollupPage, RollupRow};
+pub use rollup_pages::RollupPage;
+pub use rollups::{RollupCount, RollupRow};
 pub use room::{RESERVE, RESERVE_BYTES};
 pub use shared::Health;
 pub use waiting::{Parked, Waiting};

@@ -1,13 +1,10 @@
 //! The rollups in the spool's file: absolute values by period, dimension and part.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use gatelog_record::Uuid;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::Spool;
-use super::committer::Job;
 use super::error::SpoolError;
 use super::letters::unsigned;
 use crate::rollup::{Dimension, Family, Names, Period, Tally, Value};
@@ -37,17 +34,6 @@ pub struct RollupRow {
     pub packed: Vec<u8>,
 }
 
-/// Some of the values, and the file that they are from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RollupPage {
-    /// To be passed back when they are put away.
-    pub generation: u64,
-    /// The file's id.
-    pub file: Uuid,
-    /// In order of period, family, dimension and part.
-    pub rows: Vec<RollupRow>,
-}
-
 /// The values in the spool, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RollupCount {
@@ -55,38 +41,6 @@ pub struct RollupCount {
     pub rows: u64,
     /// Their size in the file, in bytes.
     pub bytes: u64,
-}
-
-impl Spool {
-    /// Reads rollups after one, in order, at most `most`.
-    ///
-    /// # Errors
-    ///
-    /// The disk refuses.
-    pub async fn rollups(
-        &self,
-        after: Option<RollupRow>,
-        most: usize,
-    ) -> Result<RollupPage, SpoolError> {
-        let inner = Arc::clone(&self.inner);
-        let read = tokio::task::spawn_blocking(move || {
-            inner.with_reader(|reader| {
-                let rows = self::after(reader.rows.db(), after.as_ref(), most)?;
-                Ok(RollupPage { generation: reader.generation, file: reader.file, rows })
-            })
-        });
-        read.await.map_err(|_| SpoolError::Closed)?
-    }
-
-    /// Deletes rollups that the database has, unless they have changed since they were read, or the
-    /// file was replaced.
-    ///
-    /// # Errors
-    ///
-    /// The disk fails; the call may be retried.
-    pub async fn put_away(&self, generation: u64, rows: Vec<RollupRow>) -> Result<(), SpoolError> {
-        self.submit(|done| Job::PutAway(generation, rows, done)).await
-    }
 }
 
 impl RollupCount {
