@@ -87,12 +87,18 @@ pub(super) async fn export(
         }),
     });
     let (sender, body) = Channel::new(1);
-    let walk = Walk::new(app.inner.searcher.clone(), search);
+    let mut walk = Walk::new(app.inner.searcher.clone(), search);
+    let deadline = after(EXPORT_TIME);
+    // An error has a status of its own as long as no answer has begun.
+    let first = Step::take(&mut walk, most, deadline).await;
+    if let Err(error) = first.found {
+        return Err(error.into());
+    }
     let written = Written { format, most, records: 0, metrics: app.inner.metrics.clone() };
     // The connection is busy until the last record, not only until the headers.
     let turn = caller.peer.as_ref().map(gatelog_collector::http::server::Peer::begin);
     tokio::spawn(async move {
-        send(walk, written, sender, place).await;
+        send(walk, first, written, sender, deadline, place).await;
         drop(turn);
     });
     let mut response = Response::new(Body::new(body));
@@ -104,16 +110,16 @@ pub(super) async fn export(
 /// Sends records as fast as the client reads them; at last, what was sent and why it ends.
 async fn send(
     mut walk: Walk,
+    mut step: Step,
     mut written: Written,
     mut sender: Sender<Bytes, io::Error>,
+    deadline: Instant,
     _place: OwnedSemaphorePermit,
 ) {
-    let deadline = after(EXPORT_TIME);
     let mut first = written.begin();
     let reason = loop {
-        let before = walk.reached();
-        let left = written.most.saturating_sub(written.records);
-        let text = match walk.step(left, deadline.min(after(STEP_TIME))).await {
+        let Step { before, found } = step;
+        let text = match found {
             Ok(found) => std::mem::take(&mut first) + &written.records(&found),
             Err(error) => break Reason::Failed(error),
         };
@@ -129,6 +135,8 @@ async fn send(
             Some(End::OutOfTime) => walk.resume(),
             Some(End::Full) | None => {}
         }
+        let left = written.most.saturating_sub(written.records);
+        step = Step::take(&mut walk, left, deadline).await;
     };
     if let Reason::Failed(error) = &reason {
         tracing::warn!(%error, records = written.records, "an export ended early");
@@ -138,6 +146,19 @@ async fn send(
     // So that a program sees it too that does not read the last line.
     if whole && matches!(reason, Reason::Failed(_) | Reason::Time) {
         sender.abort(io::Error::other("the export ended early"));
+    }
+}
+
+/// The next records, and where the search was before them.
+struct Step {
+    before: Key,
+    found: Result<Vec<Found>, SearchError>,
+}
+
+impl Step {
+    async fn take(walk: &mut Walk, most: usize, deadline: Instant) -> Self {
+        let before = walk.reached();
+        Self { before, found: walk.step(most, deadline.min(after(STEP_TIME))).await }
     }
 }
 

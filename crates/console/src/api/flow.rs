@@ -5,6 +5,7 @@ mod critical;
 use std::collections::{BTreeSet, HashMap};
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::Response;
 use gatelog_collector::flow::{Entry, Flow, Tree, arrange, gather};
@@ -30,12 +31,13 @@ const IDS: usize = 256;
 
 pub(super) async fn flow(
     State(app): State<App>,
-    Path(id): Path<String>,
     caller: Caller,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<Response<Body>, Refusal> {
     caller.params(&[])?;
     // The same whether there is none, or none that the caller may see.
     let unknown = || Refusal::not_found("there is no such flow, or its records have expired");
+    let Path(id) = id.map_err(|_| unknown())?;
     let scope = caller.viewer.scope().select(Query::ALL);
     let scope = scope.filter(Level::Info).ok_or_else(unknown)?;
     let turn = app.turn_of(&app.inner.flows).await?;

@@ -52,14 +52,16 @@ pub(super) async fn same_site(request: Request, next: Next) -> Response<Body> {
 
 /// Browsers say where a request comes from; programs say nothing.
 fn from_elsewhere(request: &Request) -> Option<Refusal> {
-    let site = request.headers().get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
+    let mut sites = request.headers().get_all(SEC_FETCH_SITE).iter().map(HeaderValue::as_bytes);
+    // No browser sends two.
+    let (site, only) = (sites.next(), sites.next().is_none());
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     let own = match site {
-        Some(b"same-origin") => true,
+        Some(b"same-origin") => only,
         // Typed by the user.
-        Some(b"none") => !changes,
+        Some(b"none") => only && !changes,
         Some(_) => false,
-        None => !changes || has_own_origin(request),
+        None => has_own_origin(request),
     };
     if !own {
         return Some(Refusal::forbidden("a request from another site: open the console itself"));
@@ -126,6 +128,14 @@ mod tests {
             ("GET", &[("sec-fetch-site", "same-origin")], None),
             ("GET", &[("sec-fetch-site", "same-site")], Some(403)),
             ("GET", &[("sec-fetch-site", "cross-site")], Some(403)),
+            (
+                "GET",
+                &[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")],
+                Some(403),
+            ),
+            ("GET", &[host, ("origin", "https://console.example:8687")], None),
+            ("GET", &[host, ("origin", "https://evil.example")], Some(403)),
+            ("GET", &[host, ("origin", "null")], Some(403)),
             ("POST", &[json], None),
             ("POST", &[], Some(415)),
             ("DELETE", &[], Some(415)),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::Response;
 use gatelog_collector::store::{LogCollection, StoreError};
@@ -21,12 +22,13 @@ const TIME: Duration = Duration::from_secs(2);
 
 pub(super) async fn record(
     State(app): State<App>,
-    Path((level, id)): Path<(String, String)>,
     caller: Caller,
+    path: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Response<Body>, Refusal> {
     caller.params(&[])?;
     // One answer for what is not there, what may not be seen, and what cannot be: it says nothing.
     let unknown = || Refusal::not_found("there is no such record, or it has expired");
+    let Path((level, id)) = path.map_err(|_| unknown())?;
     let level: Level = level.to_ascii_uppercase().parse().map_err(|_| unknown())?;
     let id = Uuid::try_parse(&id).map_err(|_| unknown())?;
     let selection = caller.viewer.scope().select(Query::ALL);
