@@ -57,6 +57,11 @@ enum Shape {
     Option,
     Subscript,
     Environment,
+    Array,
+    Traced,
+    Embedded,
+    Arguments,
+    Doubled,
 }
 
 const SECRET: &str = "hunter2";
@@ -125,6 +130,17 @@ impl Input<'_> {
             Shape::Option => format!("{at}run --{name} x{word} {word}"),
             Shape::Subscript => format!("{at}config['{name}'] = {text}"),
             Shape::Environment => format!("{at}export {}={text}", name.to_uppercase()),
+            Shape::Array => format!("{at}[\n{at}  '{name}',\n{at}  {text}\n{at}]"),
+            Shape::Traced => {
+                let frame = "    at f (/b.js:1:2)";
+                format!(
+                    "{at}{name}: {{\n{at}  e: Error\n{at}{frame}\n{at}{frame},\n{at}  z: {text}\n{at}}}"
+                )
+            }
+            // In a text that was quoted, after an escaped line feed.
+            Shape::Embedded => format!("{{\"m\": \"a\\n{name}: x{word}\"}}"),
+            Shape::Arguments => format!("{at}['run', '--{name}', {text}, 'x']"),
+            Shape::Doubled => format!("{at}r: '{{''{name}'': ''x{word}''}}'"),
             Shape::PrivateKey => {
                 format!("{at}-----BEGIN PRIVATE KEY-----\n{word}\n-----END PRIVATE KEY-----")
             }

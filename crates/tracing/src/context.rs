@@ -107,6 +107,7 @@ impl Context {
     }
 
     /// Whether a layer of gatelog has a span: a filter may have kept it from each of them.
+    #[cfg(feature = "tower")]
     pub(crate) fn is_kept(span: &Span) -> bool {
         let kept = span.with_subscriber(|(id, dispatch)| {
             // Of another registry nothing is known.

@@ -3,14 +3,24 @@
 
 use std::borrow::Cow;
 
-const INTRODUCER: &str = "\x1b[";
+/// What they begin with, as it is and as JSON, Python and Node write it in a quoted text.
+const INTRODUCERS: [&str; 5] = ["\x1b[", "\\u001b[", "\\u001B[", "\\x1b[", "\\x1B["];
 
 /// The text without control sequences. One that is cut is kept.
 pub(super) fn removed(text: &str) -> Cow<'_, str> {
-    if !text.contains(INTRODUCER) {
+    if !text.contains('[') {
         return Cow::Borrowed(text);
     }
-    let mut parts = text.split(INTRODUCER);
+    INTRODUCERS.into_iter().fold(Cow::Borrowed(text), |text, introducer| {
+        super::then(text, |text| without(text, introducer))
+    })
+}
+
+fn without<'t>(text: &'t str, introducer: &str) -> Cow<'t, str> {
+    if !text.contains(introducer) {
+        return Cow::Borrowed(text);
+    }
+    let mut parts = text.split(introducer);
     let mut plain = String::with_capacity(text.len());
     plain.push_str(parts.next().unwrap_or_default());
     for part in parts {
@@ -19,7 +29,7 @@ pub(super) fn removed(text: &str) -> Cow<'_, str> {
         let rest = end.and_then(|end| part.get(end..)).unwrap_or_default();
         match rest.strip_prefix(|last| matches!(last, '@'..='~')) {
             Some(rest) => plain.push_str(rest),
-            None => plain.extend([INTRODUCER, part]),
+            None => plain.extend([introducer, part]),
         }
     }
     Cow::Owned(plain)
@@ -37,6 +47,7 @@ mod tests {
         for (text, expected) in [
             ("plain", "plain"),
             ("\x1b[36mpassword\x1b[0m=\x1b[1;35mS\x1b[0m", "password=S"),
+            ("{ \\u001b[32m'a'\\u001b[39m: \\x1B[1mS", "{ 'a': S"),
             ("a\x1b[", "a\x1b["),
             ("a\x1b[1\nm", "a\x1b[1\nm"),
             ("a\x1b[\u{e9}", "a\x1b[\u{e9}"),

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::harmless::{is_code, is_harmless};
-use super::json::{is_naming, json_end, members_end, string_at, string_end};
+use super::json::{elements_end, is_naming, json_end, members_end, string_at, string_end};
 use super::marks::Marks;
 use super::names::{is_prose, is_sensitive, is_sensitive_parameter};
 use super::schemes::{OPENS_CREDENTIALS, Scheme, first_credentials, is_credential};
@@ -62,7 +62,7 @@ impl Place {
                 let end = word.find(|part| !is_credential(part));
                 end.map(|end| end.saturating_add(opening))
             }
-            (_, Form::Pair) => string_end(text),
+            (_, Form::Pair) => elements_end(text),
             (Place::Segment, _) => text.find(';'),
             (Place::Words | Place::Lines, Form::Member) if before.ends_with('{') => {
                 members_end(text)
@@ -95,7 +95,7 @@ fn word_end(value: &str) -> Option<usize> {
 
 /// Masks the values of sensitive names in the text with these marks; `more` are the configured names.
 pub fn mask<'t>(text: &'t str, marks: Marks, place: Place, more: &[String]) -> Cow<'t, str> {
-    let Some(first) = find(text, marks, place, more) else {
+    let Some(first) = find(text, text.len(), marks, place, more) else {
         return Cow::Borrowed(text);
     };
     let mut masked = String::with_capacity(text.len());
@@ -107,7 +107,7 @@ pub fn mask<'t>(text: &'t str, marks: Marks, place: Place, more: &[String]) -> C
         if place == Place::Lines {
             done = furthest_end(text, start..done, marks, more);
         }
-        found = text.get(done..).and_then(|rest| find(rest, marks, place, more));
+        found = text.get(done..).and_then(|rest| find(rest, rest.len(), marks, place, more));
     }
     masked.push_str(text.get(done..).unwrap_or_default());
     Cow::Owned(masked)
@@ -124,8 +124,9 @@ fn value_end(text: &str, start: usize, form: Form, place: Place) -> usize {
 fn furthest_end(text: &str, value: Range<usize>, marks: Marks, more: &[String]) -> usize {
     let (mut from, mut end) = (value.start, value.end);
     for _ in 0..NESTED_MAX {
-        let rest = text.get(from..end).unwrap_or_default();
-        let Some(Found { start, form }) = find(rest, marks, Place::Lines, more) else { return end };
+        let rest = text.get(from..).unwrap_or_default();
+        let found = find(rest, end.saturating_sub(from), marks, Place::Lines, more);
+        let Some(Found { start, form }) = found else { return end };
         let start = from.saturating_add(start);
         let nested = value_end(text, start, form, Place::Lines);
         from = if form == Form::Member { nested } else { start };
@@ -139,7 +140,7 @@ fn furthest_end(text: &str, value: Range<usize>, marks: Marks, more: &[String]) 
 
 /// Whether the text with these marks has a value to mask.
 pub fn has_secret(text: &str, marks: Marks, place: Place, more: &[String]) -> bool {
-    find(text, marks, place, more).is_some()
+    find(text, text.len(), marks, place, more).is_some()
 }
 
 /// Whether a name in a service's text may be followed by its value without `=` or `:`: such a text is
@@ -148,14 +149,17 @@ pub(super) fn may_have_pairs(text: &str) -> bool {
     text.contains("--") || text.contains("\",") || text.contains("',")
 }
 
-/// The first value to mask. Reads each byte once, and each name once.
-fn find(text: &str, marks: Marks, place: Place, more: &[String]) -> Option<Found> {
+/// The first value to mask whose name ends within the first `length` bytes. Reads each byte once, and each name once.
+fn find(text: &str, length: usize, marks: Marks, place: Place, more: &[String]) -> Option<Found> {
     if !marks.any(Marks::ASSIGNS) {
         let start = marks.any(Marks::SPACE).then(|| first_credentials(text)).flatten()?;
+        if start > length {
+            return None;
+        }
         return Some(Found { start, form: Form::Scheme });
     }
     let mut names = Names::new(text, place, more);
-    let mut bytes = text.bytes().enumerate();
+    let mut bytes = text.bytes().take(length).enumerate();
     if place == Place::Lines {
         bytes.find_map(|(at, byte)| names.next::<true>(at, byte))
     } else {
@@ -218,7 +222,8 @@ impl<'t> Names<'t> {
                 } else {
                     self.is_sensitive(name)
                 };
-                let harmless = || LINES && is_harmless(name, self.rest(after));
+                let type_like = bare && byte == b':';
+                let harmless = || LINES && is_harmless(name, type_like, self.rest(after));
                 (sensitive && !harmless()).then_some(Found { start: after, form: Form::Assigned })
             }
             b',' if LINES && self.quoted.is_some() => {
@@ -233,6 +238,11 @@ impl<'t> Names<'t> {
                 (self.start, self.spaced) = (after, false);
                 None
             }
+            // A quote that is doubled within a quoted text.
+            b'"' | b'\'' if LINES && self.quoted.is_some() && self.start == at => {
+                self.start = after;
+                None
+            }
             b'"' | b'\'' => {
                 self.quoted = Some(self.start..at);
                 (self.start, self.spaced) = (after, false);
@@ -244,7 +254,7 @@ impl<'t> Names<'t> {
                     && matches!(byte, b'+' | b'%' | b'2' | b'0')
                     && self.is_encoded_blank(at, byte)) =>
             {
-                if LINES && !self.spaced && self.is_flag(at) {
+                if LINES && byte != b'\n' && !self.spaced && self.is_flag(at) {
                     self.spaced = true;
                     return Some(Found { start: after, form: Form::Assigned });
                 }
@@ -291,19 +301,21 @@ impl<'t> Names<'t> {
         text.is_some_and(|text| text.starts_with(b"%20"))
     }
 
-    /// The second of two strings whose first one is this name: `("password", "…")`.
+    /// What follows this name within its brackets, if that is its value: in `("password", …)`, in
+    /// `["password", …]` of two elements, and after an option of a command. A list of names is none.
     fn pair(&self, name: Range<usize>, after: usize) -> Option<Found> {
+        let word = self.text.get(name.clone())?;
+        let found = Found { start: after, form: Form::Pair };
+        if word.starts_with("--") {
+            return self.is_sensitive(word.trim_start_matches('-')).then_some(found);
+        }
         // A `b` is of Python's bytes.
         let before = self.text.get(..name.start)?.trim_end_matches(['"', '\'', '\\']);
-        let opens = before.strip_suffix('b').unwrap_or(before).ends_with(['(', '[']);
-        if !opens || !self.is_sensitive(self.text.get(name)?) {
+        let before = before.strip_suffix('b').unwrap_or(before).trim_end();
+        if !before.ends_with(['(', '[']) || !self.is_sensitive(word) {
             return None;
         }
-        let value = self.rest(after).trim_start();
-        let value = value.strip_prefix('b').unwrap_or(value);
-        let next = value.get(string_end(value)?..)?.trim_start();
-        let start = self.text.len().checked_sub(value.len())?;
-        next.starts_with([')', ']']).then_some(Found { start, form: Form::Pair })
+        (before.ends_with('(') || !has_further_element(self.rest(after))).then_some(found)
     }
 
     /// Whether the word that ends there is a sensitive option of a command: `--password …`.
@@ -324,7 +336,11 @@ impl<'t> Names<'t> {
 
     fn is_sensitive(&self, name: &str) -> bool {
         match self.place {
-            Place::Words | Place::Lines => is_sensitive(name, self.more),
+            Place::Lines => {
+                is_sensitive(name, self.more)
+                    || after_escape(name).is_some_and(|name| is_sensitive(name, self.more))
+            }
+            Place::Words => is_sensitive(name, self.more),
             Place::Parameter | Place::Segment => is_sensitive_parameter(name, self.more),
         }
     }
@@ -361,6 +377,28 @@ impl<'t> Names<'t> {
         let value = value.strip_prefix("Some(").map_or(value, str::trim_start);
         self.is_member() && !is_code(name) && value.starts_with(['"', '\''])
     }
+}
+
+/// Whether another element follows the first one of these: a string, a number or a word.
+fn has_further_element(elements: &str) -> bool {
+    let first = elements.trim_start();
+    let first = first.strip_prefix('b').unwrap_or(first);
+    let end = string_end(first).or_else(|| first.find([',', ']', '(', '[', '{']));
+    let next = end.and_then(|end| first.get(end..)).unwrap_or_default();
+    next.trim_start().starts_with(',')
+}
+
+/// The name after an escape of a quoted text: of `\npassword`, `password`.
+fn after_escape(name: &str) -> Option<&str> {
+    let (_, escape) = name.rsplit_once('\\')?;
+    let digits = match escape.as_bytes().first()? {
+        b'x' => 2,
+        b'u' => 4,
+        _ => 0,
+    };
+    let mut letters = escape.chars();
+    letters.nth(digits)?;
+    Some(letters.as_str())
 }
 
 const fn is_part_of_name(byte: u8) -> bool {

@@ -9,15 +9,16 @@ const COUNTS: [&str; 4] = ["tokens", "sessions", "token_count", "session_count"]
 /// Values that say that there is none, or only whether there is one.
 const ABSENT: [&str; 6] = ["None", "null", "nil", "undefined", "true", "false"];
 
-/// Whether the value of this name, whose text goes on after it, is not a secret.
-pub(super) fn is_harmless(name: &str, value: &str) -> bool {
+/// Whether the value of this name, whose text goes on after it, is not a secret. `type_like` is whether
+/// the name may be a type's, before its message.
+pub(super) fn is_harmless(name: &str, type_like: bool, value: &str) -> bool {
     let value = value.trim_start_matches([' ', '\t']);
-    is_type(name)
+    (type_like && is_type(name))
         || is_absent(value)
+        || (is_code(name) && (is_status_of_grpc(value) || is_constant(value)))
         || match digits(value) {
-            0 => is_code(name) && is_status_of_grpc(value),
-            1..=3 if is_code(name) => true,
-            1..=9 => is_count(name),
+            1..=3 => is_code(name) || is_count(name),
+            4..=9 => is_count(name),
             _ => false,
         }
 }
@@ -39,8 +40,15 @@ fn is_count(name: &str) -> bool {
     COUNTS.iter().any(|end| name.ends_with(end))
 }
 
+/// Whether nothing of the value follows, not even in an indented line.
+fn ends(rest: &str) -> bool {
+    match rest.strip_prefix('\n') {
+        Some(next) => !next.starts_with([' ', '\t']),
+        None => rest.is_empty() || rest.starts_with([',', '}', ')', ']']),
+    }
+}
+
 fn is_absent(value: &str) -> bool {
-    let ends = |rest: &str| rest.is_empty() || rest.starts_with([',', '}', ')', ']', '\n']);
     value.is_empty() || ABSENT.iter().any(|absent| value.strip_prefix(absent).is_some_and(ends))
 }
 
@@ -50,11 +58,23 @@ fn is_status_of_grpc(value: &str) -> bool {
     word.len() < value.len() && word.starts_with(" desc = ")
 }
 
+/// As in `"code": "ENOENT"`: capitals alone.
+fn is_constant(value: &str) -> bool {
+    let value = value.trim_start_matches(['"', '\'']);
+    let rest = value.trim_start_matches(|part: char| part.is_ascii_uppercase() || part == '_');
+    let length = value.len().saturating_sub(rest.len());
+    length > 2 && (rest.starts_with(['"', '\'']) || ends(rest))
+}
+
 /// How many digits the value is; 0 if it is something else. Ten are as good as more.
 fn digits(value: &str) -> usize {
     let digits = value.bytes().take(10).take_while(u8::is_ascii_digit).count();
-    let next = value.as_bytes().get(digits);
-    let ends = next.is_none_or(|next| !next.is_ascii_alphanumeric() && !b"-_.:+/=".contains(next));
+    let rest = value.get(digits..).unwrap_or_default();
+    let ends = match rest.as_bytes().first() {
+        Some(b'\n') => ends(rest),
+        Some(next) => !next.is_ascii_alphanumeric() && !b"-_.:+/=".contains(next),
+        None => true,
+    };
     if ends { digits } else { 0 }
 }
 
@@ -84,9 +104,15 @@ mod tests {
             ("code", "1234", false),
             ("code", " Unavailable desc = x", true),
             ("code", " S", false),
+            ("code", "\"ENOENT\",", true),
+            ("code", "'AB3'", false),
+            ("password", " null\n  S", false),
+            ("password", " null\nb", true),
+            ("tokens", " 5\n  S", false),
             ("auth_code", "123", false),
         ] {
-            assert_eq!(is_harmless(name, value), harmless, "{name}:{value}");
+            assert_eq!(is_harmless(name, true, value), harmless, "{name}:{value}");
         }
+        assert!(!is_harmless("TokenError", false, "S"));
     }
 }

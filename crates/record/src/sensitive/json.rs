@@ -8,7 +8,7 @@ pub const NAMING_KEYS: [&str; 7] = ["field", "header", "id", "key", "name", "par
 /// the text or is not JSON. In a text within JSON, backslashes precede its quotes.
 pub(super) fn json_end(value: &str) -> Option<usize> {
     let end = match value.as_bytes().first()? {
-        b'{' | b'[' => nested_end(value, 0)?,
+        b'{' | b'[' => nested_end(value, 0, false)?,
         b'"' | b'\'' | b'\\' => string_end(value)?,
         _ => value.find(|part: char| !(part.is_ascii_alphanumeric() || "+-.".contains(part)))?,
     };
@@ -37,12 +37,17 @@ pub(super) fn string_end(value: &str) -> Option<usize> {
 
 /// Where the members of an object end, before its closing bracket.
 pub(super) fn members_end(members: &str) -> Option<usize> {
-    nested_end(members, 1)?.checked_sub(1)
+    nested_end(members, 1, false)?.checked_sub(1)
+}
+
+/// Where the elements of an array, an object or a tuple end, before its closing bracket.
+pub(super) fn elements_end(elements: &str) -> Option<usize> {
+    nested_end(elements, 1, true)?.checked_sub(1)
 }
 
 /// Where an array or object ends that is `depth` brackets deep at the start: its brackets balance
-/// outside quotes.
-fn nested_end(value: &str, mut depth: usize) -> Option<usize> {
+/// outside quotes. Parentheses count where programs print them.
+fn nested_end(value: &str, mut depth: usize, parentheses: bool) -> Option<usize> {
     let (mut quote, mut escaped) = (None, false);
     value.bytes().enumerate().find_map(|(at, byte)| {
         match (quote, byte) {
@@ -53,6 +58,8 @@ fn nested_end(value: &str, mut depth: usize) -> Option<usize> {
             (None, b'"' | b'\'') => quote = Some(byte),
             (None, b'{' | b'[') => depth = depth.saturating_add(1),
             (None, b'}' | b']') => depth = depth.saturating_sub(1),
+            (None, b'(') if parentheses => depth = depth.saturating_add(1),
+            (None, b')') if parentheses => depth = depth.saturating_sub(1),
             (Some(_) | None, _) => {}
         }
         (depth == 0).then(|| at.saturating_add(1))
@@ -84,7 +91,7 @@ pub fn open_members(text: &str) -> Option<usize> {
         let members = start.saturating_add(1);
         let opens = |before: char| before.is_whitespace() || before == '\\';
         let quoted = text.get(members..)?.trim_start_matches(opens).starts_with(['"', '\'']);
-        from = match quoted.then(|| nested_end(object, 0)) {
+        from = match quoted.then(|| nested_end(object, 0, false)) {
             None => members,
             Some(None) => return Some(members),
             Some(Some(length)) => start.saturating_add(length),

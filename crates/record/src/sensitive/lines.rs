@@ -70,16 +70,23 @@ fn indentation(before: &str) -> usize {
     trimmed(line, is_blank).1
 }
 
+/// How far to look behind a stack trace for the bracket that closes a value: within it is an error's, and
+/// otherwise the value's bracket was never closed.
+const CLOSING_BYTES: usize = 4096;
+
 /// Length of a value that ends with a line.
 fn lines_length(value: &str, indentation: usize) -> usize {
     let mut nesting = Nesting::default();
     let mut lines = value.split('\n');
     let first = lines.next().unwrap_or_default();
     nesting.read(first, true);
-    // Items of a list in YAML are not indented.
+    // Items of a list in YAML are not indented, and what a block in YAML has is no stack trace.
     let items = first.trim().is_empty() || first.trim_start().starts_with(['!', '&', '#']);
+    let block = first.trim_start().starts_with(['|', '>']);
     let (mut length, mut read) = (first.len(), first.len());
     let mut escaped = first.trim_end().ends_with('\\');
+    // Where the value ends if no bracket closes it after a stack trace.
+    let mut unclosed = None;
     for line in lines {
         read = read.saturating_add(1).saturating_add(line.len());
         let (content, own) = trimmed(line, is_blank);
@@ -87,26 +94,41 @@ fn lines_length(value: &str, indentation: usize) -> usize {
         if content.is_empty() && !quoted {
             continue;
         }
+        let frame = !block && is_frame(content);
         let item = items && own == indentation && content.starts_with("- ");
-        let indented = (own > indentation || item) && !is_frame(content);
-        let bracketed = nesting.depth > 0 && !is_frame(content);
+        let indented = (own > indentation || item) && !frame;
+        let bracketed = nesting.depth > 0;
         if !(quoted || indented || bracketed || escaped) {
             break;
         }
+        if bracketed && frame && unclosed.is_none() {
+            unclosed = Some(length);
+        }
+        if unclosed.is_some_and(|end| read.saturating_sub(end) > CLOSING_BYTES) {
+            break;
+        }
         nesting.read(line, false);
+        if nesting.depth == 0 {
+            unclosed = None;
+        }
         escaped = content.trim_end().ends_with('\\');
         length = read;
     }
-    length
+    unclosed.unwrap_or(length)
 }
 
 /// Whether a line is of a stack trace, which is indented as well.
 fn is_frame(line: &str) -> bool {
     let line = line.trim_end();
-    let place = line.ends_with(')')
-        || (line.contains(':') && line.ends_with(|end: char| end.is_ascii_digit()));
-    (line.starts_with("at ") && place)
-        || (line.starts_with("in ") && line.ends_with(')'))
+    let place = line.strip_suffix(')').unwrap_or(line);
+    let number = place.trim_end_matches(|part: char| part.is_ascii_digit());
+    let numbered = number.len() < place.len() && number.ends_with(':');
+    let at = numbered
+        || ["(Native Method)", "(Unknown Source)", "<anonymous>)"]
+            .iter()
+            .any(|end| line.ends_with(end));
+    (line.starts_with("at ") && at)
+        || (line.starts_with("in ") && line.ends_with(')') && numbered)
         || (line.starts_with("File \"") && line.contains(", line "))
         || (line.starts_with("from ") && line.contains(":in "))
         || (line.starts_with("... ") && line.ends_with(" more"))
@@ -195,6 +217,13 @@ mod tests {
             ("password:", " |-\n\n  S\n  S\n\nb", "\n\nb"),
             ("password:", " S\n  S\n\tS\nb", "\nb"),
             ("password:", " |\n  at S\n  S\nb", "\nb"),
+            ("password:", " |\n  at S (S)\n  at f (a.js:1:2)\n  S\nb", "\nb"),
+            ("password:", "\n  at home (S)\nb", "\nb"),
+            (
+                "password:",
+                " {\n  e: Error\n    at f (a.js:1:2)\n    at g (a.js:1:2),\n  z: 'S'\n}\nb",
+                "\nb",
+            ),
             ("password:", "\nb", "\nb"),
             ("token:", "\n    at f (file.js:1:2)", "\n    at f (file.js:1:2)"),
             ("token:", " S\n    at a.B.c(B.java:7)", "\n    at a.B.c(B.java:7)"),

@@ -218,6 +218,7 @@ pub fn is_sensitive_parameter(name: &str, more: &[String]) -> bool {
     let is_part = |part: &str| part.len() <= 4 && SENSITIVE_PARTS.contains(&part);
     known(&name)
         || has_sensitive_word(&name)
+        || name.ends_with("_pass")
         || (name.contains('.') && name.split('.').any(known))
         || (name.len() > 1
             && (name.split(['.', '_']).any(is_part) || name.split('.').any(is_qualified)))
@@ -324,6 +325,7 @@ mod tests {
             "api+key",
             "apikey",
             "auth[code]",
+            "DB_PASS",
             "client_assertion",
             "client_secret",
             "code",
