@@ -14,9 +14,10 @@ use sha2::Sha256;
 
 use crate::decision::path_template::PathTemplate;
 pub use excerpt::{Excerpt, Redactor};
-use gatelog_record::sensitive::assignments::{self, Place};
+use gatelog_record::sensitive::assignments;
 use gatelog_record::sensitive::encoding::decoded;
 use gatelog_record::sensitive::marks::Marks;
+use gatelog_record::sensitive::place::Place;
 pub use gatelog_record::sensitive::{MASK, names};
 use gatelog_record::sensitive::{json, jwt, userinfo};
 use names::{HOST_HEADERS, URL_HEADERS, is_sensitive_header};

@@ -4,6 +4,7 @@
 mod ansi;
 pub mod assignments;
 pub mod encoding;
+mod finding;
 mod harmless;
 pub mod json;
 pub mod jwt;
@@ -12,13 +13,14 @@ pub mod marks;
 pub mod names;
 mod pem;
 pub mod percent;
+pub mod place;
 mod schemes;
 pub mod userinfo;
 
 use std::borrow::Cow;
 
-use assignments::Place;
 use marks::Marks;
+use place::Place;
 
 /// The replacement for a secret.
 pub const MASK: &str = "[redacted]";
