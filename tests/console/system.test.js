@@ -66,7 +66,7 @@ test("the_overview_has_counted_every_record_and_leads_to_them", () => on("/", as
   await page.waitForSelector(".totals");
   await page.getByRole("button", { name: "24 h" }).click();
   await page.getByText(", by the hour").waitFor();
-  assert.match(await page.locator(".totals").innerText(), new RegExp(`^requests\\s+${exchanges.length.toLocaleString("en")} `));
+  assert.match(await page.locator(".totals").innerText(), new RegExp(`^requests\\s+${exchanges.length.toLocaleString("en")}\\s`));
   const shown = await page.locator("section[aria-label=Routes] tbody tr").evaluateAll((list) => list.map((row) => [row.querySelector("bdi").textContent, Number(row.querySelector("td").textContent.replaceAll(",", ""))]));
   assert.ok(shown.length > 4, String(shown));
   // The same route may belong to several gateways, each with a row of its own.
