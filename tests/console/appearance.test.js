@@ -9,6 +9,8 @@ const { on } = stage();
 const data = shop();
 const failed = data.records.find((record) => record.level === "CRITICAL" && record.source);
 const PAGES = [
+  ["overview", "/", ".counts tbody tr"],
+  ["overview-numbers", "/", ".counts tbody tr"],
   ["search", "/search", "[role=option]"],
   ["record", `/search?query=level%3A%3E%3DWARNING&record=${failed.level}/${failed.id}`, ".panel .field"],
   ["error", "/search?query=level%3AERROR%20stauts%3A404", ".query-error mark"],
@@ -23,11 +25,12 @@ const tail = data.records.slice(0, 60).map((record) => `event: record\ndata: ${J
 
 for (const colorScheme of ["light", "dark"]) {
   for (const [size, width, height] of SIZES) {
-    test(`every_page_fits_and_is_accessible_${size}_and_${colorScheme}`, () => on({ ...data, tail }, "/", async (page, { stub }) => {
+    test(`every_page_fits_and_is_accessible_${size}_and_${colorScheme}`, () => on({ ...data, tail }, "/search", async (page, { stub }) => {
       await rows(page);
       for (const [name, path, wait] of PAGES) {
         await page.goto(stub.url + path);
         await page.waitForSelector(wait);
+        if (name === "overview-numbers") await page.getByRole("button", { name: "Show the numbers" }).click();
         if (name === "search") await page.waitForSelector(".histogram svg");
         await assertFits(page, `${name} ${size} ${colorScheme}`);
         await assertAccessible(page, `${name} ${size} ${colorScheme}`);
@@ -37,11 +40,11 @@ for (const colorScheme of ["light", "dark"]) {
   }
 }
 
-test("signing_in_and_the_help_are_accessible", () => on(data, "/", async (page) => {
+test("signing_in_and_the_help_are_accessible", () => on(data, "/search", async (page) => {
   await page.getByLabel("Token").waitFor();
   await assertAccessible(page, "signing in");
   await picture(page, "sign-in");
-}, { code: null }).then(() => on(data, "/", async (page) => {
+}, { code: null }).then(() => on(data, "/search", async (page) => {
   await rows(page);
   await page.keyboard.press("?");
   await page.getByRole("dialog").waitFor();
@@ -49,7 +52,7 @@ test("signing_in_and_the_help_are_accessible", () => on(data, "/", async (page) 
   await picture(page, "help");
 })));
 
-test("the_colours_can_be_chosen_and_are_remembered", () => on(data, "/", async (page) => {
+test("the_colours_can_be_chosen_and_are_remembered", () => on(data, "/search", async (page) => {
   await rows(page);
   const dark = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor === "rgb(18, 22, 28)");
   await page.getByLabel("Colours").selectOption("dark");

@@ -23,7 +23,7 @@ async function assertHarmless(page, what) {
   await assertFits(page, what);
 }
 
-test("hostile_records_change_nothing_in_the_list", () => on(data, "/", async (page) => {
+test("hostile_records_change_nothing_in_the_list", () => on(data, "/search", async (page) => {
   await rows(page);
   assert.equal(await page.locator("[role=option]").count(), data.records.length);
   await assertHarmless(page, "list");
@@ -34,7 +34,28 @@ test("hostile_records_change_nothing_in_the_list", () => on(data, "/", async (pa
   await picture(page, "hostile-search");
 }));
 
-test("hostile_records_change_nothing_in_the_panel", () => on(data, "/", async (page) => {
+test("hostile_names_change_nothing_in_the_overview", () => {
+  const counts = { count: 3, errors: 1, mean_us: 9, p99_us: 9, before: null, change: null };
+  const names = [...data.records.map((record) => String(record.message)), MARKUP, "", "javascript:alert(1)", "\u202eevil", "x".repeat(200_000)];
+  const table = (...keys) => ({ rows: names.map((name) => ({ ...Object.fromEntries(keys.map((key) => [key, name])), ...counts })), names: names.length, others: counts });
+  const overview = {
+    counting: false, explanation: MARKUP, complete: false, reasons: [{ why: MARKUP }, { why: "silent", at: MARKUP }],
+    routes: table("logger", "route"), organizations: table("organization"), loggers: table("logger"), errors: table("fingerprint", "logger", "function", "kind"),
+  };
+  return on({ ...data, overview }, "/", async (page) => {
+    await page.waitForSelector(".counts tbody tr");
+    await assertHarmless(page, "overview");
+    assert.ok((await page.locator(".counts").first().innerText()).includes(MARKUP.slice(0, 40)), "markup is shown as text");
+    await page.getByRole("button", { name: "Show the numbers" }).click();
+    await assertHarmless(page, "numbers");
+    const hrefs = await page.locator(".counts a").evaluateAll((links) => links.map((link) => link.getAttribute("href")));
+    assert.ok(hrefs.length > 40 && hrefs.every((href) => href.startsWith("/search?")), String(hrefs.find((href) => !href.startsWith("/search?"))));
+    assert.ok(await elements(page) < 4000);
+    await picture(page, "hostile-overview");
+  });
+});
+
+test("hostile_records_change_nothing_in_the_panel", () => on(data, "/search", async (page) => {
   await rows(page);
   for (let at = 0; at < data.records.length; at += 1) {
     await page.locator(`#record-${at}`).click();
@@ -44,7 +65,7 @@ test("hostile_records_change_nothing_in_the_panel", () => on(data, "/", async (p
   }
 }));
 
-test("a_huge_text_is_shown_in_part_and_whole_on_request", () => on(data, "/", async (page) => {
+test("a_huge_text_is_shown_in_part_and_whole_on_request", () => on(data, "/search", async (page) => {
   await rows(page);
   await page.locator("#record-4").click();
   await page.waitForSelector(".panel .field");
@@ -59,7 +80,7 @@ test("a_huge_text_is_shown_in_part_and_whole_on_request", () => on(data, "/", as
   assert.ok(await elements(page) < 6000);
 }));
 
-test("thousands_of_fields_are_listed_in_part", () => on(data, "/", async (page) => {
+test("thousands_of_fields_are_listed_in_part", () => on(data, "/search", async (page) => {
   await rows(page);
   await page.locator("#record-6").click();
   await page.getByRole("button", { name: /^Show all 1000 fields/ }).click();
@@ -72,7 +93,7 @@ test("hostile_records_change_nothing_in_a_flow", () => on(data, "/flow/hostile",
   await page.getByText("<b>time</b>").waitFor();
 }));
 
-test("an_id_made_to_be_a_link_leads_only_to_its_flow", () => on(data, "/", async (page) => {
+test("an_id_made_to_be_a_link_leads_only_to_its_flow", () => on(data, "/search", async (page) => {
   await rows(page);
   await page.locator("#record-8").click();
   const link = page.getByRole("link", { name: "Flow" });

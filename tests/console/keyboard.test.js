@@ -8,7 +8,7 @@ const { on } = stage();
 const data = shop(600);
 const focused = (page) => page.evaluate(() => document.activeElement.id || document.activeElement.className || document.activeElement.tagName);
 
-test("from_the_search_box_to_a_record_and_its_flow_without_a_mouse", () => on(data, "/", async (page) => {
+test("from_the_search_box_to_a_record_and_its_flow_without_a_mouse", () => on(data, "/search", async (page) => {
   await rows(page);
   await page.keyboard.press("/");
   assert.equal(await focused(page), "query");
@@ -33,7 +33,28 @@ test("from_the_search_box_to_a_record_and_its_flow_without_a_mouse", () => on(da
   await rows(page, "[role=treeitem]");
 }));
 
-test("the_list_has_the_keys_of_a_list", () => on(data, "/", async (page) => {
+test("from_a_chart_or_a_table_of_the_overview_to_the_records_without_a_mouse", () => on(data, "/", async (page) => {
+  await page.waitForSelector(".counts tbody tr");
+  const chart = page.getByRole("slider", { name: /^Requests/ });
+  await chart.focus();
+  const value = () => chart.getAttribute("aria-valuetext");
+  assert.equal(await value(), "no point chosen");
+  await page.keyboard.press("End");
+  for (const key of ["ArrowLeft", "ArrowLeft"]) await page.keyboard.press(key);
+  await page.waitForFunction(() => /: [\d,]+ requests, /.test(document.querySelector("[role=slider]").getAttribute("aria-valuetext")));
+  assert.equal(await page.locator(".chosen-point span").innerText(), await value());
+  await page.keyboard.press("Enter");
+  await rows(page);
+  assert.equal(Date.parse(given(page).get("until")) - Date.parse(given(page).get("since")), 60_000);
+  await page.goBack();
+  await page.waitForSelector(".counts tbody tr");
+  for (let i = 0; i < 60 && !await page.evaluate(() => document.activeElement.matches(".counts a")); i += 1) await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await rows(page);
+  assert.match(given(page).get("query"), /^service:gateway.edge function:/);
+}));
+
+test("the_list_has_the_keys_of_a_list", () => on(data, "/search", async (page) => {
   await rows(page);
   const list = page.getByRole("listbox");
   await list.focus();
@@ -49,7 +70,7 @@ test("the_list_has_the_keys_of_a_list", () => on(data, "/", async (page) => {
   await page.waitForSelector(".panel .fields");
 }));
 
-test("the_help_opens_and_closes_and_keys_do_nothing_behind_it", () => on(data, "/", async (page) => {
+test("the_help_opens_and_closes_and_keys_do_nothing_behind_it", () => on(data, "/search", async (page) => {
   await rows(page);
   await page.keyboard.press("?");
   await page.getByRole("dialog").waitFor();
@@ -61,7 +82,7 @@ test("the_help_opens_and_closes_and_keys_do_nothing_behind_it", () => on(data, "
   await page.waitForSelector(".row.active");
 }));
 
-test("letters_that_are_typed_are_text_and_not_keys", () => on(data, "/", async (page) => {
+test("letters_that_are_typed_are_text_and_not_keys", () => on(data, "/search", async (page) => {
   await rows(page);
   await page.keyboard.press("/");
   await page.keyboard.type("j?/k");
@@ -70,8 +91,8 @@ test("letters_that_are_typed_are_text_and_not_keys", () => on(data, "/", async (
   assert.equal(await page.locator("dialog[open]").count(), 0);
 }));
 
-test("what_has_the_focus_can_be_seen", () => on(data, "/", async (page) => {
-  await rows(page);
+for (const path of ["/", "/search"]) test(`what_has_the_focus_can_be_seen_on_${path}`, () => on(data, path, async (page) => {
+  await page.waitForSelector(path === "/" ? ".counts tbody tr" : "[role=option]");
   const unseen = [];
   for (let i = 0; i < 60; i += 1) {
     await page.keyboard.press("Tab");

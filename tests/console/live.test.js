@@ -33,7 +33,7 @@ test("the_page_keeps_only_the_newest_records", () => {
   });
 });
 
-test("a_server_without_a_tail_has_no_link_to_it", () => on(data, "/", async (page) => {
+test("a_server_without_a_tail_has_no_link_to_it", () => on(data, "/search", async (page) => {
   await rows(page);
   assert.equal(await page.getByRole("link", { name: "Live", exact: true }).count(), 0);
 }));

@@ -7,7 +7,7 @@ import { shop } from "./stub/data.js";
 const { on } = stage();
 const data = shop();
 
-test("an_address_gets_absolute_times_and_keeps_them", () => on(data, "/", async (page) => {
+test("an_address_gets_absolute_times_and_keeps_them", () => on(data, "/search", async (page) => {
   await rows(page);
   const [since, until] = [given(page).get("since"), given(page).get("until")];
   assert.equal(Date.parse(until) - Date.parse(since), 3_600_000);
@@ -22,7 +22,6 @@ test("an_address_gets_absolute_times_and_keeps_them", () => on(data, "/", async 
 }));
 
 test("a_request_is_found_from_its_pasted_id_in_two_interactions", () => on(data, "/", async (page) => {
-  await rows(page);
   const failed = data.records.find((record) => record.level === "CRITICAL" && record.source);
   // 1: paste into the box. 2: Enter.
   await page.getByLabel("Search", { exact: true }).fill(failed.context.request_id);
@@ -35,7 +34,7 @@ test("a_request_is_found_from_its_pasted_id_in_two_interactions", () => on(data,
 test("the_id_of_a_flow_opens_the_flow", async () => {
   const flow = { ...data.flows.corr_checkout, correlation_id: "7b0c9f2e-1111-4222-8333-444455556666" };
   const records = [...data.records, { ...data.records[0], id: "x", context: { ...data.records[0].context, correlation_id: flow.correlation_id } }];
-  await on({ ...data, records, flows: { [flow.correlation_id]: flow } }, "/", async (page) => {
+  await on({ ...data, records, flows: { [flow.correlation_id]: flow } }, "/search", async (page) => {
     await rows(page);
     await page.getByLabel("Search", { exact: true }).fill(flow.correlation_id);
     await page.keyboard.press("Enter");
@@ -44,7 +43,7 @@ test("the_id_of_a_flow_opens_the_flow", async () => {
   });
 });
 
-test("an_id_that_nothing_has_says_how_far_back_was_looked", () => on(data, "/", async (page) => {
+test("an_id_that_nothing_has_says_how_far_back_was_looked", () => on(data, "/search", async (page) => {
   await rows(page);
   await page.getByLabel("Search", { exact: true }).fill("00000000-0000-4000-8000-000000000000");
   await page.keyboard.press("Enter");
@@ -52,7 +51,7 @@ test("an_id_that_nothing_has_says_how_far_back_was_looked", () => on(data, "/", 
   assert.match(await page.locator(".note.warn").innerText(), /back to \d{4}-\d\d-\d\d/);
 }));
 
-test("an_error_of_the_query_is_shown_at_its_place", () => on(data, "/", async (page) => {
+test("an_error_of_the_query_is_shown_at_its_place", () => on(data, "/search", async (page) => {
   await rows(page);
   const box = page.getByLabel("Search", { exact: true });
   await box.fill("🙂 level:ERROR stauts:404 x");
@@ -64,7 +63,7 @@ test("an_error_of_the_query_is_shown_at_its_place", () => on(data, "/", async (p
   assert.equal(await box.getAttribute("aria-invalid"), "true");
 }));
 
-test("ten_thousand_records_scroll_with_few_elements_and_the_end_says_how_to_go_on", () => on(data, "/", async (page) => {
+test("ten_thousand_records_scroll_with_few_elements_and_the_end_says_how_to_go_on", () => on(data, "/search", async (page) => {
   await rows(page);
   const list = page.getByRole("listbox");
   const since = given(page).get("since");
@@ -89,7 +88,7 @@ test("ten_thousand_records_scroll_with_few_elements_and_the_end_says_how_to_go_o
   assert.equal(await clock(page.locator(ROW).first()), last);
 }));
 
-test("a_search_that_ran_out_of_time_says_how_far_it_came_and_goes_on_when_asked", () => on(data, "/", async (page) => {
+test("a_search_that_ran_out_of_time_says_how_far_it_came_and_goes_on_when_asked", () => on(data, "/search", async (page) => {
   await rows(page);
   const foot = page.locator(".reach");
   await foot.getByText("searched back to").waitFor();
@@ -99,7 +98,7 @@ test("a_search_that_ran_out_of_time_says_how_far_it_came_and_goes_on_when_asked"
   await foot.getByText("400 records so far").waitFor();
 }, { faults: { search: { timeOut: true } } }));
 
-test("a_search_of_flows_only_says_so_and_can_search_everything", () => on(data, "/", async (page) => {
+test("a_search_of_flows_only_says_so_and_can_search_everything", () => on(data, "/search", async (page) => {
   await rows(page);
   await page.getByText("Only records that belong to a flow.").waitFor();
   await page.getByRole("button", { name: "Search everything" }).click();
@@ -107,19 +106,19 @@ test("a_search_of_flows_only_says_so_and_can_search_everything", () => on(data, 
   await page.waitForFunction(() => !document.body.textContent.includes("Only records that belong to a flow."));
 }, { faults: { search: { onlyFlows: true } } }));
 
-test("a_chart_that_failed_does_not_hide_the_rows", () => on(data, "/", async (page) => {
+test("a_chart_that_failed_does_not_hide_the_rows", () => on(data, "/search", async (page) => {
   await rows(page);
   await page.getByText("Not counted:").waitFor();
 }, { faults: { histogram: { status: 503, retryAfter: "7" } } }));
 
-test("a_search_that_failed_says_so_and_can_be_tried_again", () => on(data, "/", async (page, { faults }) => {
+test("a_search_that_failed_says_so_and_can_be_tried_again", () => on(data, "/search", async (page, { faults }) => {
   await page.getByText("Try again in 7 s.").waitFor();
   delete faults.search;
   await page.getByRole("button", { name: "Try again" }).click();
   await rows(page);
 }, { faults: { search: { status: 503, retryAfter: "7" } } }));
 
-test("a_filter_narrows_the_search_and_its_contrary_takes_its_place", () => on(data, "/", async (page) => {
+test("a_filter_narrows_the_search_and_its_contrary_takes_its_place", () => on(data, "/search", async (page) => {
   await rows(page);
   await page.getByRole("region", { name: "Filters" }).getByRole("button", { name: "ERROR", exact: true }).click();
   await page.waitForFunction(() => new URL(location.href).searchParams.get("query") === "level:ERROR");
@@ -128,7 +127,7 @@ test("a_filter_narrows_the_search_and_its_contrary_takes_its_place", () => on(da
   await page.waitForFunction(() => new URL(location.href).searchParams.get("query") === "-level:ERROR");
 }));
 
-test("every_value_of_a_record_can_be_included_excluded_and_copied", () => on(data, "/", async (page, { context, stub }) => {
+test("every_value_of_a_record_can_be_included_excluded_and_copied", () => on(data, "/search", async (page, { context, stub }) => {
   await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: stub.url });
   await rows(page);
   const at = data.records.findIndex((record) => record.extra?.region && record.source);
@@ -149,7 +148,7 @@ test("every_value_of_a_record_can_be_included_excluded_and_copied", () => on(dat
   await page.waitForFunction((query) => new URL(location.href).searchParams.get("query") === query, `extra.region:${record.extra.region} -route:${record.http.route}`);
 }));
 
-test("a_record_leads_to_its_flow_and_to_what_surrounds_it", () => on(data, "/", async (page, { stub }) => {
+test("a_record_leads_to_its_flow_and_to_what_surrounds_it", () => on(data, "/search", async (page, { stub }) => {
   const record = data.flows.corr_checkout.records[0].record;
   await page.goto(`${stub.url}/search?record=${record.level}/${record.id}`);
   await page.waitForSelector(".panel .fields");
@@ -162,7 +161,7 @@ test("a_record_leads_to_its_flow_and_to_what_surrounds_it", () => on(data, "/", 
   await page.waitForSelector(".panel .fields");
 }));
 
-test("a_field_can_become_a_column", () => on(data, "/", async (page) => {
+test("a_field_can_become_a_column", () => on(data, "/search", async (page) => {
   await rows(page);
   await page.locator(ROW).first().click();
   await page.getByRole("button", { name: "Add a column http.client_ip" }).or(page.getByRole("button", { name: "Add a column logger_name" })).first().click();
@@ -172,7 +171,7 @@ test("a_field_can_become_a_column", () => on(data, "/", async (page) => {
   await page.waitForFunction(() => !document.querySelector(".row .column"));
 }));
 
-test("a_stretch_of_the_chart_becomes_the_time", () => on(data, "/", async (page) => {
+test("a_stretch_of_the_chart_becomes_the_time", () => on(data, "/search", async (page) => {
   await rows(page);
   await page.waitForSelector(".histogram svg rect.INFO");
   const box = await page.locator(".histogram svg").boundingBox();
@@ -186,7 +185,7 @@ test("a_stretch_of_the_chart_becomes_the_time", () => on(data, "/", async (page)
   assert.ok(Math.abs(chosen[0] - 0.5) < 0.03 && Math.abs(chosen[1] - 0.75) < 0.03, String(chosen));
 }));
 
-test("a_time_can_be_written_and_a_wrong_one_is_marked", () => on(data, "/", async (page) => {
+test("a_time_can_be_written_and_a_wrong_one_is_marked", () => on(data, "/search", async (page) => {
   await rows(page);
   const since = page.getByLabel("Since, UTC");
   await since.fill("yesterday");

@@ -42,7 +42,7 @@ test("a_session_that_ended_asks_for_a_token_and_loses_nothing_of_the_address", (
   assert.equal(page.url(), address);
 }));
 
-test("signing_out_ends_the_session", () => on(data, "/", async (page) => {
+test("signing_out_ends_the_session", () => on(data, "/search", async (page) => {
   await rows(page);
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByLabel("Token").waitFor();
@@ -50,7 +50,7 @@ test("signing_out_ends_the_session", () => on(data, "/", async (page) => {
   await page.getByLabel("Token").waitFor();
 }));
 
-test("an_unreachable_server_is_named_and_can_be_tried_again", () => on(data, "/", async (page, { faults }) => {
+test("an_unreachable_server_is_named_and_can_be_tried_again", () => on(data, "/search", async (page, { faults }) => {
   await page.getByText("The console cannot start:").waitFor();
   delete faults.session;
   await page.getByRole("button", { name: "Try again" }).click();

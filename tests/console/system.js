@@ -60,7 +60,7 @@ export async function startSystem(records, organization) {
     const address = await eventually("the database listens", () => /listening on (?:mongodb:\/\/)?([\d.]+:\d+)/i.exec(database.log)?.[1]);
     const env = { MONGODB_URI: `mongodb://${address}/`, GATELOG_DATABASE: "console" };
     const collector = start(join(checkout, "target/debug/gatelog-collector"), ["serve"], {
-      ...env, GATELOG_LISTEN: "127.0.0.1:0", GATELOG_ADDRESS_FILE: join(directory, "collector.address"), GATELOG_SPOOL_DIR: join(directory, "spool"),
+      ...env, GATELOG_LISTEN: "127.0.0.1:0", GATELOG_ADDRESS_FILE: join(directory, "collector.address"), GATELOG_SPOOL_DIR: join(directory, "spool"), GATELOG_ROLLUPS: "on",
     });
     const inlet = await listens(collector, "collector");
     for (let at = 0; at < records.length; at += 500) await send(inlet, records.slice(at, at + 500));

@@ -6,7 +6,7 @@ import { ROW, given, rows } from "./stage.js";
 import { hostileRecords } from "./stub/hostile.js";
 import { shop } from "./stub/data.js";
 import { fieldsOf } from "./terms.js";
-import { TOKEN, TOKEN_OF_ONE, startSystem } from "./system.js";
+import { TOKEN, TOKEN_OF_ONE, eventually, startSystem } from "./system.js";
 
 const data = shop(1500);
 // Of the hostile records, those that a collector stores.
@@ -48,7 +48,7 @@ async function on(path, test_, token = TOKEN) {
 }
 
 test("the_code_of_the_console_signs_in_and_a_search_shows_what_is_stored", async () => {
-  const { page, context, finish } = await openPage(browser, system.url, "/", { code: system.code() });
+  const { page, context, finish } = await openPage(browser, system.url, "/search", { code: system.code() });
   await rows(page);
   await page.waitForSelector(".histogram svg rect");
   await page.getByRole("region", { name: "Filters" }).getByRole("button", { name: "gateway.edge", exact: true }).waitFor();
@@ -59,7 +59,29 @@ test("the_code_of_the_console_signs_in_and_a_search_shows_what_is_stored", async
   await context.close();
 });
 
-test("all_records_of_a_day_are_reached_by_scrolling", () => on("/", async (page) => {
+test("the_overview_has_counted_every_record_and_leads_to_them", () => on("/", async (page) => {
+  const all = [...hostile, ...data.records];
+  const exchanges = all.filter((record) => record.http);
+  await eventually("all is counted", async () => (await system.ask("overview?since=1d")).totals.count === exchanges.length);
+  await page.waitForSelector(".totals");
+  await page.getByRole("button", { name: "24 h" }).click();
+  await page.getByText(", by the hour").waitFor();
+  assert.match(await page.locator(".totals").innerText(), new RegExp(`^requests\\s+${exchanges.length.toLocaleString("en")}\\s`));
+  const shown = await page.locator("section[aria-label=Routes] tbody tr").evaluateAll((list) => list.map((row) => [row.querySelector("bdi").textContent, Number(row.querySelector("td").textContent.replaceAll(",", ""))]));
+  assert.ok(shown.length > 4, String(shown));
+  // The same route may belong to several gateways, each with a row of its own.
+  const sum = (list) => list.reduce((all, [, count]) => all + count, 0);
+  for (const [route] of shown) assert.equal(sum(shown.filter(([name]) => name === route)), exchanges.filter((record) => record.function_name === route).length, route);
+  assert.equal(sum(shown), exchanges.length);
+  await page.waitForFunction(() => document.querySelectorAll("canvas").length === 3);
+  await assertAccessible(page, "overview");
+  await picture(page, "system-overview");
+  await page.locator("section[aria-label=Errors] tbody a").first().click();
+  await rows(page);
+  assert.match(given(page).get("query"), /^level:>=ERROR service:/);
+}));
+
+test("all_records_of_a_day_are_reached_by_scrolling", () => on("/search", async (page) => {
   await rows(page);
   const since = given(page).get("since");
   await page.getByRole("button", { name: "24 h" }).click();
@@ -77,7 +99,6 @@ test("all_records_of_a_day_are_reached_by_scrolling", () => on("/", async (page)
 }));
 
 test("a_failed_request_is_found_from_its_pasted_id_in_two_interactions_and_leads_to_its_flow", () => on("/", async (page) => {
-  await rows(page);
   const failed = data.flows.corr_checkout.records[0].record;
   await page.getByLabel("Search", { exact: true }).fill(failed.context.request_id);
   await page.keyboard.press("Enter");
@@ -113,7 +134,7 @@ test("every_term_that_a_click_makes_is_one_that_the_server_reads", async () => {
   assert.deepEqual(failed, []);
 });
 
-test("hostile_records_change_nothing", () => on("/", async (page) => {
+test("hostile_records_change_nothing", () => on("/search", async (page) => {
   await rows(page);
   await page.getByText("onerror=").first().waitFor();
   for (let at = 0; at < hostile.length; at += 1) {
@@ -131,7 +152,7 @@ test("the_accounting_names_every_gateway_and_reconciles", () => on("/delivery", 
   await picture(page, "system-delivery");
 }));
 
-test("a_viewer_of_one_organization_sees_its_records_and_no_accounting", () => on("/", async (page) => {
+test("a_viewer_of_one_organization_sees_its_records_and_no_accounting", () => on("/search", async (page) => {
   await rows(page);
   await page.locator(ROW).first().click();
   await page.waitForSelector(".panel .fields");

@@ -194,7 +194,7 @@ async fn spooled(lines: &[Vec<u8>], rollups: Rollups) -> Run {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         if rollups == Rollups::Written {
-            pusher.round().await.unwrap();
+            pusher.round(false).await.unwrap();
         }
         stop.send(true).unwrap();
         writing.await.unwrap();

@@ -10,13 +10,14 @@
 
 mod classify;
 mod collections;
+pub mod counts;
 mod error;
 mod flow;
 mod lookups;
 mod options;
 pub(crate) mod recount;
 mod rights;
-pub(crate) mod rollups;
+pub mod rollups;
 mod schema;
 mod search;
 mod selection;

@@ -7,6 +7,7 @@ mod export;
 mod flow;
 mod guard;
 mod histogram;
+mod overview;
 mod params;
 mod record;
 mod search;
@@ -42,6 +43,8 @@ use delivery::Accounts;
 const EXPORTS: usize = 2;
 /// Maximum flows read at once: each may take tens of megabytes.
 const FLOWS: usize = 2;
+/// Maximum overviews made at once: each may take tens of megabytes.
+const OVERVIEWS: usize = 2;
 /// How long a query waits for its turn.
 const TURN_TIME: Duration = Duration::from_secs(2);
 
@@ -76,6 +79,7 @@ struct Inner {
     queries: Arc<Semaphore>,
     flows: Arc<Semaphore>,
     exports: Arc<Semaphore>,
+    overviews: Arc<Semaphore>,
     accounts: Accounts,
 }
 
@@ -100,6 +104,7 @@ impl App {
             queries: Arc::new(Semaphore::new(limits.queries)),
             flows: Arc::new(Semaphore::new(FLOWS)),
             exports: Arc::new(Semaphore::new(EXPORTS)),
+            overviews: Arc::new(Semaphore::new(OVERVIEWS)),
             accounts: Accounts::default(),
         };
         Self { inner: Arc::new(inner) }
@@ -141,6 +146,7 @@ pub fn app(state: App) -> Router {
         .route("/records/{level}/{id}", only(get(record::record), "GET"))
         .route("/flows/{id}", only(get(flow::flow), "GET"))
         .route("/histogram", only(get(histogram::histogram), "GET"))
+        .route("/overview", only(get(overview::overview), "GET"))
         .route("/delivery", only(get(delivery::delivery), "GET"))
         .route("/export", only(get(export::export), "GET"))
         .fallback(any(|| async { Refusal::no_path() }))

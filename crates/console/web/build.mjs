@@ -7,8 +7,8 @@ import { build } from "esbuild";
 const here = fileURLToPath(new URL(".", import.meta.url));
 const out = process.argv[2] ?? join(here, "dist");
 
-// The notice that Preact's licence (MIT) asks for.
-const NOTICE = `/*! gatelog console. Contains Preact, (c) Jason Miller, MIT License: https://github.com/preactjs/preact/blob/main/LICENSE */`;
+// The notices that the licences of Preact and uPlot (MIT) ask for.
+const NOTICE = `/*! gatelog console. Contains Preact, (c) Jason Miller, MIT License: https://github.com/preactjs/preact/blob/main/LICENSE; uPlot, (c) Leon Sorokin, MIT License: https://github.com/leeoniya/uPlot/blob/master/LICENSE */`;
 
 await rm(out, { recursive: true, force: true });
 await mkdir(out, { recursive: true });

@@ -45,7 +45,7 @@ impl Scope {
     }
 
     /// The organizations, if only some.
-    pub(crate) fn names(&self) -> Option<impl Iterator<Item = &str> + Clone> {
+    pub fn names(&self) -> Option<impl Iterator<Item = &str> + Clone> {
         Some(self.organizations.as_ref()?.iter().map(String::as_str))
     }
 

@@ -2,6 +2,7 @@
 // real one cannot show the case, for example hostile records and failures.
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
+import { overview } from "./overview.js";
 import { QueryError, parse } from "./query.js";
 
 export const TOKEN = "token-of-the-tests";
@@ -29,7 +30,7 @@ class Refusal extends Error {
 
 /**
  * Starts it on a free port. `data` has `records` (newest first), `flows` by id, `delivery`, `tail` (a
- * list of events, or null for none), `session`. `faults` maps a path to `{status, retryAfter}`, `delay` and `timeOut`.
+ * list of events, or null for none), `session`, `overview` (keys of that answer). `faults` maps a path to `{status, retryAfter}`, `delay` and `timeOut`.
  */
 export async function startStub(data, faults = {}) {
   const sessions = new Set();
@@ -84,6 +85,7 @@ export async function startStub(data, faults = {}) {
     const [first, ...rest] = name.split("/").map(decodeURIComponent);
     if (first === "search") return json(response, 200, search(given));
     if (first === "histogram") return json(response, 200, histogram(given));
+    if (first === "overview") return json(response, 200, overview(data.records, given, data.overview));
     if (first === "records") {
       const all = [...data.records, ...Object.values(data.flows).flatMap((flow) => flow.records.map((entry) => entry.record))];
       const record = all.find((one) => one.id === rest[1] && one.level === rest[0]);

@@ -322,7 +322,7 @@ async fn push_rollups(mut pusher: Pusher, mut stop: watch::Receiver<bool>) {
     let mut failing = false;
     loop {
         let last = *stop.borrow();
-        match pusher.round().await {
+        match pusher.round(last).await {
             Ok(()) => failing = false,
             Err(ShareError::Store(error)) if error.is_away() => {
                 tracing::debug!(%error, "rollups not written: MongoDB is away");

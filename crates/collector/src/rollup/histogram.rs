@@ -15,6 +15,9 @@ const LARGEST: u64 = 1 << 40;
 /// The bucket of 1, and the lowest: a value is a whole number.
 const LOWEST: i16 = -1;
 
+/// The bucket of `LARGEST`, and the highest.
+const HIGHEST: i16 = 40 * 32 - 1;
+
 /// Counts of values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Histogram {
@@ -38,6 +41,35 @@ impl Histogram {
                 *sum = sum.saturating_add(count);
             }
         }
+    }
+
+    /// Adds to the count of a bucket, if there can be such a bucket.
+    pub fn add_to(&mut self, bucket: i16, count: u64) {
+        if (LOWEST..=HIGHEST).contains(&bucket) && count > 0 {
+            let sum = self.buckets.entry(bucket).or_default();
+            *sum = sum.saturating_add(count);
+        }
+    }
+
+    /// The value that this many of a thousand do not exceed, at most 1.1 % off; `None` without
+    /// values.
+    pub fn quantile(&self, per_mille: u16) -> Option<f64> {
+        let count = u128::from(self.count());
+        if count == 0 {
+            return None;
+        }
+        let rank = count.saturating_mul(per_mille.min(1_000).into()).div_ceil(1_000).max(1);
+        let mut passed = u128::from(self.zero);
+        if rank <= passed {
+            return Some(0.0);
+        }
+        for (bucket, count) in &self.buckets {
+            passed = passed.saturating_add((*count).into());
+            if rank <= passed {
+                return Some(middle(*bucket));
+            }
+        }
+        self.buckets.last_key_value().map(|(bucket, _)| middle(*bucket))
     }
 
     /// Adds the counts of another one.
@@ -93,6 +125,13 @@ fn bucket(value: u64) -> Option<i16> {
     Some(upper.saturating_sub(1))
 }
 
+/// The value with the same relative distance from all values of a bucket, at most.
+fn middle(bucket: i16) -> f64 {
+    let boundary = |index: f64| (index / PER_DOUBLING).exp2();
+    let (low, high) = (boundary(bucket.into()), boundary(f64::from(bucket) + 1.0));
+    2.0 * low * high / (low + high)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -111,6 +150,21 @@ mod tests {
         assert_eq!(bucket(u64::MAX), bucket(LARGEST));
     }
 
+    #[test]
+    fn no_bucket_beyond_the_largest_value_is_added_and_nothing_has_no_quantile() {
+        let mut histogram = Histogram::default();
+        assert_eq!(histogram.quantile(500), None);
+        for (bucket, count) in [(i16::MIN, 1), (-2, 1), (1_280, 1), (i16::MAX, 1), (7, 0)] {
+            histogram.add_to(bucket, count);
+        }
+        assert_eq!(histogram, Histogram::default());
+        assert_eq!(bucket(LARGEST), Some(HIGHEST));
+        histogram.add_to(HIGHEST, u64::MAX);
+        histogram.add_to(HIGHEST, u64::MAX);
+        histogram.zero = u64::MAX;
+        assert_eq!(histogram.quantile(0), Some(0.0));
+    }
+
     proptest! {
         #[test]
         fn a_value_lies_within_its_bucket_and_the_middle_is_near(value in 1_u64..LARGEST) {
@@ -121,6 +175,29 @@ mod tests {
             prop_assert!(low < value * (1.0 + 1e-12) && value <= high * (1.0 + 1e-12));
             let middle = 2.0 * low * high / (low + high);
             prop_assert!((middle - value).abs() / value < 0.011, "{middle} for {value}");
+        }
+
+        #[test]
+        fn a_quantile_is_near_the_value_of_its_rank(
+            mut values in prop::collection::vec((0..50_000_000_u64, 1..2_000_000_u64), 1..40),
+            per_mille in 0..=1_000_u16,
+        ) {
+            let mut histogram = Histogram::default();
+            for (value, count) in &values {
+                histogram.add(*value, *count);
+            }
+            values.sort_unstable();
+            let all: u64 = values.iter().map(|(_, count)| count).sum();
+            let rank = (all * u64::from(per_mille)).div_ceil(1_000).max(1);
+            let mut passed = 0;
+            let exact = values.iter().find(|(_, count)| {
+                passed += count;
+                rank <= passed
+            });
+            #[expect(clippy::cast_precision_loss, reason = "below 2^40")]
+            let exact = exact.unwrap().0 as f64;
+            let found = histogram.quantile(per_mille).unwrap();
+            prop_assert!((found - exact).abs() <= exact * 0.011, "{found} for {exact}");
         }
 
         #[test]

@@ -102,6 +102,17 @@ impl Period {
         }
     }
 
+    /// The minute or hour, by its [`resolution`](Self::resolution), in which this instant is, in ms
+    /// since 1970.
+    pub fn containing(resolution: &str, at: i64) -> Option<Self> {
+        let minute = at.div_euclid(MINUTE_MICROS / 1_000);
+        match resolution {
+            "minute" => Some(Period::Minute(minute)),
+            "hour" => Some(Period::Hour(minute.div_euclid(MINUTES_PER_HOUR))),
+            _ => None,
+        }
+    }
+
     /// Its kind: the beginning of its documents' ids.
     pub fn resolution(self) -> &'static str {
         match self {
@@ -170,6 +181,10 @@ mod tests {
         assert_eq!(hour.end().unwrap() - hour.start().unwrap(), 3_600_000);
         for period in [minute, hour, Period::Untimed] {
             assert_eq!(Period::parse(&period.to_string()), Some(period));
+            let same = period
+                .start()
+                .and_then(|start| Period::containing(period.resolution(), start + 59_999));
+            assert_eq!(same, Some(period).filter(|period| *period != Period::Untimed));
         }
         for text in ["", "2026-11-27", "2026-11-27T0x", "2026-13-27T00", "2026-11-27T00:23:01Z"] {
             assert_eq!(Period::parse(text), None, "{text}");

@@ -12,6 +12,7 @@ use crate::accounting::sharing::ShareError;
 use crate::clock::now_millis;
 use crate::metrics::Metrics;
 use crate::spool::{RollupPage, RollupRow, Spool};
+use crate::store::rollups::State;
 use crate::store::{ROLLUPS, Store, StoreError, rollups};
 
 /// How often values that have changed are written.
@@ -55,30 +56,34 @@ impl Pusher {
         }
     }
 
-    /// Writes what has changed, and puts away what is over.
+    /// Writes what has changed, and puts away what is over. `last`: no round follows, and nothing is
+    /// accepted or stored any more.
     ///
     /// # Errors
     ///
     /// The database or the spool refuses. The call may be retried.
-    pub async fn round(&mut self) -> Result<(), ShareError> {
-        let done = self.push().await;
+    pub async fn round(&mut self, last: bool) -> Result<(), ShareError> {
+        let done = self.push(last).await;
         if let Err(ShareError::Store(error)) = &done {
             self.metrics.rollups_failed(error.kind());
         }
         done
     }
 
-    async fn push(&mut self) -> Result<(), ShareError> {
+    async fn push(&mut self, last: bool) -> Result<(), ShareError> {
+        // Rows that were settled before now are in the pages that are read from here on.
+        let (now, oldest) = (now_millis(), self.spool.waiting().oldest);
+        let counted_to = oldest.map_or(now, |oldest| oldest.min(now));
         self.index().await?;
-        let (mut last, mut held, mut present) = (None, None, HashSet::new());
+        let (mut reached, mut held, mut present) = (None, None, HashSet::new());
         loop {
-            let page = self.spool.rollups(last, AT_ONCE).await?;
+            let page = self.spool.rollups(reached, AT_ONCE).await?;
             if self.file.replace(page.file).is_some_and(|before| before != page.file) {
                 self.pushed.clear();
                 self.refused.clear();
             }
-            last = page.rows.last().cloned();
-            if last.is_none() {
+            reached = page.rows.last().cloned();
+            if reached.is_none() {
                 break;
             }
             self.write(&page).await?;
@@ -97,7 +102,7 @@ impl Pusher {
         // What was put away, or deleted to keep the bound, is forgotten here too.
         self.pushed.retain(|key, _| present.contains(key));
         self.refused.retain(|key| present.contains(key));
-        self.tell_state(held).await
+        self.tell_state(held, counted_to, last).await
     }
 
     /// Writes the values of a page that the database does not have.
@@ -161,12 +166,25 @@ impl Pusher {
         Ok(())
     }
 
-    /// Tells `recount` what this collector may still write.
-    async fn tell_state(&self, held: Option<i64>) -> Result<(), ShareError> {
+    /// Tells `recount` what this collector may still write, and readers what is counted.
+    async fn tell_state(
+        &self,
+        held: Option<i64>,
+        counted_to: i64,
+        last: bool,
+    ) -> Result<(), ShareError> {
         let Some(file) = self.file else { return Ok(()) };
-        let until = now_millis().saturating_add(STATE_KEPT);
-        let state = rollups::state(file, self.spool.waiting().records, held, until);
-        self.store.update_rollups(vec![state]).await?;
+        let waiting = self.spool.waiting().records;
+        let whole = self.refused.is_empty();
+        let state = State {
+            file,
+            waiting,
+            held,
+            counted_to: whole.then_some(counted_to),
+            stopped: last && whole && waiting == 0,
+            until: now_millis().saturating_add(STATE_KEPT),
+        };
+        self.store.update_rollups(vec![state.update()]).await?;
         Ok(())
     }
 }

@@ -16,6 +16,7 @@ use super::{Dimension, Facts, Names, Observation, Period, Value};
 use crate::clock::now_millis;
 use crate::spool::RollupRow;
 use crate::store::recount::Part;
+use crate::store::rollups::RECOUNT;
 use crate::store::{LogCollection, Store, StoreError, rollups};
 
 /// Records that took longer are searched in all that is stored, the others from this long before.
@@ -133,7 +134,7 @@ impl Recount {
         if dry {
             return Ok(recounted);
         }
-        let marker = format!("recount:{hour}");
+        let marker = format!("{RECOUNT}{hour}");
         let now = now_millis();
         let expires = DateTime::from_millis(now.saturating_add(LATEST_MS));
         let set = doc! { "at": DateTime::from_millis(now), "expires_at": expires };

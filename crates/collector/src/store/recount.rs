@@ -1,7 +1,8 @@
 //! Reading stored records to count them again, and replacing the rollups of an hour.
 
-use mongodb::bson::{Bson, DateTime, Document, RawBsonRef, RawDocument, doc};
+use mongodb::bson::{Bson, DateTime, Document, RawBsonRef, RawDocument, RawDocumentBuf, doc};
 
+use super::counts::{CollectorState, starting_with};
 use super::rollups::{COLLECTOR, ROLLUPS, prefix};
 use super::{LogCollection, Store, StoreError, classify};
 use crate::rollup::{Facts, Family, Period};
@@ -32,34 +33,11 @@ pub(crate) struct Part {
     pub(crate) records: i64,
 }
 
-/// What a collector says of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CollectorState {
-    /// Its spool file's id.
-    pub(crate) file: String,
-    /// When it last said so, in ms since 1970.
-    pub(crate) at: i64,
-    /// Records that wait in its spool.
-    pub(crate) waiting: i64,
-    /// From when on it may still write values.
-    pub(crate) held: Option<i64>,
-}
-
 impl Store {
     /// The states of all collectors that wrote rollups in the last 90 days.
     pub(crate) async fn collector_states(&self) -> Result<Vec<CollectorState>, StoreError> {
         let documents = self.rollup_documents(starting_with(COLLECTOR), doc! {}).await?;
-        let state = |document: &Document| {
-            let id = document.get_str("_id").ok()?;
-            let date = |key: &str| document.get_datetime(key).ok().map(|at| at.timestamp_millis());
-            Some(CollectorState {
-                file: id.strip_prefix(COLLECTOR)?.to_owned(),
-                at: date("at")?,
-                waiting: document.get_i64("waiting").unwrap_or_default(),
-                held: date("held"),
-            })
-        };
-        Ok(documents.iter().filter_map(state).collect())
+        Ok(documents.iter().filter_map(|document| CollectorState::read(document)).collect())
     }
 
     /// The parts of an hour's values and of its minutes', in order of their ids.
@@ -83,13 +61,13 @@ impl Store {
         &self,
         filter: Document,
         keys: Document,
-    ) -> Result<Vec<Document>, StoreError> {
-        let collection = self.database().collection::<Document>(ROLLUPS);
+    ) -> Result<Vec<RawDocumentBuf>, StoreError> {
+        let collection = self.database().collection::<RawDocumentBuf>(ROLLUPS);
         self.run(async move {
             let mut cursor = collection.find(filter).projection(keys).await?;
             let mut documents = Vec::new();
             while cursor.advance().await? {
-                documents.push(cursor.deserialize_current()?);
+                documents.push(cursor.current().to_owned());
             }
             Ok(documents)
         })
@@ -143,12 +121,6 @@ impl Store {
         };
         read.await.map_err(|error| classify::of_call(&error))
     }
-}
-
-fn starting_with(prefix: &str) -> Document {
-    // `;` comes after `:`, with which every prefix ends.
-    let end = format!("{};", prefix.strip_suffix(':').unwrap_or(prefix));
-    doc! { "_id": { "$gte": prefix, "$lt": end } }
 }
 
 /// What is looked at of a stored record.

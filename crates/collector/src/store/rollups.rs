@@ -4,7 +4,8 @@
 //! {_id: "<minute|hour|untimed>:<family>:<period>:<file>:<part>:<dimension>", start: Date,
 //!  dimension: {…}, records, requests, errors, sum_us, max_us,
 //!  histogram: {scale: 5, zero, buckets: […], counts: […]}, expires_at: Date}
-//! {_id: "collector:<file>", at: Date, waiting, held: Date or null, expires_at: Date}
+//! {_id: "collector:<file>", at: Date, waiting, held: Date or null, counted_to: Date or null,
+//!  stopped, expires_at: Date}
 //! ```
 //!
 //! Values are absolute and only grow: an update takes effect only on a document with fewer records.
@@ -22,7 +23,10 @@ use crate::spool::RollupRow;
 pub const ROLLUPS: &str = "gatelog_rollups";
 
 /// Prefix of the ids of the collectors' own documents.
-pub(super) const COLLECTOR: &str = "collector:";
+pub const COLLECTOR: &str = "collector:";
+
+/// Prefix of the ids of marks: hours that are being counted again.
+pub const RECOUNT: &str = "recount:";
 
 /// `DuplicateKey`: the document has as many records or more.
 const DUPLICATE: i32 = 11_000;
@@ -84,18 +88,33 @@ pub(crate) fn replacing(id: &str, document: Document) -> Document {
     }
 }
 
-/// What a collector says of itself: how many records wait in its spool, and from when on it still
-/// has values of its own.
-pub(crate) fn state(file: Uuid, waiting: u64, held: Option<i64>, until: i64) -> Document {
-    let set = doc! {
-        "waiting": whole(waiting),
-        "held": held.map(DateTime::from_millis),
-        "expires_at": DateTime::from_millis(until),
-    };
-    doc! {
-        "q": { "_id": format!("{COLLECTOR}{}", file.hyphenated()) },
-        "u": { "$set": set, "$currentDate": { "at": true } },
-        "upsert": true,
+/// What a collector says of itself: how many records wait in its spool, from when on it still has
+/// values of its own, up to when everything that it accepted is counted, and whether it has ended.
+pub(crate) struct State {
+    pub(crate) file: Uuid,
+    pub(crate) waiting: u64,
+    pub(crate) held: Option<i64>,
+    pub(crate) counted_to: Option<i64>,
+    pub(crate) stopped: bool,
+    /// When the document expires.
+    pub(crate) until: i64,
+}
+
+impl State {
+    /// The update that says so.
+    pub(crate) fn update(&self) -> Document {
+        let set = doc! {
+            "waiting": whole(self.waiting),
+            "held": self.held.map(DateTime::from_millis),
+            "counted_to": self.counted_to.map(DateTime::from_millis),
+            "stopped": self.stopped,
+            "expires_at": DateTime::from_millis(self.until),
+        };
+        doc! {
+            "q": { "_id": format!("{COLLECTOR}{}", self.file.hyphenated()) },
+            "u": { "$set": set, "$currentDate": { "at": true } },
+            "upsert": true,
+        }
     }
 }
 
@@ -171,6 +190,9 @@ fn read(error: &Document) -> Answer {
 
 #[cfg(test)]
 mod tests {
+    use mongodb::bson::RawDocumentBuf;
+
+    use super::super::counts::Count;
     use super::*;
     use crate::rollup::{Dimension, Family};
 
@@ -197,5 +219,12 @@ mod tests {
         assert_eq!(document.get_document("histogram").unwrap(), &histogram);
         let date = |key: &str| document.get_datetime(key).unwrap().timestamp_millis();
         assert_eq!(date("expires_at") - date("start"), 60_000 + 7 * 86_400_000);
+        // What reads it finds the same.
+        let mut stored = doc! { "_id": id };
+        stored.extend(document);
+        let stored = RawDocumentBuf::try_from(&stored).unwrap();
+        let count = Count::read(&stored).unwrap();
+        assert_eq!((count.period, count.value.clone()), (period, value));
+        assert_eq!((count.text("class"), count.text("route")), (Some("2xx"), None));
     }
 }

@@ -103,6 +103,7 @@ async fn nobody_unknown_is_answered_by_any_endpoint() {
         "records/info/01a20c77-f456-712b-883b-d7d78b41ea9e",
         "flows/x",
         "histogram",
+        "overview",
         "delivery",
         "export",
     ] {
@@ -183,6 +184,8 @@ async fn what_is_wrong_with_a_request_is_told_with_its_place() {
         ("search?organization=a", "no parameter is named \"organization\"", Value::Null),
         ("search?reach=all", "reach = \"all\": must be flows or everything", Value::Null),
         ("export?format=xml", "format = \"xml\": must be ndjson or csv", Value::Null),
+        ("overview?query=x", "no parameter is named \"query\"", Value::Null),
+        ("overview?since=401d", "since must be at most 400 days before until", Value::Null),
         ("delivery?colour=blue", "unknown query", Value::Null),
     ] {
         let (status, body) = get(&console, &format!("/api/v1/{path}"), ALL).await;
@@ -202,7 +205,7 @@ async fn what_is_wrong_with_a_request_is_told_with_its_place() {
 #[tokio::test]
 async fn a_database_that_is_away_is_503_and_its_servers_are_not_named() {
     let console = console().await;
-    for path in ["search", "histogram", "flows/x", "delivery"] {
+    for path in ["search", "histogram", "flows/x", "overview", "delivery"] {
         let (status, body) = get(&console, &format!("/api/v1/{path}"), ALL).await;
         assert_eq!(status, 503, "{path}: {body}");
         let told = body["error"]["message"].as_str().unwrap();

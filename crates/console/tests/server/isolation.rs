@@ -59,6 +59,7 @@ async fn place() -> Place {
     );
     let all: Vec<_> = a.iter().chain(&b).chain([&nobodys]).cloned().collect();
     let database = filled(&all).await;
+    crate::overview::count(&database).await;
     Place { console: Console::start(&database).await, _database: database, a, b }
 }
 
@@ -155,10 +156,19 @@ async fn try_everything(place: &Place, token: &str, own: &str) {
     let histogram = console.json(token, &format!("histogram?{SPAN}")).await;
     assert_eq!(histogram["facets"]["organization"], json!([[own, mine.len()]]));
     assert_eq!(histogram["records"], mine.len());
+    for query in ["", "&since=&until=", "&step=1"] {
+        let path = format!("overview?{SPAN}{query}");
+        clean(&console.get(token, &path).await, own, &path);
+    }
+    let overview = console.json(token, &format!("overview?{SPAN}")).await;
+    assert_eq!(overview["organizations"]["rows"][0]["organization"], own);
+    assert!(overview["totals"]["count"].as_u64().unwrap() > 0, "{overview:#}");
 
     for path in [
         format!("search?{SPAN}&organization=b"),
         format!("search?{SPAN}&scope=all"),
+        format!("overview?{SPAN}&organization=b"),
+        format!("overview?{SPAN}&query=org:b"),
         format!("search?{SPAN}&query=&query=org:b"),
         format!("search?{SPAN}&query=context.organization_id:b"),
         "records/info/00000000-0000-0000-0000-000000000000?organization=b".to_owned(),

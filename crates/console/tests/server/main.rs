@@ -15,5 +15,6 @@ mod export;
 mod fixture;
 mod isolation;
 mod memory;
+mod overview;
 mod process;
 mod viewers;

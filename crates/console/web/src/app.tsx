@@ -10,6 +10,7 @@ import { useRoute } from "./model/route";
 import { DeliveryPage } from "./pages/delivery";
 import { FlowPage } from "./pages/flow";
 import { LivePage } from "./pages/live";
+import { OverviewPage } from "./pages/overview";
 import { SearchPage } from "./pages/search";
 import { Help } from "./parts/help";
 import { useKeys } from "./parts/keys";
@@ -73,7 +74,7 @@ function Console({ session, onOut }: { session: Session; onOut: () => void }) {
   const [live, setLive] = useState(false);
   useEffect(() => { void hasTail().then(setLive); }, []);
   useEffect(() => {
-    const names = { search: "Search", flow: "Flow", live: "Live", delivery: "Delivery", unknown: "Not found" };
+    const names = { overview: "Overview", search: "Search", flow: "Flow", live: "Live", delivery: "Delivery", unknown: "Not found" };
     document.title = `${names[route.page]} · gatelog`;
   }, [route.page]);
   useKeys({ "?": () => setHelp(true) });
@@ -81,6 +82,7 @@ function Console({ session, onOut }: { session: Session; onOut: () => void }) {
   return (
     <>
       <Top route={route} session={session} live={live} onHelp={() => setHelp(true)} onSignOut={signOut} />
+      {route.page === "overview" && <OverviewPage route={route} />}
       {route.page === "search" && <SearchPage route={route} />}
       {route.page === "flow" && <FlowPage route={route} />}
       {route.page === "live" && <LivePage route={route} />}

@@ -1,7 +1,7 @@
 // Calls of the API. It is of the same origin, and the session is a cookie that no script can read.
 
 import type {
-  DeliveryAnswer, FlowAnswer, HistogramAnswer, LogRecord, SearchPage, Session,
+  DeliveryAnswer, FlowAnswer, HistogramAnswer, LogRecord, OverviewAnswer, SearchPage, Session,
 } from "./types";
 
 /** A failed call. */
@@ -110,6 +110,9 @@ export const api = {
 
   flow: (correlation: string, signal?: AbortSignal) =>
     get<FlowAnswer>(address(`flows/${encodeURIComponent(correlation)}`), signal),
+
+  overview: (span: { since: string; until: string }, signal?: AbortSignal) =>
+    get<OverviewAnswer>(address("overview", { ...span }), signal),
 
   delivery: (signal?: AbortSignal) => get<DeliveryAnswer>(address("delivery"), signal),
 

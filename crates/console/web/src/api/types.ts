@@ -47,6 +47,71 @@ export interface HistogramAnswer {
   reach: Reach;
 }
 
+export interface OverviewCounts {
+  /** Requests, or of applications records, sampled ones counted as often as they stand for. */
+  count: number;
+  errors: number;
+  mean_us: number | null;
+}
+
+export interface OverviewTimes extends OverviewCounts {
+  p50_us: number | null;
+  p90_us: number | null;
+  p99_us: number | null;
+  max_us: number;
+}
+
+/** Counts by name: what names it is among its keys. */
+export interface OverviewRow extends OverviewCounts {
+  p99_us?: number | null;
+  /** Null: the period before was not counted. */
+  before: OverviewCounts | null;
+  change: number | null;
+  [key: string]: unknown;
+}
+
+export interface OverviewTable {
+  rows: OverviewRow[];
+  names: number;
+  others: OverviewRow;
+}
+
+export interface OverviewPoint extends Partial<Omit<OverviewTimes, "count">> {
+  start: string;
+  /** Null: not read. */
+  count: number | null;
+  classes?: { [status: string]: number };
+  heat?: [band: number, count: number][];
+}
+
+export interface OverviewReason {
+  why: string;
+  at?: string | null;
+  collector?: string;
+  waiting?: number;
+}
+
+export interface OverviewAnswer {
+  from: string;
+  until: string;
+  before: string;
+  resolution: "minute" | "hour";
+  step_ms: number;
+  complete: boolean;
+  reasons: OverviewReason[];
+  counted_to: string;
+  counting: boolean;
+  explanation: string | null;
+  totals: OverviewTimes & { classes: { [status: string]: number }; before: OverviewTimes | null; change: number | null };
+  series: OverviewPoint[];
+  heat_scale: number;
+  /** Null: not for this viewer. */
+  routes: OverviewTable | null;
+  organizations: OverviewTable | null;
+  loggers: OverviewTable | null;
+  errors: OverviewTable | null;
+}
+
 export interface FlowEntry {
   /** Null: it has none, and cannot be asked for. */
   id: string | null;

@@ -27,6 +27,6 @@ test("an_address_without_times_means_the_last_hour", () => {
 
 test("an_address_that_is_none_is_unknown", () => {
   for (const address of ["/nowhere", "/flow/", "/constructor", "/flow"]) assert.equal(read(address).page, "unknown");
-  assert.equal(read("/").page, "search");
+  assert.equal(read("/").page, "overview");
   assert.equal(read("/flow/%E0%A4%A").flow, "%E0%A4%A");
 });

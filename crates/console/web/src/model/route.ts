@@ -6,7 +6,7 @@ import { now, parseTime, shortTime } from "./time";
 
 /** What the address says. */
 export interface Route {
-  page: "search" | "flow" | "live" | "delivery" | "unknown";
+  page: "overview" | "search" | "flow" | "live" | "delivery" | "unknown";
   /** The correlation id of a flow. */
   flow: string;
   query: string;
@@ -42,7 +42,7 @@ export function parseRoute(path: string, search: string): Route {
   const [, first = "", second = ""] = path.split("/");
   const given = new URLSearchParams(search);
   const pages: { [name: string]: Route["page"] } = {
-    "": "search", search: "search", flow: "flow", live: "live", delivery: "delivery",
+    "": "overview", search: "search", flow: "flow", live: "live", delivery: "delivery",
   };
   const page = Object.hasOwn(pages, first) ? pages[first] ?? "unknown" : "unknown";
   return {
@@ -65,8 +65,8 @@ function decode(text: string): string {
   }
 }
 
-/** The address of a search. */
-export function searchAddress(to: Partial<Route>, page: "search" | "live" = "search"): string {
+/** The address of a search, or of another page with a span. */
+export function searchAddress(to: Partial<Route>, page: "search" | "live" | "" = "search"): string {
   const given = new URLSearchParams();
   if (to.query) given.set("query", to.query);
   if (to.since != null) given.set("since", `${shortTime(to.since, "T")}Z`);

@@ -1,16 +1,15 @@
 // The search page: a query, a span of time, counts, and the records, newest first.
 
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { ApiError, api, isAbort } from "../api/client";
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { ApiError, api } from "../api/client";
 import { FACETS } from "../model/fields";
-import { loneId, value, withTerm } from "../model/query";
+import { withTerm } from "../model/query";
 import { COLUMNS, type Route, go, searchAddress, spanOf } from "../model/route";
 import { dateOf, rfc3339 } from "../model/time";
 import { Facets } from "../parts/facets";
 import { Histogram } from "../parts/histogram";
 import { Icon } from "../parts/icon";
 import { useKeys } from "../parts/keys";
-import { Link } from "../parts/link";
 import { ErrorNote, Note } from "../parts/note";
 import { QueryBox } from "../parts/query-box";
 import { RecordPanel, keyOf } from "../parts/record-panel";
@@ -19,7 +18,7 @@ import { Rows, useNarrow } from "../parts/rows";
 import { Span } from "../parts/span";
 import { Text } from "../parts/text";
 import { Views } from "../parts/views";
-import { type NotFound, findId } from "./find-id";
+import { FindNotes, useFind } from "./find";
 import { useHistogram, useRecord, useRecords } from "./search-data";
 import { SearchFooter } from "./search-footer";
 
@@ -27,10 +26,7 @@ export function SearchPage({ route }: { route: Route }) {
   const { since, until } = useMemo(() => spanOf(route), [route.since, route.until]);
   const [again, setAgain] = useState(0);
   const [active, setActive] = useState(-1);
-  const [notFound, setNotFound] = useState<NotFound | null>(null);
-  const [finding, setFinding] = useState(false);
-  const [findError, setFindError] = useState<unknown>(null);
-  const look = useRef<AbortController | null>(null);
+  const find = useFind();
   const narrow = useNarrow(700);
 
   const here = { ...route, since, until };
@@ -45,7 +41,7 @@ export function SearchPage({ route }: { route: Route }) {
   const { answer, error: histogramError } = useHistogram(asked, again);
   const { records } = found;
   const searched = `${route.query} ${since} ${until} ${route.everything} ${again}`;
-  useEffect(() => { setActive(-1); setNotFound(null); setFindError(null); }, [searched]);
+  useEffect(() => { setActive(-1); find.forget(); }, [searched]);
 
   const index = useMemo(() => route.record === "" ? -1 : records.findIndex((record) => keyOf(record) === route.record), [records, route.record]);
   useEffect(() => { if (index >= 0) setActive(index); }, [index]);
@@ -63,32 +59,11 @@ export function SearchPage({ route }: { route: Route }) {
     const query = withTerm(route.query, term, exclude);
     if (query !== null) to({ query });
   };
-  const onQuery = async (query: string) => {
-    look.current?.abort();
-    setFinding(false);
-    const id = loneId(query);
-    if (id === null) {
-      setNotFound(null);
-      if (query === route.query) setAgain(again + 1);
-      else to({ query, record: "" });
-      return;
-    }
-    const controller = new AbortController();
-    look.current = controller;
-    setFinding(true);
-    setNotFound(null);
-    setFindError(null);
-    try {
-      const result = await findId(id, controller.signal);
-      if (typeof result === "string") go(result);
-      else setNotFound(result);
-    } catch (error) {
-      if (isAbort(error)) return;
-      setFindError(error);
-    }
-    setFinding(false);
+  const onQuery = (query: string) => {
+    if (find.start(query)) return;
+    if (query === route.query) setAgain(again + 1);
+    else to({ query, record: "" });
   };
-  useEffect(() => () => look.current?.abort(), []);
   useKeys({
     j: () => select(active + 1),
     k: () => select(active - 1),
@@ -108,7 +83,7 @@ export function SearchPage({ route }: { route: Route }) {
   return (
     <main class="search">
       <h1 class="hidden">Search</h1>
-      <QueryBox query={route.query} error={queryError} onQuery={onQuery} busy={finding} />
+      <QueryBox query={route.query} error={queryError} onQuery={onQuery} busy={find.finding} />
       <div class="bar">
         <Span since={since} until={until} onSpan={onSpan} />
         <div class="bar-end">
@@ -124,14 +99,7 @@ export function SearchPage({ route }: { route: Route }) {
           </details>
         </div>
       </div>
-      {finding && <Note>Looking for the id among requests, flows and records …</Note>}
-      {findError !== null && <ErrorNote error={findError} what="The id could not be looked for:" />}
-      {notFound && (
-        <Note kind="warn">
-          Nothing has the id <b><Text text={notFound.id} /></b> as its request, correlation or record id, {notFound.complete ? "back to" : "as far as was searched: back to"} {notFound.from.slice(0, 10)}.{" "}
-          <Link to={searchAddress({ ...here, query: `(trace:${value(notFound.id)} OR ${value(notFound.id)})`, record: "" })}>Look for it as a trace, and in texts, within the time above</Link>
-        </Note>
-      )}
+      <FindNotes find={find} here={here} />
       {queryError === null && (answer
         ? <Histogram answer={answer} since={since} until={until} onSpan={onSpan} />
         : <div class="histogram">{histogramError !== null && <ErrorNote error={histogramError} what="Not counted:" />}</div>)}

@@ -22,8 +22,9 @@ export function Top({ route, session, live, onHelp, onSignOut }: Properties) {
   const organizations = session.organizations.length === 1 ? session.organizations[0] ?? "" : `${session.organizations.length} organizations`;
   return (
     <header class="top">
-      <Link to="/search" class="brand"><img src="/assets/icon.svg" alt="" width="20" height="20" /> gatelog</Link>
+      <Link to="/" class="brand"><img src="/assets/icon.svg" alt="" width="20" height="20" /> gatelog</Link>
       <nav aria-label="Pages">
+        <Link to="/" current={route.page === "overview"}>Overview</Link>
         <Link to="/search" current={route.page === "search"}>Search</Link>
         {live && <Link to="/live" current={route.page === "live"}>Live</Link>}
         {session.role === "all" && <Link to="/delivery" current={route.page === "delivery"}>Delivery</Link>}

@@ -1,0 +1,69 @@
+//! `overview`: requests, errors and times over a period, by what they have in common, and how that
+//! has changed. Made of rollups alone: no record is read.
+
+mod complete;
+mod merge;
+mod period;
+mod read;
+mod scope;
+mod table;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::Response;
+use gatelog_collector::clock::now_millis;
+use serde_json::{Map, json};
+use tokio::time::Instant;
+
+use super::App;
+use super::answer::{self, Refusal};
+use super::caller::Caller;
+use super::search::deadline;
+use super::span::{Span, time};
+use complete::Complete;
+use period::Looked;
+use scope::Visible;
+
+pub(super) async fn overview(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<Response<Body>, Refusal> {
+    let params = caller.params(&["since", "until"])?;
+    let span = Span::of(&params)?;
+    let now = now_millis();
+    let looked = Looked::of(span, now);
+    let visible = Visible::of(caller.viewer.scope());
+    let turn = app.turn_of(&app.inner.overviews).await?;
+    let deadline = deadline(&app);
+    let store = &app.inner.store;
+    // In this order: what is counted after the states were read does no harm.
+    let within = deadline.saturating_duration_since(Instant::now());
+    let states = read::states(store, &visible, looked, within).await?;
+    let read = read::counts(store, &visible, looked, deadline).await?;
+    let made = tokio::task::spawn_blocking(move || {
+        let reached = (read.reached, read.stop);
+        let complete = Complete::of(&states, looked, now, reached, visible.is_restricted());
+        let mut shown = head(looked, &complete);
+        shown.extend(read.merged.shown(read.reached, complete.before));
+        json!(shown).to_string()
+    });
+    let body = made.await.map_err(|_| Refusal::fault())?;
+    Ok(answer::held(format!("{body}\n"), turn))
+}
+
+/// Which period it is of, and whether it is complete.
+fn head(looked: Looked, complete: &Complete) -> Map<String, serde_json::Value> {
+    let mut head = Map::new();
+    let text = |at| json!(time(at).to_string());
+    head.insert("from".into(), text(looked.from));
+    head.insert("until".into(), text(looked.until));
+    head.insert("before".into(), text(looked.before));
+    head.insert("resolution".into(), looked.resolution().into());
+    head.insert("step_ms".into(), looked.step.into());
+    head.insert("complete".into(), complete.reasons.is_empty().into());
+    head.insert("reasons".into(), json!(complete.reasons));
+    head.insert("counted_to".into(), text(complete.counted_to));
+    head.insert("counting".into(), complete.counting.into());
+    head.insert("explanation".into(), json!(complete.explanation()));
+    head
+}

@@ -1,0 +1,164 @@
+//! Reads rollups, newest first, within bounds.
+
+use std::time::Duration;
+
+use gatelog_collector::rollup::{Family, Period};
+use gatelog_collector::store::counts::{CollectorState, Count, starting_with};
+use gatelog_collector::store::rollups::{COLLECTOR, RECOUNT};
+use gatelog_collector::store::{ROLLUPS, Store, StoreError};
+use mongodb::bson::{Document, RawDocumentBuf, doc};
+use mongodb::error::{Error, ErrorKind};
+use tokio::time::Instant;
+
+use super::merge::Merged;
+use super::period::Looked;
+use super::scope::Visible;
+
+/// Maximum documents that are read of one family: about 600 bytes each.
+const DOCUMENTS: usize = 100_000;
+/// Documents in memory at once.
+const AT_ONCE: u32 = 1_000;
+/// Maximum collectors and hours being counted again that are looked at.
+const STATES: usize = 10_000;
+/// `MaxTimeMSExpired`
+const TOO_SLOW: i32 = 50;
+
+/// Why not everything was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// The bound on documents.
+    Documents,
+    /// The time was over.
+    Time,
+}
+
+/// What was read.
+pub(super) struct Read {
+    pub(super) merged: Merged,
+    /// Everything from here on was read, in ms since 1970.
+    pub(super) reached: i64,
+    pub(super) stop: Option<Stop>,
+}
+
+/// Reads what is visible of both periods, until the deadline.
+pub(super) async fn counts(
+    store: &Store,
+    visible: &Visible,
+    looked: Looked,
+    deadline: Instant,
+) -> Result<Read, StoreError> {
+    let merged = Merged::new(looked, visible.series, visible.tables);
+    let mut read = Read { merged, reached: looked.before, stop: None };
+    for family in visible.tables {
+        read = of_family(store, visible.filter(*family, looked), *family, read, deadline).await?;
+    }
+    Ok(read)
+}
+
+async fn of_family(
+    store: &Store,
+    filter: Document,
+    family: Family,
+    mut read: Read,
+    deadline: Instant,
+) -> Result<Read, StoreError> {
+    let within = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+    let collection = store.database().collection::<RawDocumentBuf>(ROLLUPS);
+    let mut keys = doc! { "expires_at": 0 };
+    if matches!(family, Family::Service | Family::Fingerprint) {
+        keys.insert("histogram", 0);
+    }
+    store
+        .run(async move {
+            let (mut documents, mut last) = (0_usize, i64::MAX);
+            let end = async {
+                let find = collection.find(filter).sort(doc! { "_id": -1 }).projection(keys);
+                let mut cursor = find.batch_size(AT_ONCE).max_time(within).await?;
+                while cursor.advance().await? {
+                    if documents >= DOCUMENTS {
+                        return Ok(Some(Stop::Documents));
+                    }
+                    documents = documents.saturating_add(1);
+                    let Some(count) = Count::read(cursor.current()) else { continue };
+                    last = count.period.start().unwrap_or(last);
+                    read.merged.add(family, count);
+                    if Instant::now() >= deadline {
+                        return Ok(Some(Stop::Time));
+                    }
+                }
+                Ok::<_, Error>(None)
+            };
+            let stop = match end.await {
+                Err(error) if is_too_slow(&error) => Some(Stop::Time),
+                end => end?,
+            };
+            if stop.is_some() {
+                // The last minute or hour may be there in part.
+                read.reached = read.reached.max(last.saturating_add(1));
+                read.stop = stop;
+            }
+            Ok(read)
+        })
+        .await
+}
+
+fn is_too_slow(error: &Error) -> bool {
+    matches!(&*error.kind, ErrorKind::Command(answer) if answer.code == TOO_SLOW)
+}
+
+/// What says whether the counts are complete.
+#[derive(Debug, Default)]
+pub(super) struct States {
+    pub(super) collectors: Vec<CollectorState>,
+    /// Hours that are being counted again, in ms since 1970.
+    pub(super) recounts: Vec<i64>,
+    /// The first hour that has counts.
+    pub(super) first: Option<i64>,
+    /// Whether organizations were counted without their names, where that matters.
+    pub(super) unnamed: bool,
+}
+
+/// Reads it.
+pub(super) async fn states(
+    store: &Store,
+    visible: &Visible,
+    looked: Looked,
+    within: Duration,
+) -> Result<States, StoreError> {
+    let unnamed = visible.unnamed(looked);
+    let collection = store.database().collection::<RawDocumentBuf>(ROLLUPS);
+    store
+        .run(async move {
+            let mut states = States::default();
+            for prefix in [COLLECTOR, RECOUNT] {
+                let find = collection.find(starting_with(prefix)).max_time(within);
+                let mut cursor = find.limit(i64::try_from(STATES).unwrap_or(0)).await?;
+                while cursor.advance().await? {
+                    let document = cursor.current();
+                    states.collectors.extend(CollectorState::read(document));
+                    let hour = document.get_str("_id").ok().and_then(|id| id.strip_prefix(RECOUNT));
+                    let hour = hour.and_then(Period::parse).and_then(Period::start);
+                    states.recounts.extend(hour);
+                }
+            }
+            for family in Family::ALL {
+                let hours = starting_with(&format!("hour:{}:", family.as_str()));
+                let find = collection.find_one(hours).sort(doc! { "_id": 1 }).max_time(within);
+                let keys = doc! { "_id": 1, "start": 1, "dimension": 1 };
+                let first = find.projection(keys).await?;
+                let start = first.and_then(|first| Count::read(&first)?.period.start());
+                states.first = states.first.into_iter().chain(start).min();
+            }
+            if let Some(filter) = unnamed {
+                let find = collection.find_one(filter).projection(doc! { "_id": 1 });
+                match find.max_time(within).await {
+                    Ok(found) => states.unnamed = found.is_some(),
+                    // Nobody knows.
+                    Err(error) if is_too_slow(&error) => states.unnamed = true,
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(states)
+        })
+        .await
+}
