@@ -16,4 +16,6 @@ mod fixture;
 mod isolation;
 mod memory;
 mod process;
+mod tail;
+mod turns;
 mod viewers;
