@@ -29,8 +29,11 @@ export async function eventually(what, condition) {
   throw new Error(`${what}: not within ${PATIENCE / 1000} s${last ? `, last: ${last.message}` : ""}`);
 }
 
-/** Starts them with these records. `organization` is what the second viewer may see. */
-export async function startSystem(records, organization) {
+/**
+ * Starts them with these records. `organization` is what the second viewer may see; the console follows
+ * as many collectors, the first of which takes the records.
+ */
+export async function startSystem(records, organization, collectors = 1) {
   const directory = mkdtempSync(join(tmpdir(), "gatelog-console-"));
   const processes = [];
   const start = (program, args, env = {}) => {
@@ -59,21 +62,26 @@ export async function startSystem(records, organization) {
     const database = start(join(checkout, ".tools/venv/bin/secantusd-py"), ["--host", "127.0.0.1", "--port", "0", "--cache-size", "256M", "--storage-path", join(directory, "database")]);
     const address = await eventually("the database listens", () => /listening on (?:mongodb:\/\/)?([\d.]+:\d+)/i.exec(database.log)?.[1]);
     const env = { MONGODB_URI: `mongodb://${address}/`, GATELOG_DATABASE: "console" };
-    const collector = start(join(checkout, "target/debug/gatelog-collector"), ["serve"], {
-      ...env, GATELOG_LISTEN: "127.0.0.1:0", GATELOG_ADDRESS_FILE: join(directory, "collector.address"), GATELOG_SPOOL_DIR: join(directory, "spool"), GATELOG_ROLLUPS: "on",
-    });
-    const inlet = await listens(collector, "collector");
-    for (let at = 0; at < records.length; at += 500) await send(inlet, records.slice(at, at + 500));
+    const inlets = [];
+    for (let number = 1; number <= collectors; number += 1) {
+      const name = `collector-${number}`;
+      const collector = start(join(checkout, "target/debug/gatelog-collector"), ["serve"], {
+        ...env, GATELOG_LISTEN: "127.0.0.1:0", GATELOG_ADDRESS_FILE: join(directory, `${name}.address`), GATELOG_SPOOL_DIR: join(directory, name), GATELOG_ROLLUPS: "on",
+      });
+      const inlet = await listens(collector, name);
+      inlets.push({ url: `http://${inlet}`, post: (list) => send(inlet, list), kill: () => { collector.child.kill("SIGKILL"); return collector.ended; } });
+    }
+    for (let at = 0; at < records.length; at += 500) await inlets[0].post(records.slice(at, at + 500));
     writeFileSync(join(directory, "tokens"), `${TOKEN} name=on-call all\n${TOKEN_OF_ONE} name=ann organizations=${organization}\n`);
     const console_ = start(join(checkout, "target/debug/gatelog-console"), ["serve"], {
       ...env, GATELOG_CONSOLE_LISTEN: "127.0.0.1:0", GATELOG_CONSOLE_ADDRESS_FILE: join(directory, "console.address"),
-      GATELOG_CONSOLE_TOKENS_FILE: join(directory, "tokens"), GATELOG_CONSOLE_CODE_FILE: join(directory, "code"),
+      GATELOG_CONSOLE_TAIL: inlets.map((one) => one.url).join(), GATELOG_CONSOLE_TOKENS_FILE: join(directory, "tokens"), GATELOG_CONSOLE_CODE_FILE: join(directory, "code"),
     });
     const url = `http://${await listens(console_, "console")}`;
     const ask = (path) => fetch(`${url}/api/v1/${path}`, { headers: { authorization: `Bearer ${TOKEN}` } }).then((response) => response.json());
     const oldest = records.at(-1);
     await eventually("everything is stored", async () => (await ask(`search?since=1d&limit=10&query=id:${oldest.id}`)).records?.length === 1);
-    return { url, ask, stop, code: () => readFileSync(join(directory, "code"), "utf8").trim(), log: () => console_.log };
+    return { url, ask, stop, collectors: inlets, code: () => readFileSync(join(directory, "code"), "utf8").trim(), log: () => console_.log };
   } catch (error) {
     await stop();
     throw error;

@@ -13,6 +13,8 @@ mod record;
 mod search;
 mod session;
 mod span;
+mod tail;
+mod turns;
 mod walk;
 
 use std::future::{Ready, ready};
@@ -30,21 +32,22 @@ use axum::routing::{MethodRouter, any, get};
 use gatelog_collector::store::Store;
 use gatelog_search::Searcher;
 use serde_json::json;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::audit::Audit;
 use crate::metrics::Metrics;
 use crate::pages;
-use crate::who::Who;
+use crate::tail::Tails;
+use crate::who::{Viewer, Who};
 use answer::Refusal;
 use delivery::Accounts;
+use turns::{Turn, Turns};
 
-/// Maximum exports at once.
-const EXPORTS: usize = 2;
-/// Maximum flows read at once: each may take tens of megabytes.
-const FLOWS: usize = 2;
-/// Maximum overviews made at once: each may take tens of megabytes.
-const OVERVIEWS: usize = 2;
+/// Maximum exports at once, in all and of one viewer.
+const EXPORTS: (usize, usize) = (2, 1);
+/// Maximum flows read at once, in all and of one viewer: each may take tens of megabytes.
+const FLOWS: (usize, usize) = (2, 1);
+/// Maximum overviews made at once, in all and of one viewer: each may take tens of megabytes.
+const OVERVIEWS: (usize, usize) = (2, 1);
 /// How long a query waits for its turn.
 const TURN_TIME: Duration = Duration::from_secs(2);
 
@@ -55,10 +58,24 @@ pub struct Limits {
     pub query_time: Duration,
     /// Maximum queries at once.
     pub queries: usize,
+    /// Maximum queries of one viewer at once.
+    pub viewer_queries: usize,
+    /// Maximum live tails at once.
+    pub tails: usize,
+    /// Maximum live tails of one viewer at once.
+    pub viewer_tails: usize,
     /// Maximum records of one export.
     pub export_records: usize,
     /// After this time without news, the accounting considers a gateway gone.
     pub silent_after: Duration,
+}
+
+/// Where the records come from.
+pub struct Sources {
+    /// Those that are stored.
+    pub store: Store,
+    /// Those that arrive.
+    pub tails: Tails,
 }
 
 /// What the handlers share. Cheap to clone.
@@ -76,17 +93,19 @@ struct Inner {
     limits: Limits,
     /// Whether the console itself serves TLS.
     tls: bool,
-    queries: Arc<Semaphore>,
-    flows: Arc<Semaphore>,
-    exports: Arc<Semaphore>,
-    overviews: Arc<Semaphore>,
+    tails: Tails,
+    queries: Turns,
+    flows: Turns,
+    exports: Turns,
+    tail_turns: Turns,
+    overviews: Turns,
     accounts: Accounts,
 }
 
 impl App {
-    /// The state of a server that shows what is in this store.
+    /// The state of a server that shows what is there.
     pub fn new(
-        store: Store,
+        Sources { store, tails }: Sources,
         who: Who,
         audit: Audit,
         metrics: Metrics,
@@ -98,13 +117,15 @@ impl App {
             store,
             who,
             audit,
+            tails,
             metrics,
             limits,
             tls,
-            queries: Arc::new(Semaphore::new(limits.queries)),
-            flows: Arc::new(Semaphore::new(FLOWS)),
-            exports: Arc::new(Semaphore::new(EXPORTS)),
-            overviews: Arc::new(Semaphore::new(OVERVIEWS)),
+            queries: Turns::new("query", limits.queries, limits.viewer_queries),
+            flows: Turns::new("flow", FLOWS.0, FLOWS.1),
+            exports: Turns::new("export", EXPORTS.0, EXPORTS.1),
+            tail_turns: Turns::new("tail", limits.tails, limits.viewer_tails),
+            overviews: Turns::new("overview", OVERVIEWS.0, OVERVIEWS.1),
             accounts: Accounts::default(),
         };
         Self { inner: Arc::new(inner) }
@@ -115,20 +136,35 @@ impl App {
         &self.inner.who
     }
 
-    /// The turn of a query, held until its answer was read.
-    async fn turn(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        self.turn_of(&self.inner.queries).await
+    /// The live tails.
+    pub fn tails(&self) -> &Tails {
+        &self.inner.tails
     }
 
-    async fn turn_of(&self, turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Refusal> {
-        let turn = tokio::time::timeout(TURN_TIME, Arc::clone(turns).acquire_owned()).await;
-        match turn {
-            Ok(Ok(turn)) => Ok(turn),
-            Ok(Err(_)) | Err(_) => {
-                self.inner.metrics.query_refused();
-                Err(Refusal::busy())
-            }
-        }
+    /// The turn of a viewer's query, held until its answer was read.
+    async fn turn(&self, viewer: &Viewer) -> Result<Turn, Refusal> {
+        self.turn_of(&self.inner.queries, viewer).await
+    }
+
+    async fn turn_of(&self, turns: &Turns, viewer: &Viewer) -> Result<Turn, Refusal> {
+        self.turn_within(turns, viewer, TURN_TIME).await
+    }
+
+    /// A turn that nobody waits for.
+    async fn turn_at_once(&self, turns: &Turns, viewer: &Viewer) -> Result<Turn, Refusal> {
+        self.turn_within(turns, viewer, Duration::ZERO).await
+    }
+
+    async fn turn_within(
+        &self,
+        turns: &Turns,
+        viewer: &Viewer,
+        wait: Duration,
+    ) -> Result<Turn, Refusal> {
+        turns.take(viewer, wait).await.map_err(|bound| {
+            self.inner.metrics.turn_refused(turns.kind, bound.name());
+            Refusal::busy(turns.kind, bound)
+        })
     }
 }
 
@@ -149,6 +185,7 @@ pub fn app(state: App) -> Router {
         .route("/overview", only(get(overview::overview), "GET"))
         .route("/delivery", only(get(delivery::delivery), "GET"))
         .route("/export", only(get(export::export), "GET"))
+        .route("/tail", only(get(tail::tail), "GET"))
         .fallback(any(|| async { Refusal::no_path() }))
         .layer(from_fn(guard::same_site))
         .layer(from_fn_with_state(state.clone(), guard::counted));

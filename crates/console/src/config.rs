@@ -1,6 +1,7 @@
 //! The configuration: from text as typed to values that are valid together.
 
 mod args;
+mod tail;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -45,6 +46,8 @@ pub struct Config {
     pub session_idle: Duration,
     /// Where sign-ins and exports are audited.
     pub collector: Option<Target>,
+    /// The collectors whose records are shown live.
+    pub tail: Vec<Target>,
     /// The bounds of what is asked.
     pub limits: Limits,
     /// Maximum open connections.
@@ -81,9 +84,21 @@ impl ServeArgs {
                 1_000..=86_400_000 * 30,
             ),
             collector: self.collector(&mut read),
+            tail: self.tail.compile(&mut read),
             limits: Limits {
                 query_time: read.time("GATELOG_CONSOLE_QUERY_TIME", &self.query_time, 100..=60_000),
                 queries: read.count("GATELOG_CONSOLE_MAX_QUERIES", &self.max_queries, 1..=1_000),
+                viewer_queries: read.count(
+                    "GATELOG_CONSOLE_VIEWER_QUERIES",
+                    &self.viewer_queries,
+                    1..=1_000,
+                ),
+                tails: read.count("GATELOG_CONSOLE_MAX_TAILS", &self.max_tails, 1..=1_000),
+                viewer_tails: read.count(
+                    "GATELOG_CONSOLE_VIEWER_TAILS",
+                    &self.viewer_tails,
+                    1..=1_000,
+                ),
                 export_records: read.count(
                     "GATELOG_CONSOLE_EXPORT_RECORDS",
                     &self.export_records,
@@ -237,6 +252,8 @@ mod tests {
             "--identity-peers=10.0.0.0/8,all",
             "--tls-cert=c",
             "--collector=ftp://x",
+            "--tail=http://a:1,b:2",
+            "--viewer-tails=0",
         ])
         .unwrap_err();
         for line in [
@@ -247,6 +264,8 @@ mod tests {
             "GATELOG_CONSOLE_IDENTITY_PEERS = \"all\": must be addresses or networks",
             "GATELOG_CONSOLE_TLS_CERT, GATELOG_CONSOLE_TLS_KEY: both must be given",
             "GATELOG_CONSOLE_COLLECTOR: \"ftp://x\": must be http://host:port",
+            "GATELOG_CONSOLE_TAIL: \"b:2\": must be http://host:port",
+            "GATELOG_CONSOLE_VIEWER_TAILS = \"0\": must be 1 to 1000",
         ] {
             assert!(told.contains(line), "{line}: {told}");
         }

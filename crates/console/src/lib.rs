@@ -17,4 +17,5 @@ pub mod config;
 pub mod metrics;
 mod pages;
 pub mod serve;
+pub mod tail;
 pub mod who;

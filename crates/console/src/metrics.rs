@@ -24,6 +24,12 @@ struct Asked {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Refused {
+    kind: &'static str,
+    bound: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Outcome {
     outcome: &'static str,
 }
@@ -32,10 +38,13 @@ struct Inner {
     registry: Registry,
     requests: Family<Asked, Counter>,
     request_seconds: Histogram,
-    queries_refused: Counter,
+    refused: Family<Refused, Counter>,
     sign_ins: Family<Outcome, Counter>,
     sessions: Gauge,
     exported: Counter,
+    tails: Gauge,
+    tail_records: Family<Outcome, Counter>,
+    tail_collectors_lost: Counter,
     audit: Family<Outcome, Counter>,
     connections: Gauge,
     connections_ended: Family<Outcome, Counter>,
@@ -64,14 +73,22 @@ impl Metrics {
             // gatelog_console_requests_total{endpoint="search",code="200"} 17
             requests: add.metric("requests", "Requests of the API by endpoint and status"),
             request_seconds,
-            // gatelog_console_queries_refused_total 0
-            queries_refused: add.metric("queries_refused", "Queries refused: too many at once"),
+            // gatelog_console_refused_total{kind="query",bound="viewer"} 0
+            refused: add.metric("refused", "Requests refused: too many of a kind at once"),
             // gatelog_console_sign_ins_total{outcome="refused"} 2
             sign_ins: add.metric("sign_ins", "Attempts to sign in by outcome"),
             // gatelog_console_sessions 3
             sessions: add.metric("sessions", "Open sessions"),
             // gatelog_console_records_exported_total 4096
             exported: add.metric("records_exported", "Records written by exports"),
+            // gatelog_console_tails 2
+            tails: add.metric("tails", "Open live tails"),
+            // gatelog_console_tail_records_total{outcome="skipped"} 212
+            tail_records: add
+                .metric("tail_records", "Live records by what became of them, for each tail"),
+            // gatelog_console_tail_collectors_lost_total 1
+            tail_collectors_lost: add
+                .metric("tail_collectors_lost", "Collectors lost or refusing, for each tail"),
             // gatelog_console_audit_records_total{outcome="dropped"} 0
             audit: add.metric("audit_records", "Audit records by what became of them"),
             // gatelog_console_connections 3
@@ -90,9 +107,9 @@ impl Metrics {
         self.inner.request_seconds.observe(took.as_secs_f64());
     }
 
-    /// A query was refused: too many at once.
-    pub(crate) fn query_refused(&self) {
-        self.inner.queries_refused.inc();
+    /// A request was refused: too many of this kind at once, in all or of one viewer.
+    pub(crate) fn turn_refused(&self, kind: &'static str, bound: &'static str) {
+        self.inner.refused.get_or_create(&Refused { kind, bound }).inc();
     }
 
     /// Somebody tried to sign in.
@@ -103,6 +120,22 @@ impl Metrics {
     /// An export wrote these records.
     pub(crate) fn exported(&self, records: usize) {
         self.inner.exported.inc_by(u64::try_from(records).unwrap_or(u64::MAX));
+    }
+
+    /// A tail is open, until what is returned is dropped.
+    pub(crate) fn tail_opened(&self) -> OpenTail {
+        self.inner.tails.inc();
+        OpenTail { metrics: self.clone() }
+    }
+
+    /// Something became of these records for one tail.
+    pub(crate) fn tailed(&self, outcome: &'static str, records: u64) {
+        self.inner.tail_records.get_or_create(&Outcome { outcome }).inc_by(records);
+    }
+
+    /// A tail lost a collector.
+    pub(crate) fn tail_lost(&self) {
+        self.inner.tail_collectors_lost.inc();
     }
 
     /// Something became of these audit records.
@@ -161,6 +194,17 @@ impl Drop for OpenConnection {
     }
 }
 
+/// An open tail, for the gauge.
+pub(crate) struct OpenTail {
+    metrics: Metrics,
+}
+
+impl Drop for OpenTail {
+    fn drop(&mut self) {
+        self.metrics.inner.tails.dec();
+    }
+}
+
 struct Add<'a> {
     registry: &'a mut Registry,
 }
@@ -184,14 +228,20 @@ mod tests {
         metrics.sign_in("refused");
         metrics.audited("dropped", 2);
         metrics.exported(4_096);
-        metrics.query_refused();
+        metrics.turn_refused("query", "viewer");
+        metrics.tailed("skipped", 212);
+        metrics.tail_lost();
+        let _tail = metrics.tail_opened();
         metrics.idle();
         let _open = metrics.opened();
         let text = metrics.render(3);
         for line in [
             "gatelog_console_requests_total{endpoint=\"search\",code=\"200\"} 1",
             "gatelog_console_request_seconds_bucket{le=\"0.008\"} 1",
-            "gatelog_console_queries_refused_total 1",
+            "gatelog_console_refused_total{kind=\"query\",bound=\"viewer\"} 1",
+            "gatelog_console_tails 1",
+            "gatelog_console_tail_records_total{outcome=\"skipped\"} 212",
+            "gatelog_console_tail_collectors_lost_total 1",
             "gatelog_console_sign_ins_total{outcome=\"refused\"} 1",
             "gatelog_console_sessions 3",
             "gatelog_console_records_exported_total 4096",

@@ -13,10 +13,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::api::{App, app};
+use crate::api::{App, Sources, app};
 use crate::audit::Audit;
 use crate::config::{Config, ServeArgs};
 use crate::metrics::Metrics;
+use crate::tail::Tails;
 use crate::who::{Code, Identity, Tokens, Who};
 
 /// How often the tokens' file is looked at.
@@ -108,7 +109,9 @@ async fn serve(config: Config, prepared: Prepared) -> Result<(), Failure> {
             (audit, Some(tokio::spawn(sending)))
         }
     };
-    let state = App::new(store, who, audit, metrics.clone(), config.limits, tls.is_some());
+    let tails = Tails::new(&config.tail, metrics.clone())?;
+    let sources = Sources { store, tails };
+    let state = App::new(sources, who, audit, metrics.clone(), config.limits, tls.is_some());
     let (stop_server, server_stops) = watch::channel(false);
     let limits = ServerLimits {
         connections: config.max_connections,
@@ -126,6 +129,7 @@ async fn serve(config: Config, prepared: Prepared) -> Result<(), Failure> {
     match told {
         Some(signal) => {
             tracing::info!(signal, "stopping: accepting no more");
+            state.tails().stop();
             let _ = stop_server.send(true);
             let _ = server.await;
         }

@@ -122,6 +122,28 @@ impl Who {
         self.by_session(headers).ok_or(Nobody::Unknown)
     }
 
+    /// Whether whoever sent these headers still is this viewer, with the same rights. It counts
+    /// neither as a request of a session nor as an attempt.
+    pub fn is_still(&self, viewer: &Viewer, headers: &HeaderMap, from: IpAddr) -> bool {
+        if viewer.expires.is_some_and(|end| end <= clock::now()) {
+            return false;
+        }
+        let claimed = self.identity.as_ref().map(|identity| identity.claimed(headers, from));
+        let now = match claimed.unwrap_or(Claimed::Nothing) {
+            Claimed::By(viewer) => Some(Arc::new(viewer)),
+            Claimed::Nobody => None,
+            Claimed::Nothing => match headers.get(AUTHORIZATION) {
+                Some(value) => {
+                    bearer(value.as_bytes()).and_then(|token| Some(self.by_token(token)?.1))
+                }
+                None => session_of(headers)
+                    .and_then(|id| self.sessions.look(&fingerprint(id.as_bytes())))
+                    .and_then(|origin| self.of(origin)),
+            },
+        };
+        now.is_some_and(|now| *now == *viewer)
+    }
+
     /// Begins a session; returns its cookie's value and who it is.
     ///
     /// # Errors
@@ -170,14 +192,19 @@ impl Who {
 
     fn by_session(&self, headers: &HeaderMap) -> Option<Arc<Viewer>> {
         let id = fingerprint(session_of(headers)?.as_bytes());
-        let viewer = match self.sessions.find(&id)? {
-            Origin::Token(token) => self.valid(&token),
-            Origin::Code(viewer) => Some(viewer),
-        };
+        let viewer = self.of(self.sessions.find(&id)?);
         if viewer.is_none() {
             self.sessions.end(&id);
         }
         viewer
+    }
+
+    /// Whose session began with this, if that has not ended.
+    fn of(&self, origin: Origin) -> Option<Arc<Viewer>> {
+        match origin {
+            Origin::Token(token) => self.valid(&token),
+            Origin::Code(viewer) => Some(viewer),
+        }
     }
 
     /// Whose token this is, if it has not ended.

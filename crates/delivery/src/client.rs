@@ -1,6 +1,7 @@
 //! A client of one collector: one connection, reopened when it breaks.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -161,6 +162,19 @@ impl Client {
     /// Where the collector is, as it was given.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where it connects to: `host:port`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Connects to this address, one of several that the host's name stands for. The collector is
+    /// still asked by its name, which its certificate must have.
+    #[must_use]
+    pub fn at(mut self, address: SocketAddr) -> Self {
+        self.address = address.to_string();
+        self
     }
 
     /// Sends a request and waits for the answer. A failed connection is reopened for the next

@@ -4,6 +4,7 @@
 //! - [`answer`]: what a collector's answer means for its batch.
 //! - [`backoff`]: how long to wait after a failure.
 //! - `client` (feature): an HTTP client of one collector.
+//! - `follow` (feature `client`): the live tail of one collector.
 //!
 //! Without the client: no I/O; builds for wasm and native alike.
 
@@ -13,4 +14,6 @@ pub mod answer;
 pub mod backoff;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "client")]
+pub mod follow;
 pub mod queue;

@@ -61,10 +61,12 @@ export async function startStub(data, faults = {}) {
     return call(name, url.searchParams, response);
   }
 
+  const shown = () => ({ ...data.session, live: Boolean(data.tail) });
+
   async function session(request, response) {
     if (request.method === "GET") {
       if (!sessions.has(cookie(request))) throw new Refusal(401, "sign in first");
-      return json(response, 200, data.session);
+      return json(response, 200, shown());
     }
     if (request.headers["content-type"] !== "application/json") throw new Refusal(415, "content-type must be application/json");
     if (request.method === "DELETE") {
@@ -78,7 +80,7 @@ export async function startStub(data, faults = {}) {
     if (given.code) code = "used";
     const name = `s${Math.random().toString(36).slice(2)}`;
     sessions.add(name);
-    return json(response, 200, data.session, { "set-cookie": `gatelog_session=${name}; HttpOnly; SameSite=Strict; Path=/` });
+    return json(response, 200, shown(), { "set-cookie": `gatelog_session=${name}; HttpOnly; SameSite=Strict; Path=/` });
   }
 
   function call(name, given, response) {

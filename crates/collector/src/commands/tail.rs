@@ -1,7 +1,5 @@
 //! `tail`: prints records as the collectors accept them.
 
-mod events;
-mod follow;
 mod show;
 
 use std::io::{self, ErrorKind, Write};
@@ -9,13 +7,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use gatelog_delivery::client::{Client, Target};
+use gatelog_delivery::follow::{Listener, News, follow};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::Failure;
 use super::query::QueryArgs;
 use crate::config::Faults;
-use follow::{News, follow};
 
 /// News of all collectors that wait to be printed. While it is full nothing more is read, and the
 /// collectors skip records.
@@ -88,6 +86,19 @@ impl TailArgs {
     }
 }
 
+/// News of one collector, on their way to be printed.
+struct Teller {
+    url: String,
+    out: mpsc::Sender<(String, News)>,
+}
+
+impl Listener for Teller {
+    async fn hear(&mut self, news: News) -> bool {
+        let refused = matches!(news, News::Refused(_));
+        self.out.send((self.url.clone(), news)).await.is_ok() && !refused
+    }
+}
+
 /// Prints records until it is interrupted, or nobody reads them.
 ///
 /// # Errors
@@ -98,18 +109,30 @@ pub async fn run(args: &TailArgs) -> Result<(), Failure> {
     let (sender, mut news) = mpsc::channel(WAITING);
     let mut followers = JoinSet::new();
     for client in clients {
-        followers.spawn(follow(client, path.clone(), sender.clone()));
+        let (path, out) = (path.clone(), sender.clone());
+        followers.spawn(async move {
+            let url = client.url().to_owned();
+            follow(&client, &path, &mut Teller { url, out }).await;
+        });
     }
     drop(sender);
     let mut out = io::stdout().lock();
-    while let Some(news) = news.recv().await {
+    while let Some((url, news)) = news.recv().await {
+        let note = |text: &str| {
+            eprintln!("{}: {}", url.escape_debug(), text.escape_debug());
+            Ok(())
+        };
         let shown = match news {
             News::Record(line) => show::record(&mut out, &line, args.json),
-            News::Note(text) => {
-                eprintln!("{text}");
-                Ok(())
+            News::Following => note("following"),
+            News::Skipped(records) => {
+                note(&format!("{records} records skipped: too many to show them all"))
             }
-            News::Refused(text) => return Err(Failure::failed(text)),
+            News::Lost(text) => note(&format!("{text}; trying again until it answers")),
+            News::Refused(text) => {
+                let (url, text) = (url.escape_debug(), text.escape_debug());
+                return Err(Failure::failed(format!("{url}: {text}")));
+            }
         };
         match shown.and_then(|()| out.flush()) {
             Ok(()) => {}

@@ -3,6 +3,7 @@
 //! A client may send a request and then not read the response. So only a few responses of a kind
 //! exist at once, each is sent in small parts, and one that is not read in time is dropped.
 
+use std::any::Any;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +16,7 @@ use axum::http::Response;
 use axum::middleware::Next;
 use axum::response::IntoResponse;
 use hyper::body::{Frame, SizeHint};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
 use super::answer::Refusal;
@@ -61,7 +62,7 @@ type Rest = Arc<Mutex<Option<Kept>>>;
 struct Kept {
     bytes: Bytes,
     at: usize,
-    _place: OwnedSemaphorePermit,
+    _place: Box<dyn Any + Send>,
 }
 
 /// A response body.
@@ -85,9 +86,10 @@ impl std::error::Error for NotTaken {}
 
 impl Held {
     /// A body that holds its place until it was read, but at most for this time.
-    pub fn new(bytes: Bytes, place: OwnedSemaphorePermit, time: Duration) -> Self {
+    pub fn new(bytes: Bytes, place: impl Send + 'static, time: Duration) -> Self {
         let left = bytes.len();
-        let rest: Rest = Arc::new(Mutex::new(Some(Kept { bytes, at: 0, _place: place })));
+        let kept = Kept { bytes, at: 0, _place: Box::new(place) };
+        let rest: Rest = Arc::new(Mutex::new(Some(kept)));
         let late = Arc::clone(&rest);
         let timer = tokio::spawn(async move {
             tokio::time::sleep(time).await;
@@ -145,6 +147,7 @@ impl HttpBody for Held {
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt;
+    use tokio::sync::OwnedSemaphorePermit;
 
     use super::*;
 

@@ -14,8 +14,10 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use gatelog_search::{Query, Scope, Selection};
+use http_body_util::BodyExt;
 use http_body_util::channel::{Channel, Sender};
 use serde_json::json;
+use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::App;
@@ -49,15 +51,30 @@ pub(super) async fn tail(State(app): State<App>, request: Request) -> Response<B
     });
     let (sender, body) = Channel::new(1);
     let headers = head.headers;
-    tokio::spawn(async move {
+    let sending = tokio::spawn(async move {
         send(app, subscription, sender, headers).await;
         drop(turn);
+    });
+    // A client that is gone gives its place back at once, not when it is next written to.
+    let sending = EndOnDrop(sending.abort_handle());
+    let body = body.map_frame(move |frame| {
+        let _held = &sending;
+        frame
     });
     let mut response = Response::new(Body::new(body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// Ends what sends a stream with the stream's body.
+struct EndOnDrop(AbortHandle);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 fn allowed(app: &App, headers: &HeaderMap) -> Result<(), Refusal> {

@@ -85,7 +85,9 @@ impl CollectorState {
     /// Reads a document.
     pub fn read(document: &RawDocument) -> Option<Self> {
         let id = document.get_str("_id").ok()?;
-        let date = |key: &str| document.get_datetime(key).ok().map(|at| at.timestamp_millis());
+        let date = |key: &str| {
+            document.get_datetime(key).ok().map(mongodb::bson::DateTime::timestamp_millis)
+        };
         Some(Self {
             file: id.strip_prefix(COLLECTOR)?.to_owned(),
             at: date("at")?,

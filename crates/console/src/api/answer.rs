@@ -10,8 +10,8 @@ use gatelog_collector::http::held::Held;
 use gatelog_collector::store::StoreError;
 use gatelog_search::SearchError;
 use serde_json::{Value, json};
-use tokio::sync::OwnedSemaphorePermit;
 
+use super::turns::{Bound, Turn};
 use crate::who::Nobody;
 
 /// How long a client may take to read an answer.
@@ -73,9 +73,14 @@ impl Refusal {
         Self::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")
     }
 
-    pub(crate) fn busy() -> Self {
-        let message = "too many queries are in progress: try again";
-        let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, message);
+    /// Too many of a kind are in progress, of all viewers or of this one.
+    pub(crate) fn busy(kind: &str, bound: Bound) -> Self {
+        let (status, whose) = match bound {
+            Bound::All => (StatusCode::SERVICE_UNAVAILABLE, ""),
+            Bound::Viewer => (StatusCode::TOO_MANY_REQUESTS, " of yours"),
+        };
+        let refusal =
+            Self::new(status, format!("too many{whose} are in progress ({kind}): try again"));
         Self { retry_after: Some(RETRY_BUSY), ..refusal }
     }
 
@@ -144,7 +149,7 @@ pub(crate) fn json(body: &Value) -> Response<Body> {
 
 /// An answer with a large JSON body. It holds the turn of its query until it was read, or for half
 /// a minute at most.
-pub(crate) fn held(body: String, turn: OwnedSemaphorePermit) -> Response<Body> {
+pub(crate) fn held(body: String, turn: Turn) -> Response<Body> {
     typed(Body::new(Held::new(Bytes::from(body), turn, READ_TIME)))
 }
 

@@ -60,7 +60,7 @@ pub(super) async fn delivery(
     }
     let filter = Filter::parse(caller.query.as_deref().unwrap_or_default());
     let filter = filter.map_err(Refusal::invalid)?;
-    let turn = app.turn().await?;
+    let turn = app.turn(&caller.viewer).await?;
     let accounts = app.inner.accounts.get(&app.inner.store).await?;
     let after = i64::try_from(app.inner.limits.silent_after.as_millis()).unwrap_or(i64::MAX);
     let silent_before = now_millis().saturating_sub(after);

@@ -11,7 +11,6 @@ use axum::http::{HeaderValue, Response};
 use gatelog_search::{End, Found, Key, Reach, SearchError, csv};
 use http_body_util::channel::{Channel, Sender};
 use serde_json::{Value, json};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::App;
@@ -19,6 +18,7 @@ use super::answer::Refusal;
 use super::caller::Caller;
 use super::search::wanted;
 use super::span::Span;
+use super::turns::Turn;
 use super::walk::Walk;
 use crate::audit::Entry;
 use crate::metrics::Metrics;
@@ -74,7 +74,7 @@ pub(super) async fn export(
     let bound = app.inner.limits.export_records;
     let most = params.count("limit", bound, bound)?;
     let search = wanted(&caller.viewer, &params, span, Reach::Everything)?;
-    let place = app.turn_of(&app.inner.exports).await?;
+    let place = app.turn_of(&app.inner.exports, &caller.viewer).await?;
     app.inner.audit.add(&Entry {
         action: "export",
         viewer: Some(caller.viewer.name.clone()),
@@ -114,7 +114,7 @@ async fn send(
     mut written: Written,
     mut sender: Sender<Bytes, io::Error>,
     deadline: Instant,
-    _place: OwnedSemaphorePermit,
+    _place: Turn,
 ) {
     let mut first = written.begin();
     let reason = loop {

@@ -40,7 +40,7 @@ pub(super) async fn flow(
     let Path(id) = id.map_err(|_| unknown())?;
     let scope = caller.viewer.scope().select(Query::ALL);
     let scope = scope.filter(Level::Info).ok_or_else(unknown)?;
-    let turn = app.turn_of(&app.inner.flows).await?;
+    let turn = app.turn_of(&app.inner.flows, &caller.viewer).await?;
     let limit = app.inner.limits.query_time.saturating_mul(2);
     let flow = tokio::time::timeout(limit, gather(&app.inner.store, &id, &scope)).await;
     let flow = flow.map_err(|_| StoreError::Timeout { after: limit })??.ok_or_else(unknown)?;

@@ -98,8 +98,17 @@ pub(super) async fn counted(
 
 /// The name of an endpoint: its path's first part. Unknown ones have one name together.
 fn endpoint(path: &str) -> &'static str {
-    const ENDPOINTS: [&str; 8] =
-        ["session", "search", "records", "flows", "histogram", "overview", "delivery", "export"];
+    const ENDPOINTS: [&str; 9] = [
+        "session",
+        "search",
+        "records",
+        "flows",
+        "histogram",
+        "overview",
+        "delivery",
+        "export",
+        "tail",
+    ];
     let path = path.strip_prefix("/api/v1").unwrap_or(path);
     let first = path.split('/').nth(1).unwrap_or_default();
     ENDPOINTS.into_iter().find(|name| *name == first).unwrap_or("other")

@@ -42,7 +42,7 @@ pub(super) async fn histogram(
     let params = caller.params(&["query", "since", "until", "reach"])?;
     let span = Span::of(&params)?;
     let search = wanted(&caller.viewer, &params, span, Reach::Flows)?;
-    let turn = app.turn().await?;
+    let turn = app.turn(&caller.viewer).await?;
     let deadline = deadline(&app);
     let mut walk = Walk::new(app.inner.searcher.clone(), search);
     let mut counts = Counts::new(span);

@@ -33,7 +33,7 @@ pub(super) async fn overview(
     let now = now_millis();
     let looked = Looked::of(span, now);
     let visible = Visible::of(caller.viewer.scope());
-    let turn = app.turn_of(&app.inner.overviews).await?;
+    let turn = app.turn_of(&app.inner.overviews, &caller.viewer).await?;
     let deadline = deadline(&app);
     let store = &app.inner.store;
     // In this order: what is counted after the states were read does no harm.

@@ -34,7 +34,7 @@ pub(super) async fn record(
     let selection = caller.viewer.scope().select(Query::ALL);
     let mut filter = selection.filter(level).ok_or_else(unknown)?;
     filter.insert("_id", binary(id));
-    let turn = app.turn().await?;
+    let turn = app.turn(&caller.viewer).await?;
     let found = one(&app, LogCollection::of(level), filter).await?.ok_or_else(unknown)?;
     let record = record_of(&found).map_err(|_| Refusal::fault())?;
     Ok(answer::held(format!("{}\n", json!({"record": record})), turn))

@@ -32,7 +32,7 @@ pub(super) async fn search(
     let span = Span::of(&params)?;
     let most = params.count("limit", LIMIT, LIMIT_MAX)?;
     let search = wanted(&caller.viewer, &params, span, Reach::Flows)?;
-    let turn = app.turn().await?;
+    let turn = app.turn(&caller.viewer).await?;
     let deadline = deadline(&app);
     let mut walk = Walk::new(app.inner.searcher.clone(), search);
     let (mut body, mut records) = (String::from("{\"records\":["), 0_usize);

@@ -29,8 +29,8 @@ struct Shown {
     code: Option<String>,
 }
 
-pub(super) async fn get(caller: Caller) -> Response<Body> {
-    answer::json(&shown(&caller.viewer))
+pub(super) async fn get(State(app): State<App>, caller: Caller) -> Response<Body> {
+    answer::json(&shown(&app, &caller.viewer))
 }
 
 pub(super) async fn post(State(app): State<App>, request: Request) -> Response<Body> {
@@ -59,7 +59,7 @@ async fn sign_in(app: &App, parts: &Parts, body: Body) -> Result<Response<Body>,
             app.who().sign_out(&parts.headers);
             app.inner.metrics.sign_in("accepted");
             audited("sign_in", Some(&viewer));
-            let mut response = answer::json(&shown(&viewer));
+            let mut response = answer::json(&shown(app, &viewer));
             let cookie = cookie(&id, is_secure(app, &parts.headers), None)?;
             response.headers_mut().insert(SET_COOKIE, cookie);
             Ok(response)
@@ -100,7 +100,7 @@ fn cookie(id: &str, secure: bool, seconds: Option<u32>) -> Result<HeaderValue, R
     Ok(value)
 }
 
-fn shown(viewer: &Viewer) -> Value {
+fn shown(app: &App, viewer: &Viewer) -> Value {
     let role = match &viewer.role {
         Role::All => "all",
         Role::Organizations(_) => "organizations",
@@ -110,5 +110,6 @@ fn shown(viewer: &Viewer) -> Value {
         "role": role,
         "organizations": viewer.organizations().unwrap_or_default(),
         "expires": viewer.expires.map(|time| time.to_string()),
+        "live": app.inner.tails.any(),
     })
 }

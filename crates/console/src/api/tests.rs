@@ -26,13 +26,18 @@ async fn console() -> Router {
     let limits = Limits {
         query_time: Duration::from_secs(1),
         queries: 2,
+        viewer_queries: 2,
+        tails: 1,
+        viewer_tails: 1,
         export_records: 10,
         silent_after: Duration::from_mins(5),
     };
     let tokens = Tokens::from_file(&file).unwrap();
     let who = Who::new(Some(tokens), None, None, Duration::from_hours(1));
     let store = Store::connect(&options).await.unwrap();
-    app(App::new(store, who, Audit::to_log(metrics.clone()), metrics, limits, false))
+    let tails = Tails::new(&[], metrics.clone()).unwrap();
+    let sources = Sources { store, tails };
+    app(App::new(sources, who, Audit::to_log(metrics.clone()), metrics, limits, false))
 }
 
 async fn ask(
@@ -106,6 +111,7 @@ async fn nobody_unknown_is_answered_by_any_endpoint() {
         "overview",
         "delivery",
         "export",
+        "tail",
     ] {
         let path = format!("/api/v1/{path}");
         let (status, body) = get(&console, &path, "").await;
@@ -130,6 +136,7 @@ async fn a_session_begins_with_a_token_and_ends_with_a_sign_out() {
     let shown: Value = serde_json::from_str(&shown).unwrap();
     let expected = json!({
         "name": "one", "role": "organizations", "organizations": ["a"], "expires": null,
+        "live": false,
     });
     assert_eq!(shown, expected);
     let cookie = ("cookie", pair);

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use gatelog_collector::config::{LogArgs, StoreArgs};
 
+use super::tail::TailArgs;
+
 /// The options of `serve`.
 #[derive(Args, Clone, Debug)]
 pub struct ServeArgs {
@@ -137,6 +139,9 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE", env = "GATELOG_CONSOLE_COLLECTOR_CA", help_heading = "Audit")]
     pub(super) collector_ca: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub(super) tail: TailArgs,
+
     /// Maximum time that one query searches; what it has found by then is the answer
     #[arg(
         long,
@@ -155,6 +160,33 @@ pub struct ServeArgs {
         help_heading = "Limits"
     )]
     pub(super) max_queries: String,
+    /// Maximum queries of one viewer at once; a further one waits, and gets 429 after 2 s
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "GATELOG_CONSOLE_VIEWER_QUERIES",
+        default_value = "4",
+        help_heading = "Limits"
+    )]
+    pub(super) viewer_queries: String,
+    /// Maximum live tails at once; a further one gets 503
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "GATELOG_CONSOLE_MAX_TAILS",
+        default_value = "8",
+        help_heading = "Limits"
+    )]
+    pub(super) max_tails: String,
+    /// Maximum live tails of one viewer at once; a further one gets 429
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "GATELOG_CONSOLE_VIEWER_TAILS",
+        default_value = "4",
+        help_heading = "Limits"
+    )]
+    pub(super) viewer_tails: String,
     /// Maximum records of one export
     #[arg(
         long,

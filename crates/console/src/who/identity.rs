@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use axum::http::{HeaderMap, HeaderName};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use gatelog_record::Timestamp;
 use ipnet::IpNet;
 use serde_json::{Map, Value};
 
@@ -84,7 +85,9 @@ impl Identity {
             };
             Role::Organizations(names)
         };
-        Viewer::new(name, role, None).ok()
+        let seconds = claims.get("exp").and_then(Value::as_i64);
+        let micros = seconds.map(|seconds| seconds.saturating_mul(1_000_000));
+        Viewer::new(name, role, micros.map(Timestamp::from_unix_micros)).ok()
     }
 }
 
@@ -139,6 +142,10 @@ mod tests {
         assert_eq!(one.role, Role::Organizations(vec!["a".into()]));
         let all = of(&json!({"sub": "ann", "gatelog_role": "all"})).unwrap();
         assert_eq!(all.role, Role::All);
+        assert_eq!(
+            (some.expires.map(Timestamp::unix_micros), all.expires),
+            (Some(7_000_000), None)
+        );
         let padded = STANDARD.encode(json!({"sub": "a", "gatelog_role": "all"}).to_string());
         assert!(matches!(asked(&[padded], "::ffff:10.0.0.1"), Claimed::By(_)));
     }

@@ -78,6 +78,13 @@ impl Sessions {
         Some(session.origin.clone())
     }
 
+    /// The same, but it stays as idle as it is.
+    pub fn look(&self, id: &Fingerprint) -> Option<Origin> {
+        let state = self.state();
+        let session = state.get(id)?;
+        (!self.ended(session, Instant::now())).then(|| session.origin.clone())
+    }
+
     /// Ends one.
     pub fn end(&self, id: &Fingerprint) {
         self.state().remove(id);

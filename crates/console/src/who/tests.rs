@@ -108,3 +108,23 @@ fn after_ten_failures_even_a_right_token_waits() {
     let elsewhere = "192.0.2.1".parse().unwrap();
     assert!(fixture.who.sign_in(Secret::Token(ALL), elsewhere).is_ok());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_viewer_is_still_one_only_with_the_same_rights() {
+    let fixture = fixture();
+    let (id, viewer) = fixture.who.sign_in(Secret::Token(ONE), HERE).unwrap();
+    let cookie = headers("cookie", &format!("{COOKIE_NAME}={id}"));
+    let bearer = headers("authorization", &format!("Bearer {ONE}"));
+    let still = |headers: &HeaderMap| fixture.who.is_still(&viewer, headers, HERE);
+    assert!(still(&cookie) && still(&bearer) && !still(&HeaderMap::new()));
+    let expired = Viewer::new(viewer.name.clone(), viewer.role.clone(), Some(clock::now()));
+    assert!(!fixture.who.is_still(&expired.unwrap(), &bearer, HERE));
+    // Being looked at is no request: the session stays idle.
+    tokio::time::advance(Duration::from_mins(59)).await;
+    assert!(still(&cookie));
+    tokio::time::advance(Duration::from_mins(2)).await;
+    assert!(!still(&cookie) && still(&bearer));
+    fs::write(&fixture.tokens, format!("{ONE} name=one organizations=a,b")).unwrap();
+    fixture.who.tokens().unwrap().reread().unwrap();
+    assert!(!still(&bearer), "other rights");
+}

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::http::Method;
 use gatelog_collector::store::{Store, StoreOptions};
+use gatelog_delivery::client::{Client as Follower, Stream, Target};
 use gatelog_record::{DecodeLimits, Decoded, Uuid, decode_record};
 use gatelog_testkit::{Client, Database, Process, Reply, bound_command, eventually};
 use serde_json::{Value, json};
@@ -139,4 +140,65 @@ pub(crate) async fn fill(database: &Database, records: &[Decoded]) {
     store.reconcile().await;
     let report = store.insert(records).await;
     assert_eq!(report.stored.len(), records.len(), "{report:?}");
+}
+
+/// An open live tail, and what it has brought.
+pub(crate) struct Live {
+    stream: Stream,
+    pub(crate) text: String,
+}
+
+impl Live {
+    /// Opens it; also where it is refused, which its status says.
+    pub(crate) async fn open(console: &Console, token: &str, query: &str) -> Self {
+        let url = format!("http://{}", console.address);
+        let target = Target { url, token: Some(token.to_owned()), ..Target::default() };
+        let path = format!("/api/v1/tail?query={}", encoded(query));
+        let stream = Follower::new(&target).unwrap().follow(&path).await.unwrap();
+        Self { stream, text: String::new() }
+    }
+
+    /// One that follows as many collectors.
+    pub(crate) async fn following(
+        console: &Console,
+        token: &str,
+        query: &str,
+        count: usize,
+    ) -> Self {
+        let mut live = Self::open(console, token, query).await;
+        assert_eq!(live.status(), 200, "{query}");
+        live.brings("event: following", count).await;
+        live
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        self.stream.status.as_u16()
+    }
+
+    /// Reads until it has brought this text so many times.
+    pub(crate) async fn brings(&mut self, text: &str, times: usize) {
+        while self.text.matches(text).count() < times {
+            let part = self.stream.next(PATIENCE).await.unwrap();
+            let part = part.unwrap_or_else(|| panic!("ended without {text:?}: {}", self.text));
+            self.text.push_str(std::str::from_utf8(&part).unwrap());
+        }
+    }
+
+    /// Reads to its end.
+    pub(crate) async fn ends(mut self) -> String {
+        while let Ok(Some(part)) = self.stream.next(PATIENCE).await {
+            self.text.push_str(std::str::from_utf8(&part).unwrap());
+        }
+        self.text
+    }
+}
+
+/// Posts records to a collector.
+pub(crate) async fn post(collector: SocketAddr, records: &[Decoded]) {
+    let line = |record: &Decoded| format!("{}\n", Value::Object(record.body.clone()));
+    let body: String = records.iter().map(line).collect();
+    let headers: &[(&str, &[u8])] = &[("content-type", b"application/x-ndjson")];
+    let client = Client::default();
+    let posted = client.send(collector, Method::POST, "/v1/records", headers, body).await;
+    assert_eq!(posted.unwrap().status, 202);
 }

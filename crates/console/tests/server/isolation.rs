@@ -1,11 +1,15 @@
 //! Two organizations, two viewers: every endpoint tried for the other's records.
 
+use std::time::Duration;
+
+use axum::http::Method;
 use gatelog_record::{Decoded, Level};
-use gatelog_testkit::{Database, Reply};
+use gatelog_testkit::{Collector, CollectorOptions, Database, Reply, eventually};
 use serde_json::{Value, json};
 
-use crate::fixture::{A, ALL, B, Console, encoded, filled, record};
+use crate::fixture::{A, ALL, B, Console, Live, encoded, filled, post, record};
 
+const PATIENCE: Duration = Duration::from_mins(1);
 /// A minute that has all records.
 const SPAN: &str = "since=2096-01-26T02:00:00Z&until=2096-01-26T02:01:00Z";
 
@@ -43,6 +47,7 @@ fn of(organization: &str, from: u32) -> Vec<Decoded> {
 
 struct Place {
     console: Console,
+    collector: Collector,
     _database: Database,
     /// The records of the organizations a and b.
     a: Vec<Decoded>,
@@ -60,7 +65,15 @@ async fn place() -> Place {
     let all: Vec<_> = a.iter().chain(&b).chain([&nobodys]).cloned().collect();
     let database = filled(&all).await;
     crate::overview::count(&database).await;
-    Place { console: Console::start(&database).await, _database: database, a, b }
+    let collector = Collector::start(&database, CollectorOptions::default()).await.unwrap();
+    let url = format!("http://{}", collector.address());
+    let settings = [
+        ("GATELOG_CONSOLE_TAIL", url.as_str()),
+        ("GATELOG_CONSOLE_MAX_TAILS", "15"),
+        ("GATELOG_CONSOLE_VIEWER_TAILS", "15"),
+    ];
+    let console = Console::with(&database, &settings).await;
+    Place { console, collector, _database: database, a, b }
 }
 
 /// Queries that a viewer of `a` might get at the records of `b` with.
@@ -111,9 +124,8 @@ fn clean(reply: &Reply, own: &str, what: &str) {
     }
 }
 
-async fn try_everything(place: &Place, token: &str, own: &str) {
-    let Place { console, a, b, .. } = place;
-    let (mine, theirs) = if own == "a" { (a, b) } else { (b, a) };
+/// The tricks of the viewer of this organization.
+fn tricks_of(own: &str, theirs: &[Decoded]) -> Vec<String> {
     let swap = |query: String| {
         if own == "a" {
             return query;
@@ -126,6 +138,49 @@ async fn try_everything(place: &Place, token: &str, own: &str) {
             .replace("organization:b", "organization:a")
             .replace("organization:\"b\"", "organization:\"a\"")
     };
+    tricks(theirs).into_iter().map(swap).collect()
+}
+
+/// Every trick as the query of a live tail, while the records of all arrive.
+async fn try_tails(place: &Place, token: &str, own: &str) {
+    let Place { console, collector, a, b, .. } = place;
+    let (mine, theirs) = if own == "a" { (a, b) } else { (b, a) };
+    // The last that arrives: who has it has had all before it. Outside of the minute of the others.
+    let end = json!({"message": "the end", "context": {"organization_id": own}});
+    let end = record("INFO", 3_000, &end);
+    let nobodys = record("INFO", 3_001, &json!({"message": "said by secret-nobody"}));
+    let all: Vec<_> = theirs.iter().chain(mine).chain([&nobodys, &end]).cloned().collect();
+    for queries in tricks_of(own, theirs).chunks(12) {
+        let mut tails = Vec::new();
+        for query in queries {
+            let query =
+                if query.is_empty() { String::new() } else { format!("({query}) OR \"the end\"") };
+            tails.push((Live::following(console, token, &query, 1).await, query));
+        }
+        post(collector.address(), &all).await;
+        for (mut tail, query) in tails {
+            tail.brings("the end", 1).await;
+            for other in ["a", "b", "nobody"].iter().filter(|other| **other != own) {
+                let Some((_, records)) = tail.text.split_once("event: record") else { continue };
+                assert!(!records.contains(&mark(other)), "{query}: {records}");
+            }
+            if query.is_empty() {
+                assert_eq!(tail.text.matches("event: record").count(), mine.len() + 1);
+            }
+        }
+        eventually("the tails are closed", PATIENCE, async || {
+            let metrics = console.send(Method::GET, "/metrics", &[], "").await.text();
+            anyhow::ensure!(metrics.contains("gatelog_console_tails 0"), "{metrics}");
+            Ok(())
+        })
+        .await
+        .unwrap();
+    }
+}
+
+async fn try_everything(place: &Place, token: &str, own: &str) {
+    let Place { console, a, b, .. } = place;
+    let (mine, theirs) = if own == "a" { (a, b) } else { (b, a) };
     // A cursor that names another's record, and one of a search that saw everything.
     let foreign = theirs[7].id.hyphenated();
     let all = console.json(ALL, &format!("search?{SPAN}&limit=3")).await;
@@ -134,7 +189,7 @@ async fn try_everything(place: &Place, token: &str, own: &str) {
         format!("2096-01-26T02:00:12.500000+00:00/{foreign}"),
         all["next"].as_str().unwrap().to_owned(),
     ];
-    for query in tricks(theirs).into_iter().map(swap) {
+    for query in tricks_of(own, theirs) {
         let text = encoded(&query);
         for endpoint in ["search", "histogram", "export", "export?format=csv&"] {
             let joint = if endpoint.contains('?') { "" } else { "?" };
@@ -173,6 +228,10 @@ async fn try_everything(place: &Place, token: &str, own: &str) {
         format!("search?{SPAN}&query=context.organization_id:b"),
         "records/info/00000000-0000-0000-0000-000000000000?organization=b".to_owned(),
         "flows/shared?organization=b".to_owned(),
+        "tail?org=b".to_owned(),
+        "tail?organization=b".to_owned(),
+        "tail?query=&query=org:b".to_owned(),
+        "tail?query=context.organization_id:b".to_owned(),
     ] {
         let reply = console.get(token, &path).await;
         assert_eq!(reply.status, 400, "{path}");
@@ -191,18 +250,29 @@ async fn no_query_and_no_cursor_finds_a_record_of_another_organization() {
 }
 
 #[tokio::test]
+async fn no_live_tail_brings_a_record_of_another_organization() {
+    let place = place().await;
+    try_tails(&place, A, "a").await;
+    try_tails(&place, B, "b").await;
+    let mut all = Live::following(&place.console, ALL, "", 1).await;
+    post(place.collector.address(), &place.b).await;
+    all.brings("event: record", place.b.len()).await;
+}
+
+#[tokio::test]
 async fn a_record_of_another_organization_is_as_unknown_as_one_that_does_not_exist() {
-    let Place { console, _database, a, b } = place().await;
+    let place = place().await;
+    let Place { console, a, b, .. } = &place;
     let nothing = console.get(A, "records/info/00000000-0000-0000-0000-000000000000").await;
     assert_eq!(nothing.status, 404);
-    for record in &b {
+    for record in b {
         for level in Level::ALL {
             let path = format!("records/{}/{}", level.as_str(), record.id.hyphenated());
             let reply = console.get(A, &path).await;
             assert_eq!((reply.status, reply.body), (nothing.status, nothing.body.clone()));
         }
     }
-    for own in &a {
+    for own in a {
         let path = format!("records/{}/{}", own.level.as_str(), own.id.hyphenated());
         let found = console.json(A, &path).await;
         assert_eq!(found["record"]["id"], own.id.hyphenated().to_string());
@@ -215,7 +285,8 @@ async fn a_record_of_another_organization_is_as_unknown_as_one_that_does_not_exi
 
 #[tokio::test]
 async fn a_flow_shows_own_records_only_and_that_there_are_others_without_their_number() {
-    let Place { console, _database, a: _, b: _ } = place().await;
+    let place = place().await;
+    let Place { console, .. } = &place;
     let nothing = console.get(A, "flows/none").await;
     for id in ["corr-secret-b", "req-secret-b-1", "req-secret-b-0", "trace-secret-b"] {
         let reply = console.get(A, &format!("flows/{id}")).await;

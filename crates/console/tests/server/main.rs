@@ -17,4 +17,6 @@ mod isolation;
 mod memory;
 mod overview;
 mod process;
+mod tail;
+mod turns;
 mod viewers;

@@ -3,7 +3,6 @@
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ApiError, api, onSignedOut } from "./api/client";
-import { hasTail } from "./api/tail";
 import type { Session } from "./api/types";
 import { showTheme, theme } from "./model/preferences";
 import { useRoute } from "./model/route";
@@ -71,8 +70,6 @@ function App({ code }: { code: string | null }) {
 function Console({ session, onOut }: { session: Session; onOut: () => void }) {
   const route = useRoute();
   const [help, setHelp] = useState(false);
-  const [live, setLive] = useState(false);
-  useEffect(() => { void hasTail().then(setLive); }, []);
   useEffect(() => {
     const names = { overview: "Overview", search: "Search", flow: "Flow", live: "Live", delivery: "Delivery", unknown: "Not found" };
     document.title = `${names[route.page]} · gatelog`;
@@ -81,7 +78,7 @@ function Console({ session, onOut }: { session: Session; onOut: () => void }) {
   const signOut = () => { void api.signOut().then(onOut, onOut); };
   return (
     <>
-      <Top route={route} session={session} live={live} onHelp={() => setHelp(true)} onSignOut={signOut} />
+      <Top route={route} session={session} live={session.live} onHelp={() => setHelp(true)} onSignOut={signOut} />
       {route.page === "overview" && <OverviewPage route={route} />}
       {route.page === "search" && <SearchPage route={route} />}
       {route.page === "flow" && <FlowPage route={route} />}

@@ -6,6 +6,7 @@ function told(event: string): unknown[] {
   const out: unknown[] = [];
   take(event, {
     open: () => out.push("open"), record: (record) => out.push(record), skipped: (count) => out.push(count),
+    collectors: (list) => out.push(list), following: (collector) => out.push(collector),
     lost: (collector, message) => out.push([collector, message]),
   });
   return out;
@@ -14,6 +15,9 @@ function told(event: string): unknown[] {
 test("an_event_is_told_by_its_name", () => {
   assert.deepEqual(told('event: record\ndata: {"level":\ndata: "INFO"}'), [{ level: "INFO" }]);
   assert.deepEqual(told('event:skipped\ndata:{"count":7}'), [7]);
+  assert.deepEqual(told('event: skipped\ndata: {"count":null}'), [null]);
+  assert.deepEqual(told('event: collectors\ndata: {"collectors":["c","d"]}'), [["c", "d"]]);
+  assert.deepEqual(told('event: following\ndata: {"collector":"c"}'), ["c"]);
   assert.deepEqual(told('event: lost\ndata: {"collector":"c","message":"m"}'), [["c", "m"]]);
 });
 

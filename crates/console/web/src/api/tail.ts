@@ -10,23 +10,14 @@ export interface TailListener {
   /** The stream stands. */
   open(): void;
   record(record: LogRecord): void;
-  /** The server left out this many. */
-  skipped(count: number): void;
-  /** A collector cannot be reached. */
+  /** Records were left out: this many, or null if that is not told. */
+  skipped(count: number | null): void;
+  /** These collectors are followed from now on, and no others. */
+  collectors(list: string[]): void;
+  /** A collector answers. */
+  following(collector: string): void;
+  /** A collector cannot be reached, and is tried again. */
   lost(collector: string, message: string): void;
-}
-
-/** Whether the server has a tail at all. */
-export async function hasTail(): Promise<boolean> {
-  const controller = new AbortController();
-  try {
-    await respond(address("tail", { query: "" }), { signal: controller.signal, headers: { accept: "text/event-stream" } });
-    return true;
-  } catch (error) {
-    return error instanceof ApiError && error.status !== 404 && error.status !== 0;
-  } finally {
-    controller.abort();
-  }
 }
 
 /** Listens until the stream ends or the signal comes. Fails if the server refuses. */
@@ -70,6 +61,8 @@ export function take(event: string, listener: TailListener): void {
   if (typeof body !== "object" || body === null) return;
   const fields = body as { [name: string]: unknown };
   if (name === "record") listener.record(body as LogRecord);
-  else if (name === "skipped") listener.skipped(Number(fields.count) || 0);
+  else if (name === "skipped") listener.skipped(typeof fields.count === "number" ? fields.count : null);
+  else if (name === "collectors") listener.collectors(Array.isArray(fields.collectors) ? fields.collectors.map(String) : []);
+  else if (name === "following") listener.following(String(fields.collector));
   else if (name === "lost") listener.lost(String(fields.collector), String(fields.message));
 }

@@ -13,6 +13,8 @@ export interface Session {
   organizations: string[];
   /** Null: it does not expire. */
   expires: string | null;
+  /** Whether the console follows collectors. */
+  live: boolean;
 }
 
 /** How far a search looked. */

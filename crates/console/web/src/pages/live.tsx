@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, isAbort } from "../api/client";
-import { listen } from "../api/tail";
+import { type TailListener, listen } from "../api/tail";
 import type { LogRecord } from "../api/types";
 import { type Route, go, searchAddress } from "../model/route";
 import { withTerm } from "../model/query";
@@ -13,9 +13,12 @@ import { RecordPanel } from "../parts/record-panel";
 import { RecordRow } from "../parts/record-row";
 import { Rows, useNarrow } from "../parts/rows";
 import { Text } from "../parts/text";
+import { Collectors, type Followed } from "../parts/collectors";
 
 /** Records that the page keeps; then the oldest go. */
 const KEPT = 2000;
+/** Lost collectors that are shown by a note; all are in the list. */
+const LOST_SHOWN = 5;
 /** Milliseconds between two drawings of what arrived. */
 const DRAWN_EVERY = 250;
 /** Milliseconds until the next try after the stream broke off. */
@@ -25,13 +28,17 @@ interface Tail {
   /** Newest first. */
   records: LogRecord[];
   state: "connecting" | "open" | "refused";
-  /** Left out by the server. */
+  /** Left out by the server, as far as their number is known. */
   skipped: number;
+  /** Whether a collector left out records, and it is not told how many. */
+  skippedSome: boolean;
+  /** How often the stream broke off. */
+  broken: number;
   /** Gone from this page past its bound. */
   gone: number;
   /** Waiting while the page is paused. */
   waiting: number;
-  lost: Map<string, string>;
+  collectors: Followed[];
   error: unknown;
 }
 
@@ -67,13 +74,15 @@ export function LivePage({ route }: { route: Route }) {
       <div class="bar">
         <p class="facts" role="status">
           <i class={`dot ${paused ? "paused" : tail.state}`} aria-hidden="true" /> {paused ? `paused, ${tail.waiting.toLocaleString("en")} waiting` : tail.state === "open" ? "live" : tail.state}
-          {tail.skipped > 0 && ` · ${tail.skipped.toLocaleString("en")} skipped by the server, which was too fast for this page`}
+          {tail.skipped > 0 && ` · ${tail.skipped.toLocaleString("en")} skipped: they came faster than this page could read`}
+          {tail.skippedSome && " · a collector skipped some records"}
+          {tail.broken > 0 && ` · interrupted ${tail.broken}×: what came meanwhile is in the search`}
           {tail.gone > 0 && ` · the last ${KEPT.toLocaleString("en")} are kept, ${tail.gone.toLocaleString("en")} older are gone`}
         </p>
-        <div class="bar-end"><button type="button" aria-pressed={paused} onClick={() => setPaused(!paused)}>{paused ? "Go on" : "Pause"}</button></div>
+        <div class="bar-end"><Collectors list={tail.collectors} /><button type="button" aria-pressed={paused} onClick={() => setPaused(!paused)}>{paused ? "Go on" : "Pause"}</button></div>
       </div>
       {tail.error !== null && queryError === null && <ErrorNote error={tail.error} what="Not live:" />}
-      {[...tail.lost].map(([collector, message]) => <Note key={collector} kind="warn"><b>Without the collector <Text text={collector} most={200} />:</b> <Text text={message} /></Note>)}
+      {tail.collectors.filter((one) => one.lost !== null).slice(0, LOST_SHOWN).map((one) => <Note key={one.name} kind="warn"><b>Without the collector <Text text={one.name} most={200} />:</b> <Text text={one.lost ?? ""} />, tried again</Note>)}
       <div class={opened ? "split open" : "split"}>
         <section class="list" aria-label="Records">
           <Rows
@@ -90,7 +99,7 @@ export function LivePage({ route }: { route: Route }) {
 }
 
 const NONE: string[] = [];
-const START = (): Tail => ({ records: [], state: "connecting", skipped: 0, gone: 0, waiting: 0, lost: new Map(), error: null });
+const START = (): Tail => ({ records: [], state: "connecting", skipped: 0, skippedSome: false, broken: 0, gone: 0, waiting: 0, collectors: [], error: null });
 
 function useTail(query: string, paused: boolean): Tail {
   const [tail, setTail] = useState(START);
@@ -125,8 +134,7 @@ function useTail(query: string, paused: boolean): Tail {
         arrived.current.push(record);
         if (arrived.current.length > KEPT) { arrived.current.shift(); gone += 1; }
       },
-      skipped: (count) => setTail((before) => ({ ...before, skipped: before.skipped + count })),
-      lost: (collector, message) => setTail((before) => ({ ...before, lost: new Map([...before.lost, [collector, message] as const].slice(-20)) })),
+      change: (made) => setTail((before) => ({ ...before, ...made(before) })),
     });
     return () => { controller.abort(); clearInterval(draw); };
   }, [query]);
@@ -136,21 +144,39 @@ function useTail(query: string, paused: boolean): Tail {
 interface Sink {
   set: (change: Partial<Tail>) => void;
   record: (record: LogRecord) => void;
-  skipped: (count: number) => void;
-  lost: (collector: string, message: string) => void;
+  change: (made: (before: Tail) => Partial<Tail>) => void;
 }
 
 /** Listens, and tries again when the stream breaks off, until the signal comes or the server refuses. */
 async function keepListening(query: string, signal: AbortSignal, sink: Sink): Promise<void> {
+  const told = (name: string, answers: boolean, lost: string | null) => sink.change(({ collectors }) => ({
+    collectors: collectors.map((one) => (one.name === name ? { name, answers, lost } : one)),
+  }));
+  let open = false;
+  const listener: TailListener = {
+    record: sink.record,
+    open: () => { open = true; sink.set({ state: "open", error: null }); },
+    skipped: (count) => sink.change(({ skipped, skippedSome }) => ({ skipped: skipped + (count ?? 0), skippedSome: skippedSome || count === null })),
+    collectors: (list) => sink.change(({ collectors }) => ({
+      collectors: list.map((name) => collectors.find((one) => one.name === name) ?? { name, answers: false, lost: null }),
+    })),
+    following: (name) => told(name, true, null),
+    lost: (name, message) => told(name, false, message),
+  };
   for (let tries = 0; !signal.aborted; tries += 1) {
     try {
-      sink.set({ state: "connecting" });
-      await listen(query, { ...sink, open: () => { tries = 0; sink.set({ state: "open", error: null, lost: new Map() }); } }, signal);
+      sink.set({ state: "connecting", collectors: [] });
+      await listen(query, listener, signal);
     } catch (error) {
       if (isAbort(error)) return;
       const refused = error instanceof ApiError && [400, 401, 403, 404].includes(error.status);
       sink.set({ error, state: refused ? "refused" : "connecting" });
       if (refused) return;
+    }
+    if (open) {
+      tries = 0;
+      open = false;
+      sink.change(({ broken }) => ({ broken: broken + 1 }));
     }
     await new Promise((resolve) => setTimeout(resolve, AGAIN_AFTER[Math.min(tries, AGAIN_AFTER.length - 1)]));
   }
