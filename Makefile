@@ -63,7 +63,7 @@ NAMED_TESTS := --test artifact --test clients --test clients-module --test e2e -
 	--test module --test packaging
 
 # --- Demo ---
-# Reads GATEWAY_PORT (8080), MONGODB_URI and GATELOG_DATABASE (pytake_logs).
+# Reads GATEWAY_PORT (8080), CONSOLE_PORT (8687), MONGODB_URI and GATELOG_DATABASE (pytake_logs).
 
 .PHONY: demo
 demo: runtime wasm ## Run the whole system until Ctrl-C; ONCE=1 checks it and exits
