@@ -51,10 +51,18 @@ STATIC_TARGET := x86_64-unknown-linux-musl
 
 .PHONY: collector-static
 collector-static: ## Build the collector as a static binary for any Linux (needs musl-tools)
-	@rustc --print target-libdir --target $(STATIC_TARGET) | xargs test -d || rustup target add $(STATIC_TARGET)
-	cargo build --release --target $(STATIC_TARGET) --package gatelog-collector
-	@printf '%s: %s bytes\n' target/$(STATIC_TARGET)/release/gatelog-collector \
-		"$$(stat -c %s target/$(STATIC_TARGET)/release/gatelog-collector)"
+	$(call static,gatelog-collector)
+
+.PHONY: console-static
+console-static: ## Build the console as a static binary for any Linux (needs musl-tools)
+	$(call static,gatelog-console)
+
+define static
+@rustc --print target-libdir --target $(STATIC_TARGET) | xargs test -d || rustup target add $(STATIC_TARGET)
+cargo build --release --target $(STATIC_TARGET) --package $(1)
+@printf '%s: %s bytes\n' target/$(STATIC_TARGET)/release/$(1) \
+	"$$(stat -c %s target/$(STATIC_TARGET)/release/$(1))"
+endef
 
 # Always `--workspace`: dependencies then have the same features in every command and are compiled
 # once. These test targets of tests/Cargo.toml need a built filter and run only by name, so that
