@@ -6,6 +6,7 @@
 //! - [`Database`], on a MongoDB-compatible server or on `MONGODB_URI`
 //! - [`InsertRefusals`], a MongoDB that refuses inserts, whole or per document
 //! - [`SampleService`], an upstream; [`ExampleService`], one of `examples/`
+//! - [`IdentityProvider`], which signs tokens
 //! - [`Sink`], a collector with scripted responses
 //! - [`FaultProxy`], a network that fails on demand; [`PacketLoss`], one that loses packets
 //! - [`NameServer`], [`Disk`], [`ShiftedClock`]: names, disks and clocks that fail on demand
@@ -25,6 +26,7 @@ mod eventually;
 mod example_service;
 mod fault_proxy;
 mod gateway;
+mod identity_provider;
 mod insert_refusals;
 mod journal;
 pub mod mock_host;
@@ -50,6 +52,7 @@ pub use eventually::{Hopeless, eventually};
 pub use example_service::ExampleService;
 pub use fault_proxy::{Fault, FaultProxy};
 pub use gateway::{Gateway, GatewayOptions};
+pub use identity_provider::{IdentityProvider, base64url};
 pub use insert_refusals::{InsertRefusals, Refusal};
 pub use journal::Journal;
 pub use name_server::{NameServer, Resolution};
