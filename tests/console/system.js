@@ -29,6 +29,22 @@ export async function eventually(what, condition) {
   throw new Error(`${what}: not within ${PATIENCE / 1000} s${last ? `, last: ${last.message}` : ""}`);
 }
 
+/**
+ * Numbers the records of each gateway from 1, oldest first, as gateways do. `leaving` says for a gateway
+ * how many numbers are left out after its first hundred: they will be missing.
+ */
+export function number(records, leaving = {}) {
+  const numbers = new Map();
+  for (const record of records.toReversed()) {
+    if (!record.source) continue;
+    const { gateway } = record.source;
+    const before = numbers.get(gateway) ?? 0;
+    const next = before + 1 + (before === 100 ? leaving[gateway] ?? 0 : 0);
+    numbers.set(gateway, next);
+    record.source.seq = next;
+  }
+}
+
 /** Starts them with these records. `organization` is what the second viewer may see. */
 export async function startSystem(records, organization) {
   const directory = mkdtempSync(join(tmpdir(), "gatelog-console-"));
@@ -68,12 +84,21 @@ export async function startSystem(records, organization) {
     const console_ = start(join(checkout, "target/debug/gatelog-console"), ["serve"], {
       ...env, GATELOG_CONSOLE_LISTEN: "127.0.0.1:0", GATELOG_CONSOLE_ADDRESS_FILE: join(directory, "console.address"),
       GATELOG_CONSOLE_TOKENS_FILE: join(directory, "tokens"), GATELOG_CONSOLE_CODE_FILE: join(directory, "code"),
+      GATELOG_CONSOLE_TAIL: `http://${inlet}`,
     });
     const url = `http://${await listens(console_, "console")}`;
-    const ask = (path) => fetch(`${url}/api/v1/${path}`, { headers: { authorization: `Bearer ${TOKEN}` } }).then((response) => response.json());
+    const fetched = (path, more = {}) => fetch(`${url}/api/v1/${path}`, { headers: { authorization: `Bearer ${TOKEN}` }, ...more });
+    const ask = (path) => fetched(path).then((response) => response.json());
+    /** Whether the console has this at all. */
+    const has = async (path) => {
+      const controller = new AbortController();
+      const { status } = await fetched(path, { signal: controller.signal });
+      controller.abort();
+      return status !== 404;
+    };
     const oldest = records.at(-1);
     await eventually("everything is stored", async () => (await ask(`search?since=1d&limit=10&query=id:${oldest.id}`)).records?.length === 1);
-    return { url, ask, stop, code: () => readFileSync(join(directory, "code"), "utf8").trim(), log: () => console_.log };
+    return { url, ask, has, send: (more) => send(inlet, more), stop, code: () => readFileSync(join(directory, "code"), "utf8").trim(), log: () => console_.log };
   } catch (error) {
     await stop();
     throw error;
