@@ -51,10 +51,18 @@ STATIC_TARGET := x86_64-unknown-linux-musl
 
 .PHONY: collector-static
 collector-static: ## Build the collector as a static binary for any Linux (needs musl-tools)
-	@rustc --print target-libdir --target $(STATIC_TARGET) | xargs test -d || rustup target add $(STATIC_TARGET)
-	cargo build --release --target $(STATIC_TARGET) --package gatelog-collector
-	@printf '%s: %s bytes\n' target/$(STATIC_TARGET)/release/gatelog-collector \
-		"$$(stat -c %s target/$(STATIC_TARGET)/release/gatelog-collector)"
+	$(call static,gatelog-collector)
+
+.PHONY: console-static
+console-static: ## Build the console as a static binary for any Linux (needs musl-tools)
+	$(call static,gatelog-console)
+
+define static
+@rustc --print target-libdir --target $(STATIC_TARGET) | xargs test -d || rustup target add $(STATIC_TARGET)
+cargo build --release --target $(STATIC_TARGET) --package $(1)
+@printf '%s: %s bytes\n' target/$(STATIC_TARGET)/release/$(1) \
+	"$$(stat -c %s target/$(STATIC_TARGET)/release/$(1))"
+endef
 
 # Always `--workspace`: dependencies then have the same features in every command and are compiled
 # once. These test targets of tests/Cargo.toml need a built filter and run only by name, so that
@@ -63,7 +71,7 @@ NAMED_TESTS := --test artifact --test clients --test clients-module --test e2e -
 	--test module --test packaging
 
 # --- Demo ---
-# Reads GATEWAY_PORT (8080), MONGODB_URI and GATELOG_DATABASE (pytake_logs).
+# Reads GATEWAY_PORT (8080), CONSOLE_PORT (8687), MONGODB_URI and GATELOG_DATABASE (pytake_logs).
 
 .PHONY: demo
 demo: runtime wasm ## Run the whole system until Ctrl-C; ONCE=1 checks it and exits
@@ -180,6 +188,12 @@ test-console: runtime ## The console's pages in a real Chromium, and that dist/ 
 	cargo build --workspace --bins
 	@scripts/console.sh --test $(FILTER)
 
+.PHONY: pictures
+pictures: export GATELOG_PICTURES := renew
+pictures: runtime ## Renew the pictures of the console in docs/images/
+	cargo build --workspace --bins
+	@scripts/console.sh --test tests/console/pictures.test.js
+
 .PHONY: test-packaging
 test-packaging: wasm ## Check images, systemd unit, Compose, Kubernetes and alerts against the programs
 	cargo build --workspace --bins
@@ -193,15 +207,16 @@ fuzz: ## Coverage-guided fuzzing; FUZZ_SECONDS=10 for each target
 
 # BENCH_WORKERS=2 runs Envoy with two workers; BENCH_STDOUT=pipe gives it a pipe instead of a file;
 # BENCH_VARIANTS="lua module" runs some of the variants.
+# BENCH_CONSOLE_RECORDS=20000 fills the console's database with fewer records.
 # BENCH_BEFORE=COMMIT also measures the filter of an earlier commit.
 .PHONY: bench
-bench: runtime wasm module ## Benchmarks, compared with the alternatives; PARTS="envoy collector growth peers"
+bench: runtime wasm module ## Benchmarks, compared with the alternatives; PARTS="envoy collector growth console peers"
 	@scripts/build-plain.sh
 	$(if $(BENCH_BEFORE),@scripts/build-before.sh $(BENCH_BEFORE) wasm)
 	$(if $(filter peers,$(PARTS)),@scripts/peers.sh)
-	cargo build --release --package gatelog-collector
+	cargo build --release --package gatelog-collector $(if $(filter console,$(PARTS)),--package gatelog-console)
 	cargo build --profile load --package gatelog-tools --bin gatelog-bench
-	BENCH_PLAIN_WASM=target/plain.wasm $(if $(BENCH_BEFORE),BENCH_BEFORE_WASM=target/before/gatelog.wasm) GATELOG_COLLECTOR=target/release/gatelog-collector \
+	BENCH_PLAIN_WASM=target/plain.wasm $(if $(BENCH_BEFORE),BENCH_BEFORE_WASM=target/before/gatelog.wasm) GATELOG_COLLECTOR=target/release/gatelog-collector GATELOG_CONSOLE=target/release/gatelog-console \
 		target/load/gatelog-bench $(PARTS)
 
 .PHONY: bench-tracing

@@ -30,6 +30,22 @@ export async function eventually(what, condition) {
 }
 
 /**
+ * Numbers the records of each gateway from 1, oldest first, as gateways do. `leaving` says for a gateway
+ * how many numbers are left out after its first hundred: they will be missing.
+ */
+export function number(records, leaving = {}) {
+  const numbers = new Map();
+  for (const record of records.toReversed()) {
+    if (!record.source) continue;
+    const { gateway } = record.source;
+    const before = numbers.get(gateway) ?? 0;
+    const next = before + 1 + (before === 100 ? leaving[gateway] ?? 0 : 0);
+    numbers.set(gateway, next);
+    record.source.seq = next;
+  }
+}
+
+/**
  * Starts them with these records. `organization` is what the second viewer may see; the console follows
  * as many collectors, the first of which takes the records.
  */
@@ -78,10 +94,18 @@ export async function startSystem(records, organization, collectors = 1) {
       GATELOG_CONSOLE_TAIL: inlets.map((one) => one.url).join(), GATELOG_CONSOLE_TOKENS_FILE: join(directory, "tokens"), GATELOG_CONSOLE_CODE_FILE: join(directory, "code"),
     });
     const url = `http://${await listens(console_, "console")}`;
-    const ask = (path) => fetch(`${url}/api/v1/${path}`, { headers: { authorization: `Bearer ${TOKEN}` } }).then((response) => response.json());
+    const fetched = (path, more = {}) => fetch(`${url}/api/v1/${path}`, { headers: { authorization: `Bearer ${TOKEN}` }, ...more });
+    const ask = (path) => fetched(path).then((response) => response.json());
+    /** Whether the console has this at all. */
+    const has = async (path) => {
+      const controller = new AbortController();
+      const { status } = await fetched(path, { signal: controller.signal });
+      controller.abort();
+      return status !== 404;
+    };
     const oldest = records.at(-1);
     await eventually("everything is stored", async () => (await ask(`search?since=1d&limit=10&query=id:${oldest.id}`)).records?.length === 1);
-    return { url, ask, stop, collectors: inlets, code: () => readFileSync(join(directory, "code"), "utf8").trim(), log: () => console_.log };
+    return { url, ask, has, stop, collectors: inlets, code: () => readFileSync(join(directory, "code"), "utf8").trim(), log: () => console_.log };
   } catch (error) {
     await stop();
     throw error;

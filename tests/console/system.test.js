@@ -6,21 +6,15 @@ import { ROW, given, rows } from "./stage.js";
 import { hostileRecords } from "./stub/hostile.js";
 import { shop } from "./stub/data.js";
 import { fieldsOf } from "./terms.js";
-import { TOKEN, TOKEN_OF_ONE, eventually, startSystem } from "./system.js";
+import { TOKEN, TOKEN_OF_ONE, eventually, number, startSystem } from "./system.js";
 
 const data = shop(1500);
 // Of the hostile records, those that a collector stores.
 const hostile = hostileRecords(data.now)
   .filter((record) => typeof record.timestamp === "string" && record.message !== "ninety deep" && JSON.stringify(record).length < 16_000)
   .map((record) => ({ ...record, http: { ...record.http, status: 200 } }));
-// Numbered as gateways do, oldest first, so that the accounting reconciles.
-const numbers = new Map();
-for (const record of [...hostile, ...data.records].reverse()) {
-  if (!record.source) continue;
-  const number = (numbers.get(record.source.gateway) ?? 0) + 1;
-  numbers.set(record.source.gateway, number);
-  record.source.seq = number;
-}
+// So that the accounting reconciles.
+number([...hostile, ...data.records]);
 const ITEM = "[role=treeitem]";
 let browser;
 let system;

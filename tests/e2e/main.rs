@@ -12,6 +12,7 @@
 )]
 
 mod accounted;
+mod console;
 mod control_planes;
 mod deployments;
 mod drain;

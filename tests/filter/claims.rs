@@ -1,42 +1,13 @@
 //! Claims of verified tokens, by their type, through Envoy's own `jwt_authn`.
 
-use gatelog_testkit::Shell;
-use hmac::{Hmac, KeyInit, Mac};
+use gatelog_testkit::{IdentityProvider, Shell};
 use serde_json::{Value, json};
-use sha2::Sha256;
 
 use crate::rig::Rig;
 use crate::shell::SHELL;
 
-/// The key that signs the tokens of these tests, and nothing else.
-const KEY: &[u8] = b"a key for tests, known to everybody";
-
-/// Base 64 for URLs, without padding (RFC 4648 §5).
-fn base64url(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let groups = bytes.chunks(3).flat_map(|chunk| {
-        let at = |place| u32::from(chunk.get(place).copied().unwrap_or(0));
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        (0..=chunk.len()).map(move |place| (bits >> (18 - 6 * place)) as usize & 63)
-    });
-    groups.map(|index| char::from(ALPHABET[index])).collect()
-}
-
-/// A token, valid until the year 2100, with these claims as JSON text.
-fn token(claims: &str) -> String {
-    let header = base64url(br#"{"alg":"HS256","kid":"test","typ":"JWT"}"#);
-    let payload = format!(
-        r#"{{"iss":"https://identity.example.com","aud":"gateway","exp":4102444800,{claims}}}"#
-    );
-    let signed = format!("{header}.{}", base64url(payload.as_bytes()));
-    let mut mac = Hmac::<Sha256>::new_from_slice(KEY).unwrap();
-    mac.update(signed.as_bytes());
-    format!("{signed}.{}", base64url(&mac.finalize().into_bytes()))
-}
-
 async fn rig(tenant: Value) -> Rig {
-    let keys =
-        json!({"keys": [{"kty": "oct", "alg": "HS256", "kid": "test", "k": base64url(KEY)}]});
+    let keys = IdentityProvider::keys();
     let jwt_authn = json!({
         "name": "envoy.filters.http.jwt_authn",
         "typed_config": {
@@ -81,7 +52,7 @@ fn claims_as_json() -> Value {
 }
 
 async fn tenant(rig: &Rig, flow: &str, claims: &str) -> Value {
-    let authorization = format!("Bearer {}", token(claims));
+    let authorization = format!("Bearer {}", IdentityProvider::token("gateway", claims).unwrap());
     let headers = [("x-correlation-id", flow), ("authorization", authorization.as_str())];
     let reply = rig.get("/raw/ok", &headers).await;
     assert_eq!(reply.status, 200, "{claims}: {}", reply.text());

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use gatelog_testkit::{EnvoyConfig, checkout, yaml_documents};
 use serde_json::{Map, Value};
 
-use crate::program::{assert_pinned, assert_variables};
+use crate::program::{COLLECTOR, CONSOLE, assert_pinned};
 
 const FILE: &str = "envoy/compose.yaml";
 
@@ -45,12 +45,41 @@ fn the_collector_is_set_by_variables_that_it_knows_and_writes_where_a_volume_is(
     let file = compose();
     let collector = &services(&file)["collector"];
     let environment = collector["environment"].as_object().unwrap();
-    assert_variables(FILE, environment.keys().map(String::as_str));
+    COLLECTOR.assert_variables(FILE, environment.keys().map(String::as_str));
     assert_eq!(strings(&collector["volumes"]), ["spool:/var/lib/gatelog"]);
     assert!(file["volumes"].get("spool").is_some());
     let secret = strings(&collector["secrets"])[0];
     assert_eq!(environment["GATELOG_TOKENS_FILE"], format!("/run/secrets/{secret}"));
     assert!(file["secrets"].get(secret).is_some());
+}
+
+#[test]
+fn the_console_is_set_by_variables_that_it_knows_and_reaches_what_they_name() {
+    let file = compose();
+    let console = &services(&file)["console"];
+    let environment = console["environment"].as_object().unwrap();
+    CONSOLE.assert_variables(FILE, environment.keys().map(String::as_str));
+    assert_eq!(console.get("volumes"), None, "it writes nothing");
+    for (variable, secret) in [
+        ("GATELOG_CONSOLE_TOKENS_FILE", "viewers"),
+        ("GATELOG_CONSOLE_COLLECTOR_TOKEN_FILE", "tokens"),
+    ] {
+        assert_eq!(environment[variable], format!("/run/secrets/{secret}"));
+        assert!(strings(&console["secrets"]).contains(&secret), "{secret}");
+        let path = file["secrets"][secret]["file"].as_str().unwrap().trim_start_matches("./");
+        for ignored in [".gitignore", ".dockerignore"] {
+            let text = std::fs::read_to_string(checkout().join(ignored)).unwrap();
+            assert!(text.contains(&format!("envoy/{path}\n")), "{ignored}: envoy/{path}");
+        }
+    }
+    let collector = &services(&file)["collector"];
+    let shared = strings(&console["networks"]).into_iter();
+    let shared: Vec<_> =
+        shared.filter(|name| strings(&collector["networks"]).contains(name)).collect();
+    assert_eq!(shared, ["inner"]);
+    assert_eq!(environment["GATELOG_CONSOLE_COLLECTOR"], "http://collector:8686");
+    // Reachable from this machine only: it has no TLS here.
+    assert_eq!(strings(&console["ports"]), ["127.0.0.1:8687:8687"]);
 }
 
 #[test]

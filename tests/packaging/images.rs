@@ -1,14 +1,17 @@
 //! The Dockerfiles.
 
-use gatelog_testkit::{Collector, CollectorOptions, Database, checkout};
+use std::process::Command;
 
-use crate::program::{assert_command, assert_pinned, assert_variables, read};
+use gatelog_testkit::{
+    Collector, CollectorOptions, Console, ConsoleOptions, Database, checkout, console_path,
+};
 
-const FILES: [&str; 3] = [
-    "packaging/collector.Dockerfile",
-    "packaging/filter.Dockerfile",
-    "packaging/module.Dockerfile",
-];
+use crate::program::{COLLECTOR, CONSOLE, Program, assert_pinned, read};
+
+const COLLECTORS: &str = "packaging/collector.Dockerfile";
+const CONSOLES: &str = "packaging/console.Dockerfile";
+const FILES: [&str; 4] =
+    [COLLECTORS, CONSOLES, "packaging/filter.Dockerfile", "packaging/module.Dockerfile"];
 
 /// The instructions, continued lines joined, comments left out.
 fn instructions(path: &str) -> Vec<String> {
@@ -84,21 +87,66 @@ fn the_modules_image_has_the_library_where_envoy_looks_and_the_envoy_it_was_buil
     assert!(named(&instructions, "COPY").any(|copy| copy.ends_with(&copied)), "{copied}");
 }
 
-#[test]
-fn the_collectors_image_runs_unprivileged_and_keeps_its_spool_in_a_volume() {
-    let instructions = instructions(FILES[0]);
+/// The image runs unprivileged, its settings, its commands and its health check are the program's, and it
+/// listens on what it exposes. Returns its instructions and its settings.
+fn assert_runs(
+    path: &str,
+    program: &Program,
+    listen: &str,
+) -> (Vec<String>, Vec<(String, String)>) {
+    let instructions = instructions(path);
     let one = |name| named(&instructions, name).last().unwrap_or_else(|| panic!("no {name}"));
     assert!(one("USER").split(':').next().unwrap().parse::<u32>().unwrap() > 0);
+    let settings = one("ENV").split(' ').map(|setting| setting.split_once('=').unwrap());
     let settings: Vec<_> =
-        one("ENV").split(' ').map(|setting| setting.split_once('=').unwrap()).collect();
-    assert_variables(FILES[0], settings.iter().map(|(name, _)| *name));
-    assert!(settings.contains(&("GATELOG_SPOOL_DIR", one("VOLUME"))));
-    assert!(settings.contains(&("GATELOG_LISTEN", &format!("0.0.0.0:{}", one("EXPOSE")))));
-    let check: Vec<String> =
-        serde_json::from_str(one("HEALTHCHECK").split_once("CMD ").unwrap().1).unwrap();
-    let [program, arguments @ ..] = check.as_slice() else { panic!("{check:?}") };
-    assert_eq!(format!("[\"{program}\"]"), one("ENTRYPOINT"));
-    assert_command(FILES[0], &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    program.assert_variables(path, settings.iter().map(|(name, _)| name.as_str()));
+    let address = (listen.to_owned(), format!("0.0.0.0:{}", one("EXPOSE")));
+    assert!(settings.contains(&address), "{path}: {settings:?}");
+    let words = |text: &str| serde_json::from_str::<Vec<String>>(text).unwrap();
+    let check = words(one("HEALTHCHECK").split_once("CMD ").unwrap().1);
+    let [binary, arguments @ ..] = check.as_slice() else { panic!("{check:?}") };
+    assert_eq!(format!("[\"{binary}\"]"), one("ENTRYPOINT"));
+    program.assert_command(path, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    for command in named(&instructions, "CMD") {
+        let words = words(command);
+        program.assert_command(path, &words.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    (instructions, settings)
+}
+
+#[test]
+fn the_collectors_image_runs_unprivileged_and_keeps_its_spool_in_a_volume() {
+    let (instructions, settings) = assert_runs(COLLECTORS, &COLLECTOR, "GATELOG_LISTEN");
+    let volume = named(&instructions, "VOLUME").last().unwrap().to_owned();
+    assert!(settings.contains(&("GATELOG_SPOOL_DIR".to_owned(), volume)));
+}
+
+#[test]
+fn the_consoles_image_runs_unprivileged_serves_and_keeps_nothing() {
+    let (instructions, _) = assert_runs(CONSOLES, &CONSOLE, "GATELOG_CONSOLE_LISTEN");
+    assert_eq!(named(&instructions, "VOLUME").count(), 0);
+    // Without a command the program only prints its help.
+    assert_eq!(named(&instructions, "CMD").collect::<Vec<_>>(), ["[\"serve\"]"]);
+}
+
+#[tokio::test]
+async fn the_consoles_health_check_tells_a_living_console_from_a_killed_one() {
+    let database = Database::on("mongodb://127.0.0.1:1", "away").await.unwrap();
+    let mut console = Console::start(&database, ConsoleOptions::default()).await.unwrap();
+    let url = format!("http://{}", console.address());
+    let ask = || {
+        let mut command = Command::new(console_path().unwrap());
+        command.arg("health").env("GATELOG_CONSOLE_URL", &url).output().unwrap()
+    };
+    let asked = ask();
+    let said = String::from_utf8(asked.stdout).unwrap();
+    assert!(asked.status.success() && said.contains("\"ok\""), "{said}");
+    console.process().kill().unwrap();
+    assert_eq!(ask().status.code(), Some(1));
+    let nowhere =
+        Command::new(console_path().unwrap()).args(["health", "--url", "nowhere"]).output();
+    assert_eq!(nowhere.unwrap().status.code(), Some(2));
 }
 
 #[tokio::test]

@@ -6,9 +6,13 @@ use std::process::Command;
 use gatelog_testkit::{EnvoyConfig, checkout, yaml_documents};
 use serde_json::{Value, json};
 
-use crate::program::{assert_variables, read};
+use crate::program::{COLLECTOR, CONSOLE, read};
 
-const FILES: [&str; 2] = ["envoy/kubernetes/collector.yaml", "envoy/kubernetes/gateway.yaml"];
+const FILES: [&str; 3] = [
+    "envoy/kubernetes/collector.yaml",
+    "envoy/kubernetes/gateway.yaml",
+    "envoy/kubernetes/console.yaml",
+];
 
 fn all() -> Vec<Value> {
     FILES.iter().flat_map(|file| yaml_documents(file).unwrap()).collect()
@@ -26,12 +30,14 @@ fn named(kind: &str, name: &str) -> Value {
 }
 
 /// Pods' templates, by name.
-fn pods() -> [(&'static str, Value); 2] {
+fn pods() -> [(&'static str, Value); 3] {
     let collector = named("StatefulSet", "gatelog-collector");
     let gateway = named("Deployment", "gatelog-gateway");
+    let console = named("Deployment", "gatelog-console");
     [
         ("collector", collector["spec"]["template"].clone()),
         ("gateway", gateway["spec"]["template"].clone()),
+        ("console", console["spec"]["template"].clone()),
     ]
 }
 
@@ -125,11 +131,11 @@ fn selectors_select_and_ports_lead_to_ports() {
 #[test]
 fn the_collector_listens_where_its_port_and_its_probes_are_and_keeps_its_spool_on_the_volume() {
     let settings = &named("ConfigMap", "gatelog-collector")["data"];
-    let [(_, pod), _] = pods();
+    let [(_, pod), ..] = pods();
     let container = &pod["spec"]["containers"][0];
     let own = list(&container["env"]).map(|variable| variable["name"].as_str().unwrap());
     let shared = settings.as_object().unwrap().keys().map(String::as_str);
-    assert_variables(FILES[0], own.chain(shared));
+    COLLECTOR.assert_variables(FILES[0], own.chain(shared));
 
     let port = &container["ports"][0];
     let listen = format!("0.0.0.0:{}", port["containerPort"]);
@@ -154,18 +160,64 @@ fn the_collector_listens_where_its_port_and_its_probes_are_and_keeps_its_spool_o
     assert_eq!(headless["spec"]["clusterIP"], "None");
 }
 
+/// The lines of a file that set something when their `#` is taken away: "  #NAME: value".
+fn suggested(file: &str) -> Vec<String> {
+    let text = read(file);
+    let lines = text.lines().filter_map(|line| line.trim().strip_prefix('#')?.split_once(": "));
+    let names = lines.map(|(name, _)| name.to_owned());
+    names.filter(|name| name.starts_with("GATELOG_") && !name.contains(' ')).collect()
+}
+
+#[test]
+fn the_console_listens_where_its_port_and_its_probes_are_and_reads_its_secrets_where_they_are() {
+    let settings = &named("ConfigMap", "gatelog-console")["data"];
+    let [.., (_, pod)] = pods();
+    let container = &pod["spec"]["containers"][0];
+    let own = list(&container["env"]).map(|variable| variable["name"].as_str().unwrap());
+    let shared = settings.as_object().unwrap().keys().map(String::as_str);
+    let suggested = suggested(FILES[2]);
+    assert_eq!(suggested.len(), 2, "{suggested:?}");
+    let suggested = suggested.iter().map(String::as_str);
+    CONSOLE.assert_variables(FILES[2], own.chain(shared).chain(suggested));
+    CONSOLE.assert_command(FILES[2], &[container["args"][0].as_str().unwrap()]);
+
+    let port = &container["ports"][0];
+    let listen = format!("0.0.0.0:{}", port["containerPort"]);
+    assert_eq!(settings["GATELOG_CONSOLE_LISTEN"], listen);
+    for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
+        assert_eq!(container[probe]["httpGet"]["path"], "/healthz");
+        assert_eq!(container[probe]["httpGet"]["port"], port["name"]);
+    }
+    let mount = container["volumeMounts"][0]["mountPath"].as_str().unwrap();
+    let items = &pod["spec"]["volumes"][0]["secret"]["items"];
+    for (variable, path) in [
+        ("GATELOG_CONSOLE_TOKENS_FILE", "viewers"),
+        ("GATELOG_CONSOLE_COLLECTOR_TOKEN_FILE", "console-token"),
+    ] {
+        assert_eq!(settings[variable], format!("{mount}/{path}"));
+        assert!(list(items).any(|item| item["path"] == path), "{path}");
+    }
+    let collector = named("Service", "gatelog-collector");
+    let url = format!("http://gatelog-collector:{}", collector["spec"]["ports"][0]["port"]);
+    assert_eq!(settings["GATELOG_CONSOLE_COLLECTOR"], url);
+}
+
 fn seconds(text: &str) -> u64 {
     text.strip_suffix('s').unwrap().parse().unwrap()
 }
 
 #[test]
 fn there_is_enough_time_to_stop() {
-    let [(_, collector), (_, gateway)] = pods();
-    let settings = &named("ConfigMap", "gatelog-collector")["data"];
-    let stop = seconds(settings["GATELOG_SHUTDOWN_TIMEOUT"].as_str().unwrap());
-    let pause = &collector["spec"]["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"];
+    let [(_, collector), (_, gateway), (_, console)] = pods();
     let grace = |pod: &Value| pod["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap();
-    assert!(grace(&collector) > pause.as_u64().unwrap() + 2 * stop);
+    for (pod, map, timeout) in [
+        (&collector, "gatelog-collector", "GATELOG_SHUTDOWN_TIMEOUT"),
+        (&console, "gatelog-console", "GATELOG_CONSOLE_SHUTDOWN_TIMEOUT"),
+    ] {
+        let stop = seconds(named("ConfigMap", map)["data"][timeout].as_str().unwrap());
+        let pause = &pod["spec"]["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"];
+        assert!(grace(pod) > pause.as_u64().unwrap() + 2 * stop, "{map}");
+    }
 
     let hook = &gateway["spec"]["containers"][0]["lifecycle"]["preStop"]["exec"]["command"];
     let [program, admin, limit, _] = hook.as_array().unwrap().as_slice() else { panic!("{hook}") };
@@ -213,7 +265,7 @@ fn every_key_of_the_secret_is_in_the_command_that_makes_it() {
         let items = found.iter().flat_map(|volume| list(&volume["items"]));
         keys.extend(items.map(|item| item["key"].as_str().unwrap()));
     }
-    assert_eq!(keys.len(), 3, "{keys:?}");
+    assert_eq!(keys.len(), 6, "{keys:?}");
     for key in keys {
         assert!(kustomization.contains(&format!("--from-literal={key}=")), "{key}");
     }
@@ -232,7 +284,7 @@ fn the_kustomization_names_every_file() {
     let source = file["configMapGenerator"][0]["files"][0].as_str().unwrap();
     let (name, path) = source.split_once('=').unwrap();
     assert!(checkout().join("envoy").join(path).is_file());
-    let [_, (_, gateway)] = pods();
+    let [_, (_, gateway), _] = pods();
     let envoy = &gateway["spec"]["containers"][0];
     let wanted = format!("{}/{name}", envoy["volumeMounts"][0]["mountPath"].as_str().unwrap());
     assert!(list(&envoy["args"]).any(|argument| *argument == wanted));
@@ -314,6 +366,7 @@ fn kustomize_applies_nothing_without_the_site_and_everything_with_it() {
     for wanted in [
         "image: COLLECTOR_IMAGE.test",
         "image: GATEWAY_IMAGE.test",
+        "image: CONSOLE_IMAGE.test",
         "externalName: SERVICE_NAME.test",
     ] {
         assert!(applied.contains(wanted), "no {wanted}");
@@ -342,9 +395,12 @@ fn admits(policy: &Value, namespace: &str, labels: &Value, port: &Value) -> bool
 }
 
 #[test]
-fn the_policies_admit_every_kind_of_gateway_and_the_scrapes_and_nobody_else() {
+fn the_policies_admit_every_kind_of_gateway_the_console_and_the_scrapes_and_nobody_else() {
     let collector = named("NetworkPolicy", "gatelog-collector");
     let gateway = named("NetworkPolicy", "gatelog-gateway");
+    let console = named("NetworkPolicy", "gatelog-console");
+    let of_console = json!({ "app.kubernetes.io/name": "gatelog-console" });
+    let pages = json!(8687);
     let own = json!({ "app.kubernetes.io/name": "gatelog-gateway" });
     let of_envoy_gateway = json!({ "app.kubernetes.io/name": "envoy",
         "app.kubernetes.io/component": "proxy", "app.kubernetes.io/managed-by": "envoy-gateway" });
@@ -358,6 +414,13 @@ fn the_policies_admit_every_kind_of_gateway_and_the_scrapes_and_nobody_else() {
         (&collector, "gatelog", &other, &batches, false),
         (&collector, "envoy-gateway-system", &other, &batches, false),
         (&collector, "default", &own, &batches, false),
+        (&collector, "gatelog", &of_console, &batches, true),
+        (&console, "gatelog", &own, &pages, true),
+        (&console, "istio-ingress", &other, &pages, true),
+        (&console, "envoy-gateway-system", &of_envoy_gateway, &pages, true),
+        (&console, "monitoring", &other, &pages, true),
+        (&console, "gatelog", &other, &pages, false),
+        (&console, "default", &own, &pages, false),
         (&gateway, "default", &other, &http, true),
         (&gateway, "monitoring", &other, &stats, true),
         (&gateway, "default", &other, &stats, false),

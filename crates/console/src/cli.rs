@@ -7,6 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use gatelog_collector::commands::block_on;
 
 use crate::config::ServeArgs;
+use crate::health::{self, HealthArgs};
 use crate::serve;
 
 /// What this program's own variables begin with.
@@ -36,6 +37,8 @@ enum Command {
     /// SIGTERM and SIGINT: stop accepting, finish open requests, exit with 0.
     /// SIGHUP: reload the tokens and the certificates.
     Serve(Box<ServeArgs>),
+    /// Ask a running console for its health: exit 0 if healthy (for a container's health check)
+    Health(HealthArgs),
 }
 
 /// Runs the program.
@@ -45,10 +48,13 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         // Prints help to standard output and faults to standard error; exits 0 or 2.
         Err(error) => error.exit(),
     };
-    let Command::Serve(args) = cli.command;
     let given = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     let strange = strange(&settings(), given);
-    match block_on(serve::run(&args, &strange)) {
+    let done = match cli.command {
+        Command::Serve(args) => block_on(serve::run(&args, &strange)),
+        Command::Health(args) => block_on(health::run(&args)),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("gatelog-console: {}", failure.text);

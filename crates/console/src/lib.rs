@@ -14,6 +14,7 @@ pub mod api;
 pub mod audit;
 pub mod cli;
 pub mod config;
+pub mod health;
 pub mod metrics;
 mod pages;
 pub mod serve;

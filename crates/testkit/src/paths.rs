@@ -66,6 +66,14 @@ pub fn collector() -> Result<PathBuf> {
     beside("gatelog-collector")
 }
 
+/// The console: `GATELOG_CONSOLE`, or else the one from the running program's build profile.
+pub fn console() -> Result<PathBuf> {
+    if let Some(path) = env::var_os("GATELOG_CONSOLE") {
+        return existing(path.into(), "cargo build --release --package gatelog-console");
+    }
+    beside("gatelog-console")
+}
+
 /// An example service, from the running program's build profile.
 pub(crate) fn example(name: &str) -> Result<PathBuf> {
     beside(name)

@@ -1,6 +1,6 @@
 //! Records as the filter writes them, in any number and size: a tenant's traffic on a few routes.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use gatelog_record::{
@@ -22,6 +22,8 @@ pub struct SampleRecords {
     boot: Uuid,
     made: u64,
     start_us: i64,
+    /// Time between two records.
+    step_us: i64,
     bytes: Option<usize>,
 }
 
@@ -32,6 +34,7 @@ impl Default for SampleRecords {
             boot: Uuid::now_v7(),
             made: 0,
             start_us: i64::try_from(now).unwrap_or(i64::MAX),
+            step_us: 1,
             bytes: None,
         }
     }
@@ -41,6 +44,17 @@ impl SampleRecords {
     /// Records of about this many bytes each, at least about 500.
     pub fn of_bytes(bytes: usize) -> Self {
         Self { bytes: Some(bytes), ..Self::default() }
+    }
+
+    /// Records that are spread evenly over this time before now, so many in all.
+    pub fn spread(count: u32, over: Duration) -> Self {
+        let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+        let now = Self::default();
+        Self {
+            start_us: now.start_us.saturating_sub(micros(over)),
+            step_us: micros(over / count.max(1)),
+            ..now
+        }
     }
 
     /// The boot that they belong to.
@@ -107,7 +121,9 @@ impl SampleRecords {
         let path = format!("/api/v1/conversations/{}/messages", number % 2_000);
         let message = format!("{method} {path} -> {status} in {}.00 ms", took / 1_000);
         let record = Record {
-            timestamp: Timestamp::from_unix_micros(self.start_us + i64::try_from(number)?),
+            timestamp: Timestamp::from_unix_micros(
+                self.start_us + self.step_us * i64::try_from(number)?,
+            ),
             level,
             logger_name: "gateway.edge",
             function_name: "conversations",
@@ -173,6 +189,18 @@ mod tests {
     use gatelog_record::{DecodeLimits, decode_record};
 
     use super::*;
+
+    #[test]
+    fn spread_records_end_now() {
+        let mut records = SampleRecords::spread(100, Duration::from_hours(1));
+        let lines = records.lines(100).unwrap();
+        let [first, last] = [&lines[0], &lines[99]].map(|line| {
+            let record = decode_record(line, &DecodeLimits::default(), Uuid::nil()).unwrap();
+            record.timestamp.unix_millis()
+        });
+        assert_eq!(last - first, 99 * 36_000);
+        assert!(last < SampleRecords::default().start_us / 1_000);
+    }
 
     #[test]
     fn records_have_the_wanted_size_and_are_numbered() {

@@ -1,8 +1,8 @@
 //! `make bench`: what gatelog costs, compared with the alternatives. See docs/performance.md.
 //!
-//! Arguments select parts: `envoy` (the filter), `collector` and `growth` run by default; `peers`
-//! runs only when named and compares storing with syslog-ng, rsyslog and one insert per record. Its
-//! programs come from `scripts/peers.sh`; one that is missing is reported as not measured.
+//! Arguments select parts: `envoy` (the filter), `collector` and `growth` run by default; `console`
+//! and `peers` run only when named. `peers` compares storing with syslog-ng, rsyslog and one insert per
+//! record. Its programs come from `scripts/peers.sh`; one that is missing is reported as not measured.
 //!
 //! `BENCH_ROUNDS` (15). For `envoy`: `BENCH_REQUESTS` per round (10000), `BENCH_RPS` in the latency
 //! runs (half of what the core can handle) of `BENCH_LATENCY_SECONDS` (4) each, `BENCH_WORKERS` of Envoy (1), `BENCH_STDOUT` of Envoy
@@ -10,7 +10,8 @@
 //! `BENCH_PLAIN_WASM`: the module of tests/plain, which `make bench` builds; `BENCH_PEER_WASM` and
 //! `BENCH_PEER_CONFIG`: another plugin's file and configuration. For `collector`: `BENCH_RECORDS`
 //! accepted per round (200000), `BENCH_STORED` (10000). For `growth`: `BENCH_SPOOL_MEGABYTES`
-//! (2000), `BENCH_DOCUMENTS` (200000). For `peers`: `BENCH_ROUNDS` (3), `BENCH_STORED` by gatelog
+//! (2000), `BENCH_DOCUMENTS` (200000). For `console`: `BENCH_CONSOLE_RECORDS` in the database (500000),
+//! `BENCH_CONSOLE_ASKED` by each viewer of each view (5). For `peers`: `BENCH_ROUNDS` (3), `BENCH_STORED` by gatelog
 //! per round (10000), `BENCH_PEER_RECORDS` by each of the others (3000).
 
 #![allow(
@@ -20,6 +21,7 @@
 )]
 
 mod collector;
+mod console;
 mod cpu;
 mod envoy;
 mod growth;
@@ -40,7 +42,7 @@ use anyhow::{Result, ensure};
 use crate::report::Report;
 
 /// The available parts.
-const PARTS: [&str; 4] = ["envoy", "collector", "growth", "peers"];
+const PARTS: [&str; 5] = ["envoy", "collector", "growth", "console", "peers"];
 
 /// How many of them run by default.
 const BY_DEFAULT: usize = 3;
@@ -74,6 +76,7 @@ async fn bench(mut report: Report) -> Result<()> {
         match part.as_str() {
             "collector" => collector::bench(&mut report).await?,
             "peers" => peers::bench(&mut report).await?,
+            "console" => console::bench(&mut report).await?,
             "growth" => growth::bench(&mut report).await?,
             _ => envoy::bench(&mut report).await?,
         }

@@ -5,12 +5,13 @@ use std::process::Output;
 
 use anyhow::{Context, Result, bail, ensure};
 use gatelog_record::Level;
-use gatelog_testkit::{Gateway, eventually};
+use gatelog_testkit::{Console, Gateway, eventually};
 use mongodb::bson::{Document, doc};
 use serde_json::Value;
 
-use crate::service;
-use crate::traffic::{ORGANIZATION, PATIENCE, Sent, Traffic};
+use crate::step::Sent;
+use crate::traffic::{ORGANIZATION, PATIENCE, Traffic};
+use crate::{console, service};
 
 /// The collection of a level; flows and the audit trail have separate collections.
 pub(crate) fn collection(level: Level) -> String {
@@ -24,7 +25,7 @@ pub(crate) struct Outcome {
 }
 
 /// Runs every check, regardless of the others' results.
-pub(crate) async fn run(gateway: &Gateway, traffic: &Traffic) -> Vec<Outcome> {
+pub(crate) async fn run(gateway: &Gateway, shown: &Console, traffic: &Traffic) -> Vec<Outcome> {
     let mut outcomes = vec![
         Outcome { name: "every response has the expected status", result: statuses(traffic) },
         Outcome { name: "every response carries both ids", result: ids(traffic) },
@@ -49,6 +50,10 @@ pub(crate) async fn run(gateway: &Gateway, traffic: &Traffic) -> Vec<Outcome> {
         result: service::is_accounted_for(gateway).await,
     });
     outcomes.push(Outcome { name: "the flow prints as a tree", result: tree(gateway, traffic) });
+    outcomes.push(Outcome {
+        name: "the console's link signs in once, a search finds the failed request, and its flow is whole",
+        result: console::shows_the_failed_request(shown, traffic).await,
+    });
     outcomes.push(Outcome { name: "the health check left no record", result: health(gateway) });
     outcomes.push(Outcome { name: "no secret reached the log", result: secrets(gateway) });
     outcomes
@@ -107,8 +112,8 @@ async fn stored(gateway: &Gateway, traffic: &Traffic) -> Result<()> {
         }
         let (got, wanted) = (count("trace_logs").await?, traffic.expected_in_all());
         ensure!(got == wanted, "{got} records in trace_logs, not {wanted}");
-        let audited = count("audit_logs").await?;
-        ensure!(audited == 2, "{audited} records in audit_logs, not 2");
+        let (audited, wanted) = (count("audit_logs").await?, traffic.expected_audits());
+        ensure!(audited == wanted, "{audited} records in audit_logs, not {wanted}");
         Ok(())
     })
     .await

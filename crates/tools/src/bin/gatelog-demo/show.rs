@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use gatelog_record::Level;
-use gatelog_testkit::Gateway;
+use gatelog_testkit::{Console, Gateway};
 use mongodb::bson::doc;
 
 use crate::checks::{self, Outcome};
@@ -69,9 +69,11 @@ pub(crate) fn checks(outcomes: &[Outcome]) -> bool {
     failed == 0
 }
 
-pub(crate) fn hints(gateway: &Gateway) {
+pub(crate) fn hints(gateway: &Gateway, console: &Console) -> Result<()> {
     let at = gateway.address();
-    heading("it stays up until Ctrl-C: try");
+    heading("the console, in a browser; this link signs in once");
+    println!("  {}", console.link()?);
+    heading("it stays up until Ctrl-C, with visitors: try");
     println!("  curl -i -H 'x-organization-id: org_123' http://{at}/api/v1/conversations/conv_1");
     println!(
         "  tail -f {} | jq 'select(.level==\"ERROR\")'",
@@ -80,6 +82,7 @@ pub(crate) fn hints(gateway: &Gateway) {
     println!("  mongosh {} --eval 'db.info_logs.countDocuments()'", shell_uri(gateway));
     println!("  curl http://{}/v1/accounting | jq", gateway.collector.address());
     println!("  curl -s http://{}/stats/prometheus | grep gatelog", gateway.envoy.admin());
+    Ok(())
 }
 
 /// The argument for mongosh. A connection string from outside may contain a password: print only

@@ -5,37 +5,18 @@ use std::time::Duration;
 use anyhow::Result;
 use axum::http::Method;
 use gatelog_record::{Level, Timestamp};
-use gatelog_testkit::{Gateway, Reply};
+use gatelog_testkit::Gateway;
 use uuid::Uuid;
 
 use crate::heading::heading;
+use crate::step::{Sent, Step, Tenant, USER};
+use crate::visitors;
 
 /// The tenant of the requests that specify one.
 pub(crate) const ORGANIZATION: &str = "org_123";
 
 /// How long a record may take from the response to the database.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-
-/// One request and its expected outcome.
-pub(crate) struct Step {
-    /// What it demonstrates.
-    pub(crate) about: &'static str,
-    pub(crate) method: Method,
-    pub(crate) path: &'static str,
-    /// The status that the client must receive.
-    pub(crate) status: u16,
-    /// The levels of its records, including those of its services' own calls. Empty: it must not
-    /// produce any.
-    pub(crate) records: &'static [Level],
-    /// Whether it is part of the flow with the chosen correlation id.
-    pub(crate) in_flow: bool,
-}
-
-/// A step that was sent.
-pub(crate) struct Sent {
-    pub(crate) step: Step,
-    pub(crate) reply: Reply,
-}
 
 /// What was sent, when, and how to find it again.
 pub(crate) struct Traffic {
@@ -48,13 +29,14 @@ pub(crate) struct Traffic {
 
 fn steps() -> Vec<Step> {
     use Level::{Critical, Error, Info, Warning};
-    let step = |about, method, path, status, records, in_flow| Step {
+    let step = |about, method, path: &str, status, records, in_flow: bool| Step {
         about,
         method,
-        path,
+        path: path.to_owned(),
         status,
         records,
         in_flow,
+        tenant: in_flow.then_some(Tenant { organization: ORGANIZATION, user: USER }),
     };
     vec![
         step(
@@ -104,7 +86,7 @@ fn steps() -> Vec<Step> {
 }
 
 impl Traffic {
-    /// Sends every step in order.
+    /// Sends every step in order, then the visitors.
     pub(crate) async fn send(gateway: &Gateway) -> Result<Self> {
         heading("traffic");
         let micros =
@@ -114,15 +96,12 @@ impl Traffic {
         let correlation_id = format!("corr_{}", chosen.get(..8).unwrap_or(&chosen));
         let mut sent = Vec::new();
         for step in steps() {
-            let mut headers = vec![("x-user-id", "user_42")];
-            if step.in_flow {
-                headers.push(("x-correlation-id", &correlation_id));
-                headers.push(("x-organization-id", ORGANIZATION));
-            }
-            let reply = gateway.send(step.method.clone(), step.path, &headers).await?;
-            print(&step, &reply);
-            sent.push(Sent { step, reply });
+            let flow = step.in_flow.then_some(correlation_id.as_str());
+            let done = step.send(gateway, flow).await?;
+            print(&done);
+            sent.push(done);
         }
+        sent.extend(visitors::come(gateway).await?);
         Ok(Self { sent, correlation_id, since })
     }
 
@@ -132,13 +111,19 @@ impl Traffic {
         levels.filter(|is| **is == level).map(|_| 1).sum()
     }
 
+    /// The number of records that the audit trail keeps: of changes, as nobody is refused.
+    pub(crate) fn expected_audits(&self) -> u64 {
+        let changes = self.sent.iter().filter(|sent| sent.step.method != Method::GET);
+        changes.flat_map(|sent| sent.step.records).map(|_| 1).sum()
+    }
+
     /// The total number of records expected.
     pub(crate) fn expected_in_all(&self) -> u64 {
         Level::ALL.iter().map(|level| self.expected(*level)).sum()
     }
 }
 
-fn print(step: &Step, reply: &Reply) {
-    let (method, path) = (step.method.as_str(), step.path);
+fn print(Sent { step, reply }: &Sent) {
+    let (method, path) = (step.method.as_str(), &step.path);
     println!("  {}  {method:<4}  {path:<52}  {}", reply.status.as_u16(), step.about);
 }

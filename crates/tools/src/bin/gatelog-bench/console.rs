@@ -1,0 +1,116 @@
+//! The console with ten viewers at once: how long the first page of each view takes over a large
+//! database, and how much memory that takes.
+
+mod records;
+mod views;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use gatelog_testkit::{Client, Console, ConsoleOptions};
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::collector::mebibytes;
+use crate::load::setting;
+use crate::report::{Report, Target};
+use crate::stored;
+use crate::summary::quantile;
+use views::{ALL, Answer, ONE, ORGANIZATION, View};
+
+/// Who looks at once.
+const VIEWERS: usize = 10;
+
+/// The time in which 95 of 100 first pages are there, in milliseconds.
+const P95: f64 = 1_000.0;
+
+/// Resident memory of the console, in mebibytes.
+const RESIDENT: f64 = 100.0;
+
+/// How often the memory is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Runs all measurements.
+pub(crate) async fn bench(report: &mut Report) -> Result<()> {
+    let records = u32::try_from(setting("BENCH_CONSOLE_RECORDS", 500_000)?)?;
+    let asked = usize::try_from(setting("BENCH_CONSOLE_ASKED", 5)?)?;
+    println!("==> the console: {records} records of a day, {VIEWERS} viewers, {asked} times each");
+    let (_server, database) = stored::server().await?;
+    let begun = Instant::now();
+    records::fill(&database, records).await?;
+    report.row("console.records", f64::from(records), "records");
+    report.row("console.filled_in", begun.elapsed().as_secs_f64(), "s");
+    report.about("console", json!({"viewers": VIEWERS, "asked_by_each": asked}));
+
+    let viewers =
+        vec![format!("{ALL} name=all all"), format!("{ONE} name=one organizations={ORGANIZATION}")];
+    let options = ConsoleOptions { viewers, ..ConsoleOptions::default() };
+    let mut console = Console::start(&database, options).await?;
+    report.row("console.resident_idle", mebibytes(console.process().resident_bytes()?), "MiB");
+    let (mut most, mut silent, mut refused) = (0, 0, 0);
+    for view in views::all() {
+        if !is_there(&console, &view).await? {
+            println!("{:<48} not measured: this console has no such view", view.name);
+            continue;
+        }
+        let answers = look(&mut console, &view, asked, &mut most).await?;
+        let mut took: Vec<f64> = answers.iter().map(|answer| answer.took_ms).collect();
+        took.sort_by(f64::total_cmp);
+        report.row(&format!("console.{}_p50", view.name), quantile(&took, 0.5), "ms");
+        let (name, p95) = (format!("console.{}_p95", view.name), quantile(&took, 0.95));
+        if view.takes_its_time() {
+            // What is nowhere is looked for until the time of a query is over.
+            report.row(&name, p95, "ms");
+        } else {
+            report.target(&name, p95, "ms", Target::AtMost(P95));
+        }
+        silent += answers.iter().filter(|answer| !answer.says_how_far).count();
+        refused += answers.iter().filter(|answer| answer.refused).count();
+    }
+    let count = |number: usize| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
+    report.target("console.silent_about_reach", count(silent), "answers", Target::AtMost(0.0));
+    report.target("console.refused", count(refused), "answers", Target::AtMost(0.0));
+    report.target("console.resident", mebibytes(most), "MiB", Target::AtMost(RESIDENT));
+    console.stop()
+}
+
+async fn is_there(console: &Console, view: &View) -> Result<bool> {
+    let asked = view.asked(console.address(), 0);
+    Ok(views::page(&Client::default(), &asked).await?.status != 404)
+}
+
+/// Asks for the first page, all viewers at once. `most` becomes the most resident bytes meanwhile.
+async fn look(
+    console: &mut Console,
+    view: &View,
+    asked: usize,
+    most: &mut u64,
+) -> Result<Vec<Answer>> {
+    let mut viewers = JoinSet::new();
+    for viewer in 0..VIEWERS {
+        let (view, to) = (view.clone(), console.address());
+        viewers.spawn(async move {
+            let client = Client::default();
+            let mut answers = Vec::new();
+            for time in 0..asked {
+                let asked = view.asked(to, viewer * 7 + time * 11);
+                answers.push(view.answer(&client, &asked).await?);
+            }
+            anyhow::Ok(answers)
+        });
+    }
+    let mut answers = Vec::new();
+    while answers.len() < VIEWERS * asked {
+        *most = console.process().resident_bytes()?.max(*most);
+        tokio::select! {
+            done = viewers.join_next() => {
+                let Some(done) = done else { break };
+                answers.extend(done??);
+            }
+            () = sleep(LOOK) => {}
+        }
+    }
+    ensure!(answers.len() == VIEWERS * asked, "{}: {} answers", view.name, answers.len());
+    Ok(answers)
+}
