@@ -6,10 +6,13 @@
 //! So writing a record again changes nothing, however far the first attempt got, and a record
 //! counts as stored only when all its documents are.
 //!
+//! Records that a [tombstone](crate::tombstone) covers are not inserted.
+//!
 //! Nothing here retries or logs: the outcome is returned to the caller as data.
 
 mod classify;
 mod collections;
+pub(crate) mod erase;
 mod error;
 mod flow;
 mod lookups;
@@ -20,6 +23,7 @@ pub(crate) mod rollups;
 mod schema;
 mod search;
 mod selection;
+pub(crate) mod tombstones;
 mod write;
 
 use std::future::Future;
@@ -42,6 +46,7 @@ pub use options::StoreOptions;
 pub use rights::Rights;
 pub use rollups::ROLLUPS;
 pub use schema::{Action, Change, ParseRetentionError, Period, Retention};
+pub use tombstones::Unreadable;
 #[cfg(test)]
 pub(crate) use write::model;
 pub(crate) use write::{Condition, Reception};
@@ -89,6 +94,11 @@ impl Store {
     /// The database that holds the collections.
     pub fn database(&self) -> &Database {
         &self.inner.database
+    }
+
+    /// How long a call may take.
+    pub fn operation_timeout(&self) -> Duration {
+        self.inner.operation_timeout
     }
 
     /// Pings the server.
