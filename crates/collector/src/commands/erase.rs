@@ -1,22 +1,28 @@
 //! `erase`: deletes the records of a user, organization or conversation, and keeps them deleted.
 
+mod entry;
+mod outcome;
+
 use std::io::{BufRead, Read};
 use std::time::Duration;
 
 use clap::Args;
+use gatelog_record::Timestamp;
 use gatelog_record::units::parse_duration;
-use gatelog_record::{DecodeLimits, Timestamp, Uuid, decode_record};
-use serde_json::{Map, Value, json};
+use serde_json::json;
+
+use entry::Entry;
+use outcome::Outcome;
 
 use super::Failure;
 use crate::clock::{now, now_millis};
 use crate::config::{Faults, StoreArgs};
-use crate::erase::collectors::{self, Heeding, WaitError, Waiting};
+use crate::erase::collectors::{self, WaitError, Waiting};
 use crate::erase::deletion::{Counts, Deletion};
 use crate::store::erase::Matching;
 use crate::store::tombstones::ERASED;
-use crate::store::{Retention, Store, StoreError};
-use crate::tombstone::{Field, Hash, MAX_TOMBSTONES, Tombstone};
+use crate::store::{Retention, Store};
+use crate::tombstone::{Field, MAX_TOMBSTONES, Tombstone};
 
 /// Longest value read from standard input, in bytes.
 const VALUE_BYTES: u64 = 1 << 20;
@@ -26,15 +32,6 @@ const PASSES: usize = 10;
 const SETTLE: Duration = Duration::from_secs(2);
 /// A tombstone is kept this much longer than records are, in ms.
 const KEPT_LONGER: i64 = 86_400_000;
-
-/// What stays. Told each time, since somebody has to think of it.
-const REMAINS: [&str; 5] = [
-    "records that mention the value elsewhere: in messages, paths, errors, extra",
-    "counts in gatelog_rollups, which name organizations",
-    "exports, backups and replicas that are out of this database, and its oplog",
-    "journals of gateways and services (a replay of them is dropped)",
-    "files that a collector has moved aside: spool.db.corrupt-…, spool.db-wal.damaged",
-];
 
 /// Whose records, and up to when.
 #[derive(Args, Clone, Debug)]
@@ -166,7 +163,7 @@ pub async fn run(args: &EraseArgs) -> Result<(), Failure> {
     if args.dry_run {
         let mut counting = Deletion::new(&store, &wanted.which, true);
         let counts = counting.pass(progress).await.map_err(Failure::failed)?;
-        print(args, &Outcome { wanted: &wanted, counts, hash: None, heeding: None });
+        Outcome { which: &wanted.which, counts, hash: None, heeding: None }.print(args.json);
         return Ok(());
     }
     let by_user = may_erase(&store, options.database.as_str()).await?;
@@ -180,7 +177,7 @@ pub async fn run(args: &EraseArgs) -> Result<(), Failure> {
              db.{ERASED}.createIndex({{expires_at: 1}}, {{expireAfterSeconds: 0}})"
         ));
     }
-    let entry = Entry { wanted: &wanted, hash: tombstone.hash, by_user };
+    let entry = Entry { which: &wanted.which, hash: tombstone.hash, by: &wanted.by, by_user };
     entry.write(&store, "erase_began", &json!({})).await?;
     store.write_tombstone(&tombstone, &key, wanted.expires_at).await.map_err(Failure::failed)?;
     let (revision, _) = store.step_revision(1).await.map_err(Failure::failed)?;
@@ -194,10 +191,14 @@ pub async fn run(args: &EraseArgs) -> Result<(), Failure> {
         heeding.absent.len()
     ));
     let counts = delete(&store, &wanted.which).await?;
-    let outcome =
-        Outcome { wanted: &wanted, counts, hash: Some(tombstone.hash), heeding: Some(heeding) };
+    let outcome = Outcome {
+        which: &wanted.which,
+        counts,
+        hash: Some(tombstone.hash),
+        heeding: Some(heeding),
+    };
     entry.write(&store, "erased", &outcome.json()).await?;
-    print(args, &outcome);
+    outcome.print(args.json);
     Ok(())
 }
 
@@ -279,117 +280,6 @@ fn unheeded(error: &WaitError) -> Failure {
 
 fn progress(line: &str) {
     eprintln!("{line}");
-}
-
-/// What was found, or done.
-struct Outcome<'a> {
-    wanted: &'a Wanted,
-    counts: Counts,
-    hash: Option<Hash>,
-    heeding: Option<Heeding>,
-}
-
-impl Outcome<'_> {
-    fn json(&self) -> Value {
-        let Matching { field, until, .. } = &self.wanted.which;
-        let counts: Map<_, _> = self
-            .counts
-            .iter()
-            .map(|(collection, count)| (collection.as_str().to_owned(), (*count).into()))
-            .collect();
-        let mut value = json!({
-            "field": field.as_str(),
-            "until": until.to_string(),
-            "dry_run": self.hash.is_none(),
-            "documents": counts,
-            "total": self.counts.values().sum::<u64>(),
-        });
-        if let (Some(hash), Some(heeding), Some(object)) =
-            (&self.hash, &self.heeding, value.as_object_mut())
-        {
-            object.insert("hash".into(), hash.to_string().into());
-            object.insert("collectors".into(), heeding.confirmed.into());
-            object.insert("absent".into(), heeding.absent.clone().into());
-            object.insert("dead_letters".into(), heeding.letters.into());
-        }
-        value
-    }
-}
-
-fn print(args: &EraseArgs, outcome: &Outcome<'_>) {
-    if args.json {
-        let mut value = outcome.json();
-        if let Some(object) = value.as_object_mut() {
-            object.insert("remains".into(), REMAINS.as_slice().into());
-        }
-        println!("{value}");
-        return;
-    }
-    let verb = if args.dry_run { "would be deleted" } else { "deleted" };
-    for (collection, count) in &outcome.counts {
-        println!("{:<14} {count:>12} {verb}", collection.as_str());
-    }
-    if let Some(heeding) = &outcome.heeding {
-        println!(
-            "{:<14} {:>12} deleted by {} collectors",
-            "dead letters", heeding.letters, heeding.confirmed
-        );
-        for absent in &heeding.absent {
-            println!(
-                "not running: {absent}; it drops what its spool has before it stores anything"
-            );
-        }
-    }
-    println!("not erased:");
-    for what in REMAINS {
-        println!("  {what}");
-    }
-}
-
-/// An entry of the audit trail. It never holds the value.
-struct Entry<'a> {
-    wanted: &'a Wanted,
-    hash: Hash,
-    by_user: Option<String>,
-}
-
-impl Entry<'_> {
-    async fn write(&self, store: &Store, event: &str, result: &Value) -> Result<(), Failure> {
-        let Matching { field, until, .. } = &self.wanted.which;
-        let extra = json!({
-            "event": event,
-            "field": field.as_str(),
-            "hash": self.hash.to_string(),
-            "until": until.to_string(),
-            "by": &self.wanted.by,
-            "database_user": self.by_user,
-            "result": result,
-        });
-        let line = json!({
-            "timestamp": now().to_string(),
-            "level": "INFO",
-            "logger_name": "gatelog_collector.erase",
-            "function_name": "erase",
-            "message": match event {
-                "erased" => format!("the records of one {} were erased", field.as_str()),
-                _ => format!("the records of one {} are being erased", field.as_str()),
-            },
-            "audit": true,
-            "extra": extra,
-        });
-        let line = line.to_string();
-        let record = decode_record(line.as_bytes(), &DecodeLimits::default(), Uuid::now_v7());
-        let record = record.map_err(|error| Failure::failed(format!("audit entry: {error}")))?;
-        let report = store.insert(&[record]).await;
-        if report.stored.is_empty() {
-            let error =
-                report.failure.map_or("refused".to_owned(), |error: StoreError| error.to_string());
-            return Err(Failure::failed(format!(
-                "the audit trail does not take the entry \"{event}\": {error}; run it again"
-            )));
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
