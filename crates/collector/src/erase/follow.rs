@@ -44,8 +44,10 @@ pub struct Follower {
     draining: Vec<Draining>,
     /// The last dead letter that was looked at, in the file of this generation.
     letters: (u64, i64),
-    /// Whether it may say what it knows.
+    /// Whether it may not say what it knows.
     mute: bool,
+    /// Whether the index was asked for by which signs and tombstones expire.
+    indexed: bool,
 }
 
 /// Why a round failed.
@@ -99,6 +101,7 @@ impl Follower {
             draining: Vec::new(),
             letters: (0, 0),
             mute: false,
+            indexed: false,
         }
     }
 
@@ -130,6 +133,12 @@ impl Follower {
         if over && self.sign.known != revision {
             self.sign.known = revision;
             self.tell().await?;
+        }
+        if !std::mem::replace(&mut self.indexed, true)
+            && let Err(error) = self.store.index_erased().await
+        {
+            // `erase` says what to do about it.
+            tracing::debug!(%error, "{ERASED} has no index of this collector's");
         }
         Ok(())
     }

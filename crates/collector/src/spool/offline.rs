@@ -79,7 +79,7 @@ impl LetterBox {
         }
     }
 
-    /// Deletes the letters after a number that match, at most [`AT_ONCE`] of them in a transaction,
+    /// Deletes the letters after a number that match, at most 256 of them in a transaction,
     /// and overwrites what they leave in the file. Returns the last number looked at, and how many
     /// were deleted.
     pub fn purge_matching(

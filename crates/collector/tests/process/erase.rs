@@ -47,7 +47,8 @@ fn of(user: &str, boot: Uuid, seq: u64) -> Value {
 
 /// Records of the person, in turn with those of others.
 fn batch(boot: Uuid, seqs: std::ops::RangeInclusive<u64>) -> String {
-    let user = |seq: u64| if seq.is_multiple_of(2) { PERSON } else { OTHERS[seq as usize / 2 % 3] };
+    let other = |seq: u64| OTHERS[usize::try_from(seq).unwrap() / 2 % OTHERS.len()];
+    let user = |seq: u64| if seq.is_multiple_of(2) { PERSON } else { other(seq) };
     seqs.map(|seq| of(user(seq), boot, seq).to_string() + "\n").collect()
 }
 
@@ -136,7 +137,9 @@ async fn erased_then_replayed_retried_and_stored_from_a_spool_nothing_of_the_per
     other.stop().unwrap();
     // Letters that are no records.
     let mut bad = [of(PERSON, boot, 901), of("user_8", boot, 902)];
-    bad.iter_mut().for_each(|bad| bad["message"] = json!(5));
+    for bad in &mut bad {
+        bad["message"] = json!(5);
+    }
     posted(&one, format!("{}\n{}\n", bad[0], bad[1])).await;
 
     let before = stored(&database, PERSON).await;
