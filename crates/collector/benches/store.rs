@@ -22,7 +22,8 @@ use gatelog_collector::outage::Outage;
 use gatelog_collector::rollup::push::Pusher;
 use gatelog_collector::spool::{Append, Spool, SpoolOptions};
 use gatelog_collector::store::{LogCollection, Store, StoreOptions};
-use gatelog_collector::writer::{self, WriterOptions};
+use gatelog_collector::tombstone::Gate;
+use gatelog_collector::writer::{self, Destination, WriterOptions};
 use gatelog_record::{DecodeLimits, Decoded, Uuid, decode_record};
 use gatelog_testkit::{Database, SampleRecords};
 use mongodb::bson::{Document, RawDocumentBuf, doc};
@@ -188,7 +189,8 @@ async fn spooled(lines: &[Vec<u8>], rollups: Rollups) -> Run {
     let outage = Outage::new(metrics.clone());
     let mut pusher = Pusher::new(spool.clone(), store.clone(), metrics.clone());
     let run = measured(lines.len(), async {
-        let writing = writer::run(spool.clone(), store, options, metrics, outage, stopped);
+        let destination = Destination { store, gate: Gate::open() };
+        let writing = writer::run(spool.clone(), destination, options, metrics, outage, stopped);
         let writing = tokio::spawn(writing);
         while spool.waiting().records > 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;

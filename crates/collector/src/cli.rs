@@ -7,6 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::commands::dead_letters::{self, DeadLettersArgs};
+use crate::commands::erase::{self, EraseArgs};
 use crate::commands::export::{self, ExportArgs};
 use crate::commands::find::{self, FindArgs};
 use crate::commands::health::{self, HealthArgs};
@@ -75,6 +76,12 @@ enum Command {
     /// by a collector that was lost with its disk. Progress goes to standard error; prints its
     /// result as JSON.
     Recount(RecountArgs),
+    /// Delete the records of a user, organization or conversation, and keep them deleted
+    ///
+    /// Writes a tombstone, waits until every collector knows it and inserts no such record any more,
+    /// then deletes what is stored, and looks again until nothing is found. Progress goes to standard
+    /// error. May be interrupted and run again. What is not erased is named at the end.
+    Erase(EraseArgs),
     /// List, retry or delete records that could not be stored
     ///
     /// Works on the spool's directory, whether or not a collector is running on it.
@@ -111,6 +118,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Export(args) => commands::block_on(export::run(&args)),
         Command::Replay(args) => commands::block_on(replay::run(&args)),
         Command::Recount(args) => commands::block_on(recount::run(&args)),
+        Command::Erase(args) => commands::block_on(erase::run(&args)),
         Command::DeadLetters(args) => dead_letters::run(&args),
         Command::Completions { shell } => {
             let mut command = Cli::command();

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod dead_letters;
+pub mod erase;
 pub mod export;
 pub mod find;
 pub mod health;

@@ -13,6 +13,8 @@ pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod config;
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+pub mod erase;
 pub mod flow;
 #[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod http;
@@ -29,5 +31,6 @@ pub mod spool;
 pub mod store;
 #[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod tail;
+pub mod tombstone;
 mod varint;
 pub mod writer;

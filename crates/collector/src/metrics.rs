@@ -46,6 +46,11 @@ struct Collection {
     collection: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Origin {
+    from: &'static str,
+}
+
 type Float = Gauge<f64, AtomicU64>;
 
 struct Inner {
@@ -88,6 +93,8 @@ struct Inner {
     rollups_dropped: Counter,
     rollups_pushed: Counter,
     rollup_failures: Family<Kind, Counter>,
+    erased: Family<Origin, Counter>,
+    tombstones: Gauge,
 }
 
 /// What is measured when it is asked for.
@@ -239,6 +246,13 @@ impl Metrics {
                 "rollup_failures",
                 "Attempts to write rollup values to MongoDB that failed, by kind",
             ),
+            // gatelog_collector_records_erased_total{from="spool"} 3
+            erased: add.metric(
+                "records_erased",
+                "Records that a tombstone covers: dropped instead of stored, or deleted from the dead letters",
+            ),
+            // gatelog_collector_tombstones 1
+            tombstones: add.metric("tombstones", "Tombstones that inserts heed"),
             registry: Registry::default(),
         };
         Self { inner: Arc::new(Inner { registry, ..inner }) }
@@ -342,6 +356,28 @@ impl Metrics {
     /// Rollup values could not be written to the database.
     pub fn rollups_failed(&self, kind: &str) {
         self.inner.rollup_failures.get_or_create(&Kind { kind: kind.to_owned() }).inc();
+    }
+
+    /// Records of the spool were dropped, since a tombstone covers them.
+    pub fn erased_from_spool(&self, records: usize) {
+        self.erased("spool", records);
+    }
+
+    /// Dead letters were deleted, since a tombstone covers them.
+    pub fn erased_from_letters(&self, letters: usize) {
+        self.erased("dead_letters", letters);
+    }
+
+    fn erased(&self, from: &'static str, records: usize) {
+        if records > 0 {
+            let records = u64::try_from(records).unwrap_or(u64::MAX);
+            self.inner.erased.get_or_create(&Origin { from }).inc_by(records);
+        }
+    }
+
+    /// Inserts heed this many tombstones.
+    pub fn tombstones(&self, count: usize) {
+        self.inner.tombstones.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Batches in the spool cannot be read.

@@ -319,6 +319,24 @@ impl Spool {
         self.inner.shared.letters()
     }
 
+    /// Deletes the dead letters after a number that match. Returns the last number looked at, and how
+    /// many were deleted.
+    ///
+    /// # Errors
+    ///
+    /// The disk refuses.
+    pub async fn purge_letters(
+        &self,
+        after: i64,
+        matches: impl Fn(&StoredLetter) -> bool + Send + 'static,
+    ) -> Result<(i64, usize), SpoolError> {
+        let path = self.inner.path.clone();
+        let purge = move || {
+            LetterBox::open(path.parent().unwrap_or(Path::new(".")))?.purge_matching(after, matches)
+        };
+        tokio::task::spawn_blocking(purge).await.map_err(|_| SpoolError::Closed)?
+    }
+
     /// The records without a number, which no account covers.
     pub fn unnumbered(&self) -> Unnumbered {
         self.inner.shared.unnumbered()

@@ -6,11 +6,14 @@
 //! So writing a record again changes nothing, however far the first attempt got, and a record
 //! counts as stored only when all its documents are.
 //!
+//! Records that a [tombstone](crate::tombstone) covers are not inserted.
+//!
 //! Nothing here retries or logs: the outcome is returned to the caller as data.
 
 mod classify;
 mod collections;
 pub mod counts;
+pub(crate) mod erase;
 mod error;
 mod flow;
 mod lookups;
@@ -21,6 +24,7 @@ pub mod rollups;
 mod schema;
 mod search;
 mod selection;
+pub(crate) mod tombstones;
 mod write;
 
 use std::future::Future;
@@ -43,6 +47,7 @@ pub use options::StoreOptions;
 pub use rights::Rights;
 pub use rollups::ROLLUPS;
 pub use schema::{Action, Change, ParseRetentionError, Period, Retention};
+pub use tombstones::Unreadable;
 #[cfg(test)]
 pub(crate) use write::model;
 pub(crate) use write::{Condition, Reception};
@@ -90,6 +95,11 @@ impl Store {
     /// The database that holds the collections.
     pub fn database(&self) -> &Database {
         &self.inner.database
+    }
+
+    /// How long a call may take.
+    pub fn operation_timeout(&self) -> Duration {
+        self.inner.operation_timeout
     }
 
     /// Pings the server.

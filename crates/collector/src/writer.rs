@@ -7,6 +7,9 @@
 //! the process dies before that, it inserts the rows again after a restart, and their records are
 //! duplicates.
 //!
+//! Every insert passes the [`Gate`]: it begins only while the tombstones are known, and what they
+//! cover is not sent, but settled as if it were stored.
+//!
 //! No failure blocks other records for good:
 //!
 //! - While the server is down, jobs wait: none could proceed.
@@ -39,6 +42,7 @@ use crate::metrics::Metrics;
 use crate::outage::{self, Outage};
 use crate::spool::Spool;
 use crate::store::{Condition, InsertReport, LogCollection, Reception, Store, StoreError};
+use crate::tombstone::{Gate, Pass};
 use chunk::Pace;
 use job::Job;
 use lanes::{Advice, Lanes};
@@ -63,10 +67,19 @@ pub struct WriterOptions {
     pub stop_time: Duration,
 }
 
+/// Where records go.
+pub struct Destination {
+    /// The database.
+    pub store: Store,
+    /// What lets inserts begin.
+    pub gate: Gate,
+}
+
 /// What all jobs share.
 pub(crate) struct Context {
     spool: Spool,
     store: Store,
+    gate: Gate,
     metrics: Metrics,
     pace: Pace,
     lanes: Lanes,
@@ -85,13 +98,15 @@ impl Context {
         marks: &[i64],
         shut: &BTreeSet<LogCollection>,
         known_open: Option<LogCollection>,
+        pass: &Pass,
     ) -> (InsertReport, Vec<Reception>) {
         if records.is_empty() {
             return Default::default();
         }
         let started = Instant::now();
         let (report, receptions) =
-            self.store.insert_where_open(records, marks, shut, known_open).await;
+            self.store.insert_where_open(records, marks, shut, known_open, pass).await;
+        self.metrics.erased_from_spool(report.erased.len());
         if receptions.is_empty() {
             return (report, receptions);
         }
@@ -135,20 +150,23 @@ impl Context {
     }
 }
 
-/// Writes the spool's contents to the database until `stop` becomes true; then takes no more rows,
+/// Writes the spool's contents to the database, as far as the gate lets inserts begin, until `stop`
+/// becomes true; then takes no more rows,
 /// and allows the running jobs [`stop_time`](WriterOptions::stop_time) to settle theirs.
 pub async fn run(
     spool: Spool,
-    store: Store,
+    destination: Destination,
     options: WriterOptions,
     metrics: Metrics,
     outage: Outage,
     mut stop: watch::Receiver<bool>,
 ) {
+    let Destination { store, gate } = destination;
     let context = Arc::new(Context {
         spool,
         lanes: Lanes::new(store.database().name(), outage.clone()),
         store,
+        gate,
         outage,
         parks: Notify::new(),
         metrics,

@@ -38,7 +38,7 @@ pub const COLLECTION: &str = "gatelog_accounting";
 /// A collector silent for this long is gone; what it only accepted no longer counts.
 pub const GONE_AFTER: Duration = Duration::from_mins(10);
 /// Prefix of the ids of heartbeat documents; all other ids begin with a hexadecimal digit.
-pub(super) const ALIVE: &str = "alive:";
+pub(crate) const ALIVE: &str = "alive:";
 /// Documents that are not renewed expire after this time.
 const KEPT: Duration = Duration::from_hours(24 * 90);
 /// Each round starts reading this long before the last one: documents may become visible late.

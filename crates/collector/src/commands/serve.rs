@@ -15,6 +15,7 @@ use crate::accounting::Peers;
 use crate::accounting::gaps;
 use crate::accounting::sharing::{ShareError, Sharing};
 use crate::config::{Config, Faults, ServeArgs};
+use crate::erase::follow::{self, Follower};
 use crate::http::server::{self, ServerLimits, Tls};
 use crate::http::{App, Auth, app};
 use crate::logging;
@@ -23,7 +24,8 @@ use crate::outage::Outage;
 use crate::rollup::push::{PUSH_EVERY, Pusher};
 use crate::spool::Spool;
 use crate::store::Store;
-use crate::writer;
+use crate::tombstone::Gate;
+use crate::writer::{self, Destination};
 
 /// How often the tokens' file is looked at.
 const TOKENS_EVERY: Duration = Duration::from_secs(2);
@@ -252,6 +254,17 @@ async fn write(
         store = connected => store,
         _ = stop.wait_for(|stop| *stop) => return,
     };
+    let gate = Gate::closed();
+    let (stop_following, following_stops) = watch::channel(false);
+    let follower = Follower::new(
+        spool.clone(),
+        store.clone(),
+        gate.clone(),
+        metrics.clone(),
+        &config.spool.dir,
+    );
+    let following = follow::run(follower, outage.clone(), following_stops);
+    let following = watched(&state, "tombstones", following);
     // Indexes are cheapest on empty collections, so they go first; but a database that is away,
     // or builds an index on a large collection, does not keep records from it.
     watched(&state, "database watch", database::watch(store.clone(), outage.clone()));
@@ -269,9 +282,12 @@ async fn write(
         .writer
         .rollups
         .then(|| watched(&state, "rollups", push_rollups(pusher, rollups_stop)));
-    writer::run(spool, store, config.writer, metrics, outage, stop).await;
+    let destination = Destination { store, gate };
+    writer::run(spool, destination, config.writer, metrics, outage, stop).await;
     let _ = stop_accounts.send(true);
+    let _ = stop_following.send(true);
     let last = async {
+        let _ = following.await;
         let _ = accounts.await;
         if let Some(rollups) = rollups {
             let _ = rollups.await;

@@ -151,6 +151,15 @@ pub(super) fn ids(db: &Connection, filter: &LetterFilter) -> Result<Vec<i64>, Sp
     })
 }
 
+/// The numbers of the first letters after a number.
+pub(super) fn page(db: &Connection, after: i64, count: usize) -> Result<Vec<i64>, SpoolError> {
+    let sql = "SELECT id FROM dead_letter WHERE id > ? ORDER BY id LIMIT ?";
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    let mut statement = db.prepare_cached(sql)?;
+    let ids = statement.query_map([after, count], |row| row.get(0))?;
+    Ok(ids.collect::<Result<_, _>>()?)
+}
+
 /// The numbers of all letters in a damaged file, as far as they can be found from either end.
 pub(super) fn readable_ids(db: &Connection) -> BTreeSet<i64> {
     let mut ids = BTreeSet::new();

@@ -79,6 +79,49 @@ impl LetterBox {
         }
     }
 
+    /// Deletes the letters after a number that match, at most 256 of them in a transaction,
+    /// and overwrites what they leave in the file. Returns the last number looked at, and how many
+    /// were deleted.
+    pub fn purge_matching(
+        &mut self,
+        after: i64,
+        matches: impl Fn(&StoredLetter) -> bool,
+    ) -> Result<(i64, usize), SpoolError> {
+        match self.remove_matching(after, &matches) {
+            Err(error) if error.kind() == SpoolErrorKind::Full => {
+                Room::new(&self.dir, 0).give_up();
+                self.remove_matching(after, &matches)
+            }
+            result => result,
+        }
+    }
+
+    fn remove_matching(
+        &mut self,
+        mut after: i64,
+        matches: impl Fn(&StoredLetter) -> bool,
+    ) -> Result<(i64, usize), SpoolError> {
+        self.db.pragma_update(None, "secure_delete", true)?;
+        let mut removed = 0_usize;
+        loop {
+            let page = letters::page(&self.db, after, AT_ONCE)?;
+            let Some(last) = page.last() else { return Ok((after, removed)) };
+            after = *last;
+            let mut found = Vec::new();
+            for id in page {
+                if letters::get(&self.db, id)?.is_some_and(|letter| matches(&letter)) {
+                    found.push(id);
+                }
+            }
+            if !found.is_empty() {
+                let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                letters::delete(&tx, &found)?;
+                tx.commit()?;
+                removed = removed.saturating_add(found.len());
+            }
+        }
+    }
+
     fn remove(&mut self, filter: &LetterFilter) -> Result<usize, SpoolError> {
         let ids = self.ids(filter)?;
         for some in ids.chunks(AT_ONCE) {

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use mongodb::bson::{Bson, DateTime, Document, doc};
 
+use super::tombstones::{ERASE_KEY, ERASED};
 use super::{LogCollection, Store, StoreError};
 
 /// The id of the inserted document, and the name of the requested index.
@@ -58,11 +59,41 @@ impl Store {
     /// The server cannot be reached, rejects the login, or refuses to write for a reason other than
     /// a missing right.
     pub async fn rights(&self, others: &[&'static str]) -> Result<Rights, StoreError> {
-        let mut rights = Rights { user: self.user().await?, ..Rights::default() };
         let records =
             LogCollection::ALL.map(LogCollection::as_str).map(|name| (name, records(name)));
         let others = others.iter().map(|name| (*name, shared(name)));
-        for (collection, probes) in records.into_iter().chain(others) {
+        let tombstones = [
+            (ERASED, vec![Probe::asking("find", find(ERASED)), update(ERASED)]),
+            (ERASE_KEY, vec![Probe::asking("find", find(ERASE_KEY))]),
+        ];
+        self.exercise(records.into_iter().chain(others).chain(tombstones)).await
+    }
+
+    /// Tests every right that `erase` needs: to write only if it may remove what it writes.
+    ///
+    /// # Errors
+    ///
+    /// As [`rights`](Self::rights).
+    pub(crate) async fn rights_to_erase(&self) -> Result<Rights, StoreError> {
+        let records = LogCollection::ALL.map(LogCollection::as_str);
+        let own = [ERASED, ERASE_KEY];
+        let looking = |name| (name, vec![Probe::asking("find", find(name)), remove(name)]);
+        let rights = self.exercise(records.into_iter().chain(own).map(looking)).await?;
+        if !rights.missing.is_empty() {
+            return Ok(rights);
+        }
+        let audit = [LogCollection::Info, LogCollection::Audit].map(LogCollection::as_str);
+        let written = audit.map(|name| (name, vec![insert(name)]));
+        let updated = own.map(|name| (name, vec![update(name)]));
+        self.exercise(written.into_iter().chain(updated)).await
+    }
+
+    async fn exercise(
+        &self,
+        all: impl Iterator<Item = (&'static str, Vec<Probe>)>,
+    ) -> Result<Rights, StoreError> {
+        let mut rights = Rights { user: self.user().await?, ..Rights::default() };
+        for (collection, probes) in all {
             for Probe { right, command, writes } in probes {
                 if !self.may(command, writes).await? {
                     rights.missing.insert(right);
@@ -70,8 +101,7 @@ impl Store {
                 }
             }
             // Only if the user may; otherwise expiry removes it.
-            let tidy = doc! { "q": { "_id": PROBE }, "limit": 1 };
-            self.may(doc! { "delete": collection, "deletes": [tidy] }, false).await?;
+            self.may(remove(collection).command, false).await?;
         }
         Ok(rights)
     }
@@ -129,10 +159,9 @@ impl Probe {
 
 /// The probes for a record collection.
 fn records(collection: &str) -> Vec<Probe> {
-    let document = doc! { "_id": PROBE, "created_at": DateTime::from_millis(0) };
     vec![
         Probe::asking("find", find(collection)),
-        Probe::writing("insert", doc! { "insert": collection, "documents": [document] }),
+        insert(collection),
         Probe::asking("listIndexes", doc! { "listIndexes": collection }),
         Probe::asking("createIndex", create_index(collection)),
         Probe::asking("dropIndex", doc! { "dropIndexes": collection, "index": PROBE }),
@@ -142,14 +171,29 @@ fn records(collection: &str) -> Vec<Probe> {
 
 /// The probes for a collection that the collectors share.
 fn shared(collection: &str) -> Vec<Probe> {
+    vec![
+        Probe::asking("find", find(collection)),
+        update(collection),
+        Probe::asking("createIndex", create_index(collection)),
+    ]
+}
+
+fn insert(collection: &str) -> Probe {
+    let document = doc! { "_id": PROBE, "created_at": DateTime::from_millis(0) };
+    Probe::writing("insert", doc! { "insert": collection, "documents": [document] })
+}
+
+fn update(collection: &str) -> Probe {
     let dated = doc! { "expires_at": DateTime::from_millis(0) };
     let write = doc! { "$currentDate": { "pushed": true }, "$set": dated };
     let update = doc! { "q": { "_id": PROBE }, "u": write, "upsert": true };
-    vec![
-        Probe::asking("find", find(collection)),
-        Probe::writing("update", doc! { "update": collection, "updates": [update] }),
-        Probe::asking("createIndex", create_index(collection)),
-    ]
+    Probe::writing("update", doc! { "update": collection, "updates": [update] })
+}
+
+/// Deletes what a probe has written.
+fn remove(collection: &str) -> Probe {
+    let tidy = doc! { "q": { "_id": PROBE }, "limit": 1 };
+    Probe::asking("remove", doc! { "delete": collection, "deletes": [tidy] })
 }
 
 fn find(collection: &str) -> Document {

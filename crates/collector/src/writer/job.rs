@@ -11,6 +11,7 @@ use super::progress::Progress;
 use crate::backoff::Backoff;
 use crate::spool::{Rows, Settled};
 use crate::store::{InsertReport, LogCollection};
+use crate::tombstone::Pass;
 
 /// Some rows read from the spool.
 pub(super) struct Job {
@@ -78,7 +79,9 @@ impl Job {
             let shut = self.context.lanes.shut();
             let part = records.get(..count).unwrap_or_default();
             let marks = self.progress.marks(&lines);
-            let (report, receptions) = self.context.insert(part, &marks, &shut, None).await;
+            let pass = pass(&self.context, stop).await?;
+            let (report, receptions) = self.context.insert(part, &marks, &shut, None, &pass).await;
+            drop(pass);
             self.context.heed(&receptions, &mut writer).await;
             self.progress.take_up(&report, &lines, &records, tried);
             self.park(&report, &lines, &records);
@@ -105,6 +108,17 @@ impl Job {
                 self.progress.park(line, record, collection);
             }
         }
+    }
+}
+
+/// Waits until an insert may begin.
+pub(super) async fn pass(
+    context: &Context,
+    stop: &mut watch::Receiver<bool>,
+) -> Result<Pass, Stopped> {
+    tokio::select! {
+        pass = context.gate.pass() => Ok(pass),
+        _ = stop.wait_for(|stop| *stop) => Err(Stopped),
     }
 }
 

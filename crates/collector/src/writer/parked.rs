@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::chunk::{self, Line};
-use super::job::settle;
+use super::job::{pass, settle};
 use super::progress::Progress;
 use super::trials::{self, Trials};
 use super::{Context, READ_BYTES, READ_ROWS};
@@ -187,7 +187,11 @@ impl Pass {
             }
             let (lines, records): (Vec<_>, Vec<_>) = sent.into_iter().unzip();
             let marks = progress.marks(&lines);
-            let (report, receptions) = context.insert(&records, &marks, &others, known_open).await;
+            // What is not settled stays parked as it is.
+            let Ok(pass) = pass(context, stop).await else { return (false, untried) };
+            let (report, receptions) =
+                context.insert(&records, &marks, &others, known_open, &pass).await;
+            drop(pass);
             context.count(&receptions);
             served &= receptions.iter().all(|reception| reception.condition.is_none());
             // All of them may have been sent before they were parked.

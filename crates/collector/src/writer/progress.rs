@@ -74,7 +74,7 @@ impl Progress {
         (good, records)
     }
 
-    /// Records what is stored, was stored before, or is permanently refused. `tried`: how many of
+    /// Records what is stored, was stored before, is erased, or is permanently refused. `tried`: how many of
     /// the first records were sent before.
     pub(super) fn take_up(
         &mut self,
@@ -86,7 +86,9 @@ impl Progress {
         self.count(report, lines, records);
         let source =
             |position: usize| records.get(position).and_then(|record| record.source.as_ref());
-        for source in report.stored.iter().filter_map(|position| source(*position)) {
+        // What is erased has reached its end like what is stored: nobody has to send it again.
+        let over = report.stored.iter().chain(&report.erased);
+        for source in over.filter_map(|position| source(*position)) {
             self.settled.stored.add(&source.gateway, source.boot, source.seq);
         }
         for position in &report.duplicate {

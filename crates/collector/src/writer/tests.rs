@@ -16,6 +16,7 @@ use crate::spool::{Append, LetterBox, LetterFilter, SpoolError, SpoolOptions};
 use crate::store::model::{ModelServer, Reply};
 
 mod counting;
+mod erased;
 
 const BOOT: Uuid = Uuid::from_u128(7);
 
@@ -27,6 +28,7 @@ struct Rig {
     stop: watch::Sender<bool>,
     writer: JoinHandle<()>,
     model: Arc<ModelServer>,
+    gate: Gate,
     acknowledged: u64,
     /// While this exists, the clock does not advance by itself.
     hold: mpsc::Sender<()>,
@@ -54,8 +56,9 @@ impl Rig {
         let spool = open(&dir, &metrics);
         let (hold, ends) = mpsc::channel();
         tokio::task::spawn_blocking(move || ends.recv());
-        let (stop, writer) = write(&spool, &model, &metrics).await;
-        Self { dir, spool, metrics, stop, writer, model, acknowledged: 0, hold }
+        let gate = Gate::open();
+        let (stop, writer) = write(&spool, &model, &gate, &metrics).await;
+        Self { dir, spool, metrics, stop, writer, model, gate, acknowledged: 0, hold }
     }
 
     /// Lets time pass.
@@ -83,14 +86,14 @@ impl Rig {
 
     /// Stops the writer and the spool, and starts new ones on the same files.
     async fn restart(self) -> Self {
-        let Self { dir, spool, metrics, stop, writer, model, acknowledged, hold } = self;
+        let Self { dir, spool, metrics, stop, writer, model, gate, acknowledged, hold } = self;
         stop.send(true).unwrap();
         writer.await.unwrap();
         spool.close().await.unwrap();
         drop(spool);
         let spool = open(&dir, &metrics);
-        let (stop, writer) = write(&spool, &model, &metrics).await;
-        Self { dir, spool, metrics, stop, writer, model, acknowledged, hold }
+        let (stop, writer) = write(&spool, &model, &gate, &metrics).await;
+        Self { dir, spool, metrics, stop, writer, model, gate, acknowledged, hold }
     }
 
     /// Waits until the condition holds; fails after three hours of the test's clock.
@@ -130,6 +133,7 @@ impl Rig {
 async fn write(
     spool: &Spool,
     model: &Arc<ModelServer>,
+    gate: &Gate,
     metrics: &Metrics,
 ) -> (watch::Sender<bool>, JoinHandle<()>) {
     let (stop, stopped) = watch::channel(false);
@@ -140,9 +144,9 @@ async fn write(
         rollups: true,
         stop_time: Duration::from_hours(1),
     };
-    let store = model.store().await;
     let outage = Outage::new(metrics.clone());
-    let writer = run(spool.clone(), store, options, metrics.clone(), outage, stopped);
+    let destination = Destination { store: model.store().await, gate: gate.clone() };
+    let writer = run(spool.clone(), destination, options, metrics.clone(), outage, stopped);
     (stop, tokio::spawn(writer))
 }
 

@@ -13,6 +13,7 @@ mod check;
 mod commands;
 mod connections;
 mod durability;
+mod erase;
 mod health;
 mod load;
 mod logs;

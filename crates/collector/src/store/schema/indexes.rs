@@ -35,6 +35,14 @@ impl Index {
         Some(Self { keys, replaces: None, ..self.clone() })
     }
 
+    /// By an id, then by time; only records that have the id.
+    pub(super) fn by_id(id: &str) -> Self {
+        // No id is empty, and strings compare only with strings. So this means "has the id", in a form
+        // that lets the planner use the index for any search by a single id.
+        let filter = Some(doc! { id: { "$gt": "" } });
+        Self { filter, ..Self::of(doc! { id: 1, "timestamp": 1 }) }
+    }
+
     /// The filter of an expiry index that excludes records with their own expiry date.
     pub(super) fn spares_dated() -> Document {
         doc! { "expires_at": Bson::Null }
@@ -133,10 +141,6 @@ fn latest() -> Index {
     Index { replaces: Some(doc! { "timestamp": -1 }), ..Index::of(doc! { "timestamp": 1 }) }
 }
 
-/// By an id, then by time; only records that have the id.
 fn known(id: &str) -> Index {
-    // No id is empty, and strings compare only with strings. So this means "has the id", in a form
-    // that lets the planner use the index for any search by a single id.
-    let filter = Some(doc! { id: { "$gt": "" } });
-    Index { filter, ..Index::of(doc! { id: 1, "timestamp": 1 }) }
+    Index::by_id(id)
 }

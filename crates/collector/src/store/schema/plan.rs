@@ -55,6 +55,15 @@ pub(super) fn plan(wanted: &Index, existing: &[Found]) -> Step {
     }
 }
 
+/// Whether a search by the first key of `wanted` finds every document that has it by this index, and
+/// compares as the collection's own values do.
+pub(super) fn finds_all(wanted: &Index, found: &Found) -> bool {
+    found.has_keys(&wanted.keys)
+        && (found.filter.is_none() || found.filter == wanted.filter)
+        && found.collation.is_none()
+        && !(found.sparse || found.hidden)
+}
+
 /// Whether an index that is no longer needed is one that this program, or an earlier version of it,
 /// created: an exact match, name included.
 pub(super) fn is_exactly(own: &Index, found: &Found) -> bool {

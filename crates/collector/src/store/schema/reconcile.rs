@@ -16,7 +16,7 @@ use mongodb::error::{Error, ErrorKind};
 use super::change::{Action, Change};
 use super::found::Found;
 use super::indexes::{self, Index};
-use super::plan::{Step, is_exactly, plan};
+use super::plan::{Step, finds_all, is_exactly, plan};
 use super::retention::Period;
 use crate::store::{LogCollection, Store, StoreError, classify};
 
@@ -120,6 +120,17 @@ impl Store {
                 action: taken_by(collection, &index.name()),
             })
             .collect())
+    }
+
+    /// The name of the index that finds a collection's documents by an id, if it has one.
+    pub(crate) async fn index_by(
+        &self,
+        collection: LogCollection,
+        id: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let by_id = Index::by_id(id);
+        let found = self.list_indexes(collection).await?;
+        Ok(found.into_iter().find(|found| finds_all(&by_id, found)).map(|found| found.name))
     }
 
     async fn list_indexes(&self, collection: LogCollection) -> Result<Vec<Found>, StoreError> {

@@ -116,6 +116,13 @@ impl Retention {
         })
     }
 
+    /// The longest period that any record has.
+    pub fn longest(&self) -> Period {
+        let own = self.organizations.values().flat_map(BTreeMap::values).copied();
+        let all = LogCollection::ALL.map(|collection| self.of(collection));
+        own.chain(all).max().unwrap_or(default_of(LogCollection::Audit))
+    }
+
     /// Whether any organization has its own period there.
     pub(super) fn has_own(&self, collection: LogCollection) -> bool {
         self.own(collection).next().is_some()

@@ -13,6 +13,7 @@ use super::fate::{Fate, Refusal};
 use crate::store::classify::{self, Cause, DocumentError};
 use crate::store::error::{Answer, StoreError};
 use crate::store::{LogCollection, Store};
+use crate::tombstone::Pass;
 
 /// Maximum bytes of the server's message in a refusal.
 const REASON_BYTES: usize = 2048;
@@ -56,6 +57,7 @@ impl Store {
         collection: LogCollection,
         documents: &Arc<[Document]>,
         range: Range<usize>,
+        pass: &Pass,
     ) -> Result<Done, NotDone> {
         #[cfg(test)]
         if let Some(model) = &self.inner.model {
@@ -63,10 +65,15 @@ impl Store {
         }
         let target = self.collection(collection);
         let (shared, part) = (Arc::clone(documents), range.clone());
+        // Kept by the call itself, which may outlive the wait for it.
+        let pass = pass.clone();
         let answer = self
             .call(async move {
                 let part = shared.get(part).unwrap_or_default();
-                target.insert_many(part.iter().map(|document| &document.bson)).ordered(false).await
+                let documents = part.iter().map(|document| &document.bson);
+                let answer = target.insert_many(documents).ordered(false).await;
+                drop(pass);
+                answer
             })
             .await
             .map_err(not_answered)?;

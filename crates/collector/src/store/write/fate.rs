@@ -14,6 +14,8 @@ pub struct Refusal {
 /// The fate of one document. Among a record's documents, the later in this order decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
+    /// A tombstone covers its record: it was not sent.
+    Erased,
     /// It was already there; `own`: inserted by the same row, in an earlier call.
     Duplicate {
         own: bool,
@@ -32,12 +34,13 @@ pub(super) enum Fate {
 impl Fate {
     const fn rank(&self) -> u8 {
         match self {
-            Fate::Duplicate { .. } => 0,
-            Fate::Stored => 1,
-            Fate::Refused(_) => 2,
-            Fate::Suspected(..) => 3,
-            Fate::Blocked(_) => 4,
-            Fate::Unsure => 5,
+            Fate::Erased => 0,
+            Fate::Duplicate { .. } => 1,
+            Fate::Stored => 2,
+            Fate::Refused(_) => 3,
+            Fate::Suspected(..) => 4,
+            Fate::Blocked(_) => 5,
+            Fate::Unsure => 6,
         }
     }
 

@@ -13,16 +13,18 @@ use super::fate::{Fate, Refusal};
 use super::halving::Halving;
 use super::report::{InsertReport, Reception, report};
 use crate::store::{LogCollection, Retention, Store, StoreError};
+use crate::tombstone::{Pass, Tombstones};
 
 impl Store {
     /// Inserts records, and reports what became of each. Each collection's documents go into one
     /// unordered insert, all collections concurrently; safe to repeat as often as needed.
     pub async fn insert(&self, records: &[Decoded]) -> InsertReport {
-        self.insert_where_open(records, &[], &BTreeSet::new(), None).await.0
+        self.insert_where_open(records, &[], &BTreeSet::new(), None, &Pass::free()).await.0
     }
 
     /// Like [`insert`](Self::insert), but the documents in the collections of levels get the marks of
-    /// the rows that the records are from, one for each record or none at all; and sends nothing to shut collections: their documents are
+    /// the rows that the records are from, one for each record or none at all; sends nothing of records
+    /// that the pass's tombstones cover; and sends nothing to shut collections: their documents are
     /// blocked. Also reports how each of the other collections responded to its part. If a
     /// collection is known to accept documents, every single document is tried, however many are
     /// refused.
@@ -32,8 +34,9 @@ impl Store {
         marks: &[i64],
         shut: &BTreeSet<LogCollection>,
         known_open: Option<LogCollection>,
+        pass: &Pass,
     ) -> (InsertReport, Vec<Reception>) {
-        let (batches, mut fates) = split(records, marks, &self.inner.retention);
+        let (batches, mut fates) = split(records, marks, &self.inner.retention, pass.tombstones());
         let mut own = Vec::new();
         let mut tasks = Vec::with_capacity(batches.len());
         for (collection, documents) in batches {
@@ -45,8 +48,10 @@ impl Store {
             }
             let (store, shared) = (self.clone(), Arc::clone(&documents));
             let task = {
-                let patient = known_open == Some(collection);
-                tokio::spawn(async move { store.insert_into(collection, &shared, patient).await })
+                let (patient, pass) = (known_open == Some(collection), pass.clone());
+                tokio::spawn(
+                    async move { store.insert_into(collection, &shared, patient, &pass).await },
+                )
             };
             tasks.push((collection, documents, task));
         }
@@ -69,6 +74,7 @@ impl Store {
         collection: LogCollection,
         documents: &Arc<[Document]>,
         patient: bool,
+        pass: &Pass,
     ) -> (Vec<Fate>, Reception) {
         let mut fates = vec![Fate::Unsure; documents.len()];
         let mut reception = Reception { collection, stored: false, taken: false, condition: None };
@@ -76,7 +82,7 @@ impl Store {
         // The fate of whatever is not sent in the end.
         let mut left = Fate::Unsure;
         while let Some(part) = halving.next() {
-            match self.attempt(collection, documents, part.clone()).await {
+            match self.attempt(collection, documents, part.clone(), pass).await {
                 Ok(done) => {
                     halving.answered(done.suspected(), done.taken());
                     reception.stored |= done.stored();
@@ -172,16 +178,21 @@ pub fn documents(
     made.collect()
 }
 
-/// Every record's documents by collection; if a record's documents cannot be built, its fate is
-/// already known.
+/// Every record's documents by collection; if a record is erased, or its documents cannot be built,
+/// its fate is already known.
 fn split(
     records: &[Decoded],
     marks: &[i64],
     retention: &Retention,
+    tombstones: &Tombstones,
 ) -> (BTreeMap<LogCollection, Vec<Document>>, Vec<Option<Fate>>) {
     let mut batches: BTreeMap<LogCollection, Vec<Document>> = BTreeMap::new();
     let mut fates = Vec::with_capacity(records.len());
     for (owner, record) in records.iter().enumerate() {
+        if tombstones.cover(record) {
+            fates.push(Some(Fate::Erased));
+            continue;
+        }
         let mark = marks.get(owner).copied();
         fates.push(match documents(record, retention, mark) {
             Ok(documents) => {
@@ -219,7 +230,8 @@ mod tests {
         let line = br#"{"timestamp":"2026-01-26T02:11:57Z","level":"INFO","message":"m",
                         "context":{"correlation_id":"c"}}"#;
         let record = decode_record(line, &DecodeLimits::default(), Uuid::nil()).unwrap();
-        let (batches, mut fates) = split(&[record], &[], &Retention::default());
+        let (batches, mut fates) =
+            split(&[record], &[], &Retention::default(), &Tombstones::default());
         assert_eq!(batches.len(), 2);
         for (collection, documents) in batches {
             let told = match collection {
@@ -242,7 +254,8 @@ mod tests {
         let limits = DecodeLimits { record_bytes: line.len(), values: usize::MAX, depth: 2 };
         let large = decode_record(line.as_bytes(), &limits, Uuid::nil()).unwrap();
         let small = Decoded { body: serde_json::Map::new(), ..large.clone() };
-        let (batches, fates) = split(&[large, small], &[], &Retention::default());
+        let (batches, fates) =
+            split(&[large, small], &[], &Retention::default(), &Tombstones::default());
         let Some(Fate::Refused(refusal)) = &fates[0] else { panic!("{fates:?}") };
         assert_eq!(refusal.kind, "too_large");
         assert!(refusal.reason.ends_with("limit is 16777216"), "{}", refusal.reason);

@@ -15,6 +15,8 @@ pub struct InsertReport {
     /// Of all records, those whose document in their level's collection is there because of their
     /// row: inserted by this call, or by an earlier one. Empty if the rows have no marks.
     pub own: Vec<usize>,
+    /// A tombstone covers them: nothing of them was sent.
+    pub erased: Vec<usize>,
     /// The database will never accept at least one of their documents.
     pub refused: Vec<(usize, Refusal)>,
     /// A document was refused individually, with an error that may or may not be its own fault: to
@@ -51,6 +53,7 @@ pub(super) fn report(fates: Vec<Option<Fate>>, receptions: &[Reception]) -> Inse
         match fate {
             Some(Fate::Stored) => report.stored.push(position),
             Some(Fate::Duplicate { .. }) => report.duplicate.push(position),
+            Some(Fate::Erased) => report.erased.push(position),
             Some(Fate::Refused(refusal)) => report.refused.push((position, refusal)),
             Some(Fate::Suspected(collection, refusal)) => {
                 report.suspected.push((position, collection, refusal));
@@ -77,11 +80,13 @@ mod tests {
             None,
             Some(Fate::Suspected(LogCollection::Trace, refusal.clone())),
             Some(Fate::Blocked(LogCollection::Audit)),
+            Some(Fate::Erased),
         ];
         let expected = InsertReport {
             stored: vec![1],
             duplicate: vec![3],
             own: vec![],
+            erased: vec![7],
             refused: vec![(2, refusal.clone())],
             suspected: vec![(5, LogCollection::Trace, refusal)],
             blocked: vec![(6, LogCollection::Audit)],

@@ -45,7 +45,7 @@ async fn counted(spool: &Spool, family: Family) -> u64 {
 impl Rig {
     /// Ends the writer at whatever it is doing, without a word.
     async fn kill(self) -> Self {
-        let Self { dir, spool, metrics, stop, writer, model, acknowledged, hold } = self;
+        let Self { dir, spool, metrics, stop, writer, model, gate, acknowledged, hold } = self;
         writer.abort();
         let _ = writer.await;
         drop((spool, stop));
@@ -60,8 +60,8 @@ impl Rig {
                 Err(error) => panic!("{error}"),
             }
         };
-        let (stop, writer) = write(&spool, &model, &metrics).await;
-        Self { dir, spool, metrics, stop, writer, model, acknowledged, hold }
+        let (stop, writer) = write(&spool, &model, &gate, &metrics).await;
+        Self { dir, spool, metrics, stop, writer, model, gate, acknowledged, hold }
     }
 }
 
