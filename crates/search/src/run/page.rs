@@ -47,12 +47,13 @@ pub(super) async fn page(
         }
         let end = page.reached;
         let since = if plan.flows.is_some() { since.max(flows_from) } else { since };
-        let from = windows.begin(end.at, since);
         let left = most.saturating_sub(page.records.len());
+        let from = windows.begin(end.at, since, left);
         let until = begun.checked_add(WINDOW_TIME).unwrap_or(begun).min(deadline);
         match searcher.window(&plan, from, end, left, until).await {
             Ok(found) => {
-                windows.took(begun.elapsed());
+                let (down_to, count) = (found.down_to.at, found.records.len());
+                windows.took(begun.elapsed(), down_to, end.at, count);
                 page.reached = found.down_to;
                 let sizes = found.records.iter().map(|found| found.document.as_bytes().len());
                 bytes = sizes.fold(bytes, usize::saturating_add);

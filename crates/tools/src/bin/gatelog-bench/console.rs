@@ -6,13 +6,14 @@ mod views;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
-use gatelog_testkit::{Client, Console, ConsoleOptions};
+use anyhow::{Context, Result, ensure};
+use gatelog_testkit::{Client, Console, ConsoleOptions, Database, DatabaseServer};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::collector::mebibytes;
+use crate::collector::{count, mebibytes};
+use crate::cpu;
 use crate::load::setting;
 use crate::report::{Report, Target};
 use crate::stored;
@@ -36,11 +37,13 @@ pub(crate) async fn bench(report: &mut Report) -> Result<()> {
     let records = u32::try_from(setting("BENCH_CONSOLE_RECORDS", 500_000)?)?;
     let asked = usize::try_from(setting("BENCH_CONSOLE_ASKED", 5)?)?;
     println!("==> the console: {records} records of a day, {VIEWERS} viewers, {asked} times each");
-    let (_server, database) = stored::server().await?;
+    let (mut server, database) = database().await?;
     let begun = Instant::now();
-    records::fill(&database, records).await?;
+    let filled = records::fill(&database, records).await?;
     report.row("console.records", f64::from(records), "records");
-    report.row("console.filled_in", begun.elapsed().as_secs_f64(), "s");
+    if filled {
+        report.row("console.filled_in", begun.elapsed().as_secs_f64(), "s");
+    }
     report.about("console", json!({"viewers": VIEWERS, "asked_by_each": asked}));
 
     let viewers =
@@ -54,7 +57,12 @@ pub(crate) async fn bench(report: &mut Report) -> Result<()> {
             println!("{:<48} not measured: this console has no such view", view.name);
             continue;
         }
+        let used = Used::new(&mut server, &mut console)?;
         let answers = look(&mut console, &view, asked, &mut most).await?;
+        for (who, cpu) in used.since()? {
+            let each = cpu.as_secs_f64() * 1e3 / count(answers.len());
+            report.row(&format!("console.{}_{who}_cpu", view.name), each, "ms/answer");
+        }
         let mut took: Vec<f64> = answers.iter().map(|answer| answer.took_ms).collect();
         took.sort_by(f64::total_cmp);
         report.row(&format!("console.{}_p50", view.name), quantile(&took, 0.5), "ms");
@@ -68,11 +76,45 @@ pub(crate) async fn bench(report: &mut Report) -> Result<()> {
         silent += answers.iter().filter(|answer| !answer.says_how_far).count();
         refused += answers.iter().filter(|answer| answer.refused).count();
     }
-    let count = |number: usize| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
     report.target("console.silent_about_reach", count(silent), "answers", Target::AtMost(0.0));
     report.target("console.refused", count(refused), "answers", Target::AtMost(0.0));
     report.target("console.resident", mebibytes(most), "MiB", Target::AtMost(RESIDENT));
     console.stop()
+}
+
+/// A database of its own; with `BENCH_CONSOLE_DATABASE`, that one of the `MONGODB_URI` server, which is kept,
+/// so that a further run need not fill it.
+async fn database() -> Result<(Option<DatabaseServer>, Database)> {
+    match std::env::var("BENCH_CONSOLE_DATABASE") {
+        Ok(name) => {
+            let uri =
+                std::env::var("MONGODB_URI").context("BENCH_CONSOLE_DATABASE needs MONGODB_URI")?;
+            Ok((None, Database::on(&uri, &name).await?))
+        }
+        Err(_) => stored::server().await,
+    }
+}
+
+/// Processor time of the console and, if it is ours, of the database's server.
+struct Used {
+    processes: Vec<(&'static str, u32, Duration)>,
+}
+
+impl Used {
+    fn new(server: &mut Option<DatabaseServer>, console: &mut Console) -> Result<Self> {
+        let mut ids = vec![("console", console.process().id())];
+        ids.extend(server.as_mut().map(|server| ("database", server.process().id())));
+        let processes = ids.into_iter().map(|(who, id)| Ok((who, id, cpu::used(id)?)));
+        Ok(Self { processes: processes.collect::<Result<_>>()? })
+    }
+
+    /// What they used since then.
+    fn since(&self) -> Result<Vec<(&'static str, Duration)>> {
+        let processes = self.processes.iter();
+        processes
+            .map(|(who, id, before)| Ok((*who, cpu::used(*id)?.saturating_sub(*before))))
+            .collect()
+    }
 }
 
 async fn is_there(console: &Console, view: &View) -> Result<bool> {

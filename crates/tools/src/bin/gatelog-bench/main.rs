@@ -11,7 +11,8 @@
 //! `BENCH_PEER_CONFIG`: another plugin's file and configuration. For `collector`: `BENCH_RECORDS`
 //! accepted per round (200000), `BENCH_STORED` (10000). For `growth`: `BENCH_SPOOL_MEGABYTES`
 //! (2000), `BENCH_DOCUMENTS` (200000). For `console`: `BENCH_CONSOLE_RECORDS` in the database (500000),
-//! `BENCH_CONSOLE_ASKED` by each viewer of each view (5). For `peers`: `BENCH_ROUNDS` (3), `BENCH_STORED` by gatelog
+//! `BENCH_CONSOLE_ASKED` by each viewer of each view (5), `BENCH_CONSOLE_DATABASE` on the `MONGODB_URI` server,
+//! which is kept and filled once. For `peers`: `BENCH_ROUNDS` (3), `BENCH_STORED` by gatelog
 //! per round (10000), `BENCH_PEER_RECORDS` by each of the others (3000).
 
 #![allow(

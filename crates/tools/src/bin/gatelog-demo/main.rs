@@ -137,7 +137,8 @@ async fn start(address: SocketAddr, console: SocketAddr) -> Result<Demo> {
         gateway.envoy.admin()
     );
     let collector = format!("http://{}", gateway.collector.address());
-    let environment = vec![("GATELOG_CONSOLE_COLLECTOR".to_owned(), collector)];
+    let environment = ["GATELOG_CONSOLE_COLLECTOR", "GATELOG_CONSOLE_TAIL"];
+    let environment = environment.map(|name| (name.to_owned(), collector.clone())).to_vec();
     let options =
         ConsoleOptions { listen: console.to_string(), environment, ..ConsoleOptions::default() };
     let console = Console::start(&database, options).await?;

@@ -21,8 +21,14 @@ const CONNECTIONS: usize = 4;
 const FLOW_RECORDS: usize = 200;
 const FLOW: &str = "a-flow-of-200-records";
 
-/// Stores this many records, and one flow.
-pub(super) async fn fill(database: &Database, records: u32) -> Result<()> {
+/// Stores this many records, and one flow. Returns false if a run before did.
+pub(super) async fn fill(database: &Database, records: u32) -> Result<bool> {
+    let there = database.count("trace_logs", doc! {}).await?;
+    let wanted = u64::from(records) + u64::try_from(FLOW_RECORDS)?;
+    if there == wanted {
+        return Ok(false);
+    }
+    ensure!(there == 0, "the database has {there} records, not {wanted}: drop it");
     let rollups = vec![("GATELOG_ROLLUPS".to_owned(), "on".to_owned())];
     let options = CollectorOptions { environment: rollups };
     let mut collector = Collector::start(database, options).await?;
@@ -49,7 +55,8 @@ pub(super) async fn fill(database: &Database, records: u32) -> Result<()> {
         Ok(())
     })
     .await?;
-    collector.stop()
+    collector.stop()?;
+    Ok(true)
 }
 
 /// Records of one flow, a minute ago: a batch of another gateway.
