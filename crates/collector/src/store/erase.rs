@@ -18,8 +18,11 @@ use crate::tombstone::Field;
 /// How long the server may look through one stretch.
 const STRETCH_TIME: Duration = Duration::from_secs(20);
 
-/// Documents in one answer of a search by an index, and in one deletion.
+/// Documents in one answer of a search by an index.
 pub(crate) const AT_ONCE: usize = 1_000;
+
+/// Documents in one deletion: few enough for a busy server to answer in time.
+const DELETED_AT_ONCE: usize = 200;
 
 /// The id of a document.
 pub(crate) type Id = bson::Uuid;
@@ -150,7 +153,7 @@ impl Store {
         ids: &[Id],
     ) -> Result<u64, StoreError> {
         let mut removed = 0_u64;
-        for some in ids.chunks(AT_ONCE) {
+        for some in ids.chunks(DELETED_AT_ONCE) {
             let target = self.collection(collection);
             let filter = doc! { "_id": { "$in": some } };
             let done = self.run(async move { target.delete_many(filter).await }).await?;
