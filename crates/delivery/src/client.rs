@@ -17,6 +17,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
 
 /// Maximum time for one answer, including connecting.
@@ -77,6 +78,17 @@ pub struct Stream {
     /// The status.
     pub status: StatusCode,
     body: Incoming,
+    _connection: EndOnDrop,
+}
+
+/// Closes a connection at once. Dropping an answer closes it only when more of it comes.
+#[derive(Debug)]
+struct EndOnDrop(AbortHandle);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Stream {
@@ -206,7 +218,7 @@ impl Client {
         let request = self.request(method, path, body)?;
         let mut connection = match self.connection.take() {
             Some(connection) if !connection.is_closed() => connection,
-            _ => self.connect().await?,
+            _ => self.connect().await?.0,
         };
         connection.ready().await.map_err(unanswered)?;
         let answer = connection.send_request(request).await.map_err(unanswered)?;
@@ -230,13 +242,16 @@ impl Client {
     pub async fn follow(&self, path: &str) -> Result<Stream, Unanswered> {
         let answer = async {
             let request = self.request(Method::GET, path, None)?;
-            let mut connection = self.connect().await?;
-            connection.send_request(request).await.map_err(unanswered)
+            let (mut connection, task) = self.connect().await?;
+            let ends = EndOnDrop(task);
+            let answer = connection.send_request(request).await.map_err(unanswered)?;
+            Ok((answer, ends))
         };
         let answer = tokio::time::timeout(ANSWER_TIME, answer).await;
         let answer = answer.unwrap_or_else(|_| Err(Unanswered("no answer in time".into())))?;
+        let (answer, ends) = answer;
         let (head, body) = answer.into_parts();
-        Ok(Stream { status: head.status, body })
+        Ok(Stream { status: head.status, body, _connection: ends })
     }
 
     fn request(
@@ -256,7 +271,7 @@ impl Client {
         request.body(Full::new(body.unwrap_or_default())).map_err(unanswered)
     }
 
-    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Unanswered> {
+    async fn connect(&self) -> Result<Connected, Unanswered> {
         let stream = TcpStream::connect(&self.address).await.map_err(unanswered)?;
         let _ = stream.set_nodelay(true);
         match &self.tls {
@@ -268,14 +283,17 @@ impl Client {
     }
 }
 
-async fn start<S>(stream: S) -> Result<SendRequest<Full<Bytes>>, Unanswered>
+/// A connection, and the task that drives it.
+type Connected = (SendRequest<Full<Bytes>>, AbortHandle);
+
+async fn start<S>(stream: S) -> Result<Connected, Unanswered>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(unanswered)?;
     // Ends with the sender, or with the connection, whose failure the sender sees.
-    tokio::spawn(connection);
-    Ok(sender)
+    let task = tokio::spawn(connection);
+    Ok((sender, task.abort_handle()))
 }
 
 fn unanswered(error: impl fmt::Display) -> Unanswered {

@@ -55,7 +55,7 @@ pub(super) async fn tail(State(app): State<App>, request: Request) -> Response<B
         send(app, subscription, sender, headers).await;
         drop(turn);
     });
-    // A client that is gone gives its place back at once, not when it is next written to.
+    // A client that is gone gives its place back as soon as its connection is seen to be closed.
     let sending = EndOnDrop(sending.abort_handle());
     let body = body.map_frame(move |frame| {
         let _held = &sending;

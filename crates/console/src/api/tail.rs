@@ -69,7 +69,7 @@ pub(super) async fn tail(
         send(proof, tail, sender).await;
         drop((turn, busy));
     });
-    // A client that is gone gives its turn back at once, not when it is next written to.
+    // A client that is gone gives its turn back as soon as its connection is seen to be closed.
     let sending = EndOnDrop(sending.abort_handle());
     let body = body.map_frame(move |frame| {
         let _held = &sending;

@@ -44,11 +44,16 @@ async fn metrics(console: &Console) -> String {
 async fn records_of_all_collectors_arrive_and_one_that_is_lost_is_named_and_told_when_it_is_back() {
     let database = Database::fresh().await.unwrap();
     let (one, mut other) = (collector(&database).await, collector(&database).await);
-    let console = console(&database, &[&one, &other], &[]).await;
+    // One by a name, whose addresses are looked up.
+    let port = one.address().port();
+    let both = format!("http://localhost:{port},http://{}", other.address());
+    let console = console(&database, &[], &[("GATELOG_CONSOLE_TAIL", &both)]).await;
     assert_eq!(console.json(ALL, "session").await["live"], true);
     let mut live = Live::following(&console, ALL, "level:ERROR \"stock\"", 2).await;
     let url = |collector: &Collector| format!("http://{}", collector.address());
     assert!(live.text.contains("event: collectors\ndata: {\"collectors\":["), "{}", live.text);
+    let named = format!("\"http://localhost:{port} at 127.0.0.1\"");
+    assert_eq!(live.text.matches(&named).count(), 2, "in the list, and followed: {}", live.text);
     post(one.address(), &[of("a", "stock is low"), of("a", "something else")]).await;
     post(other.address(), &[of("b", "stock is out")]).await;
     live.brings("stock is low", 1).await;
