@@ -129,6 +129,7 @@ async fn serve(config: Config, prepared: Prepared) -> Result<(), Failure> {
         connections: config.max_connections,
         header_time: config.header_timeout,
         stop_time: config.shutdown_timeout,
+        half_close: true,
     };
     let router = app(state.clone());
     let serving = server::serve(listener, router, tls.clone(), limits, metrics, server_stops);

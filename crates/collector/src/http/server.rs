@@ -35,6 +35,10 @@ pub struct ServerLimits {
     pub header_time: Duration,
     /// How long requests in progress may take once the server stops.
     pub stop_time: Duration,
+    /// Whether an HTTP/1 client that has closed its side of the connection is still answered, as a
+    /// sender that closes it right after a post has posted. Then a client that is gone is noticed
+    /// only when writing to it fails.
+    pub half_close: bool,
 }
 
 /// Binds the first of the addresses that can be bound.
@@ -112,7 +116,7 @@ pub async fn serve<M: CountConnections>(
     mut stop: watch::Receiver<bool>,
 ) {
     let server = Arc::new(Server {
-        settings: Settings::new(router, limits.header_time),
+        settings: Settings::new(router, limits),
         tls,
         metrics,
         stop: stop.clone(),

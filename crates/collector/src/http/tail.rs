@@ -26,7 +26,7 @@ use super::server::Peer;
 use crate::tail::Subscription;
 
 /// How often something is sent in any case, and the token is checked again.
-const ALIVE_EVERY: Duration = Duration::from_secs(15);
+const ALIVE_EVERY: Duration = Duration::from_secs(5);
 /// Maximum time for a client to read one part.
 const PART_TIME: Duration = Duration::from_secs(30);
 /// Bytes of a part from which on no further record is added.

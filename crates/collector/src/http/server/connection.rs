@@ -22,6 +22,7 @@ use tower::ServiceExt;
 
 use crate::ingest::POST_BYTES;
 
+use super::ServerLimits;
 use super::places::Peer;
 use super::tls::Tls;
 
@@ -63,8 +64,9 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    pub(super) fn new(router: Router, header_time: Duration) -> Self {
-        Self { router, header_time, builder: builder() }
+    pub(super) fn new(router: Router, limits: ServerLimits) -> Self {
+        let ServerLimits { header_time, half_close, .. } = limits;
+        Self { router, header_time, builder: builder(half_close) }
     }
 
     /// Serves a connection until it ends, or until `stop` becomes true and its requests are
@@ -136,14 +138,13 @@ impl Settings {
     }
 }
 
-fn builder() -> Builder<TokioExecutor> {
+fn builder(half_close: bool) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         // The connection's own timer covers headers.
         .header_read_timeout(None)
-        // A sender that closes its side right after a post has still posted.
-        .half_close(true)
+        .half_close(half_close)
         .max_buf_size(HEADER_BYTES as usize);
     builder
         .http2()
