@@ -59,7 +59,7 @@ impl Merged {
     }
 
     /// Adds a document of a family.
-    pub(super) fn add(&mut self, family: Family, count: Count<'_>) {
+    pub(super) fn add(&mut self, family: Family, count: &Count<'_>) {
         let Some(at) = count.period.start() else { return };
         let is_before = at < self.looked.from;
         let class = count.text(if family == Family::Tenant { "class" } else { "status" });
@@ -86,7 +86,7 @@ impl Merged {
             Family::Fingerprint => "errors",
         };
         if let Some(table) = self.tables.get_mut(table) {
-            let Count { ref value, .. } = count;
+            let value = &count.value;
             table.add(|key| count.text(key), value.clone(), is_before);
         }
     }
@@ -180,7 +180,7 @@ mod tests {
         let span = Span { since: time(FROM), until: time(FROM + 180_000) };
         let mut merged = Merged::new(Looked::of(span, FROM + 180_000), series, families);
         for (family, document) in documents {
-            merged.add(*family, Count::read(document).unwrap());
+            merged.add(*family, &Count::read(document).unwrap());
         }
         merged.shown(i64::MIN, true).into()
     }

@@ -81,7 +81,7 @@ async fn of_family(
                     documents = documents.saturating_add(1);
                     let Some(count) = Count::read(cursor.current()) else { continue };
                     last = count.period.start().unwrap_or(last);
-                    read.merged.add(family, count);
+                    read.merged.add(family, &count);
                     if Instant::now() >= deadline {
                         return Ok(Some(Stop::Time));
                     }
