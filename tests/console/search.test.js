@@ -201,7 +201,7 @@ test("a_saved_view_brings_its_search_back", () => on(data, "/search?query=level%
   await page.locator("summary", { hasText: "Views" }).click();
   await page.getByLabel("Name of the view").fill("errors <b>");
   await page.getByRole("button", { name: "Save" }).click();
-  await page.getByRole("link", { name: "gatelog" }).click();
+  await page.getByRole("link", { name: "Search", exact: true }).click();
   await page.waitForFunction(() => !new URL(location.href).searchParams.has("query"));
   await page.reload();
   await rows(page);

@@ -1,6 +1,6 @@
 //! What the documents of `gatelog_rollups` say: the reading side of `rollups`.
 
-use mongodb::bson::{Document, RawBsonRef, RawDocument, doc};
+use mongodb::bson::{DateTime, Document, RawBsonRef, RawDocument, doc};
 
 use super::rollups::COLLECTOR;
 use crate::rollup::{Histogram, Period, Value};
@@ -85,9 +85,7 @@ impl CollectorState {
     /// Reads a document.
     pub fn read(document: &RawDocument) -> Option<Self> {
         let id = document.get_str("_id").ok()?;
-        let date = |key: &str| {
-            document.get_datetime(key).ok().map(mongodb::bson::DateTime::timestamp_millis)
-        };
+        let date = |key: &str| document.get_datetime(key).ok().map(DateTime::timestamp_millis);
         Some(Self {
             file: id.strip_prefix(COLLECTOR)?.to_owned(),
             at: date("at")?,

@@ -86,7 +86,8 @@ impl Merged {
             Family::Fingerprint => "errors",
         };
         if let Some(table) = self.tables.get_mut(table) {
-            table.add(|key| count.text(key), count.value.clone(), is_before);
+            let value = &count.value;
+            table.add(|key| count.text(key), value.clone(), is_before);
         }
     }
 
