@@ -3,12 +3,14 @@
 //! A record is counted when it leaves its row: stored, or refused by another of its collections. What
 //! is parked is counted when it leaves the parked row, which has the mark of the original one.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use gatelog_record::{Decoded, Level, Uuid};
 
 use crate::rollup::{Dimension, Observation};
+use crate::store::LogCollection;
 
 /// A document that a row has inserted: the row's index, and the record's id and level, which names
 /// the collection. A batch may contain the same record several times; it has one document.
@@ -18,7 +20,8 @@ type Key = (usize, Uuid, Level);
 #[derive(Debug, Default)]
 pub(super) struct Counted {
     leaving: HashMap<Key, Observation>,
-    staying: HashSet<Key>,
+    /// What is parked, and for which collection.
+    staying: HashMap<Key, LogCollection>,
     /// The dimensions of what is leaving, each once: a job may hold ten thousand records.
     dimensions: HashSet<Arc<[Dimension]>>,
 }
@@ -45,21 +48,31 @@ impl Counted {
         }
     }
 
-    /// A record is parked.
-    pub(super) fn stays(&mut self, row: usize, record: &Decoded) {
-        self.staying.insert((row, record.id, record.level));
+    /// A record is parked; returns for which collection. If its batch has it twice, that is the first
+    /// one's for both: two parked rows would each find its document inserted by their common row, and
+    /// count it.
+    pub(super) fn stays(
+        &mut self,
+        row: usize,
+        record: &Decoded,
+        collection: LogCollection,
+    ) -> LogCollection {
+        match self.staying.entry((row, record.id, record.level)) {
+            Entry::Occupied(parked) => *parked.get(),
+            Entry::Vacant(place) => *place.insert(collection),
+        }
     }
 
     /// Nothing of a row is parked after all.
     pub(super) fn none_stays(&mut self, row: usize) {
-        self.staying.retain(|(of, ..)| *of != row);
+        self.staying.retain(|(of, ..), _| *of != row);
     }
 
     /// What the rows count, by the row's index. Where the same record leaves and stays, the parked
     /// one is counted: it will be found inserted by the row.
     pub(super) fn take(&mut self) -> Vec<(usize, Observation)> {
         let Self { leaving, staying, .. } = std::mem::take(self);
-        let counted = leaving.into_iter().filter(|(key, _)| !staying.contains(key));
+        let counted = leaving.into_iter().filter(|(key, _)| !staying.contains_key(key));
         counted.map(|((row, ..), observation)| (row, observation)).collect()
     }
 }
@@ -99,11 +112,13 @@ mod tests {
         let mut counted = Counted::default();
         let one = record(1, "INFO");
         leaves(&mut counted, 0, &one);
-        counted.stays(0, &one);
+        assert_eq!(counted.stays(0, &one, LogCollection::Info), LogCollection::Info);
         leaves(&mut counted, 1, &one);
         assert_eq!(counted.take().into_iter().map(|(row, _)| row).collect::<Vec<_>>(), [1]);
         leaves(&mut counted, 0, &one);
-        counted.stays(0, &one);
+        let again = counted.stays(0, &one, LogCollection::Audit);
+        assert_eq!(again, LogCollection::Audit, "what was counted is forgotten");
+        assert_eq!(counted.stays(0, &one, LogCollection::Info), again, "where the first one is");
         counted.none_stays(0);
         assert_eq!(counted.take().len(), 1);
     }

@@ -166,9 +166,12 @@ impl Progress {
         }
     }
 
-    /// Parks a record for a collection, apart from the others of its row.
+    /// Parks a record for a collection, apart from the others of its row; with another copy of itself,
+    /// where there is one.
     pub(super) fn park(&mut self, line: &Line, record: &Decoded, collection: LogCollection) {
-        self.counted.stays(line.row(), record);
+        let counts = !self.marks.is_empty();
+        let collection =
+            if counts { self.counted.stays(line.row(), record, collection) } else { collection };
         let text = line.of(&self.rows);
         let Some(row) = self.settled.rows.get_mut(line.row()) else { return };
         let name = collection.as_str();

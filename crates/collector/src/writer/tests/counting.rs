@@ -152,8 +152,15 @@ async fn counts_exactly(steps: Vec<Step>) {
     assert_eq!(sums[&Family::Fingerprint], stored(&[LogCollection::Error]));
 }
 
+/// How many sequences of steps the test tries.
+///
+/// Run `GATELOG_HISTORIES=1000 cargo test -p gatelog-collector counting` for more.
+fn histories() -> u32 {
+    std::env::var("GATELOG_HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(24)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 0, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: histories(), max_shrink_iters: 0, ..ProptestConfig::default() })]
 
     #[test]
     fn every_document_is_counted_once_whoever_is_killed_or_has_the_same_batch(steps in steps()) {
