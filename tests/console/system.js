@@ -94,18 +94,10 @@ export async function startSystem(records, organization, collectors = 1) {
       GATELOG_CONSOLE_TAIL: inlets.map((one) => one.url).join(), GATELOG_CONSOLE_TOKENS_FILE: join(directory, "tokens"), GATELOG_CONSOLE_CODE_FILE: join(directory, "code"),
     });
     const url = `http://${await listens(console_, "console")}`;
-    const fetched = (path, more = {}) => fetch(`${url}/api/v1/${path}`, { headers: { authorization: `Bearer ${TOKEN}` }, ...more });
-    const ask = (path) => fetched(path).then((response) => response.json());
-    /** Whether the console has this at all. */
-    const has = async (path) => {
-      const controller = new AbortController();
-      const { status } = await fetched(path, { signal: controller.signal });
-      controller.abort();
-      return status !== 404;
-    };
+    const ask = (path) => fetch(`${url}/api/v1/${path}`, { headers: { authorization: `Bearer ${TOKEN}` } }).then((response) => response.json());
     const oldest = records.at(-1);
     await eventually("everything is stored", async () => (await ask(`search?since=1d&limit=10&query=id:${oldest.id}`)).records?.length === 1);
-    return { url, ask, has, stop, collectors: inlets, code: () => readFileSync(join(directory, "code"), "utf8").trim(), log: () => console_.log };
+    return { url, ask, stop, collectors: inlets, code: () => readFileSync(join(directory, "code"), "utf8").trim(), log: () => console_.log };
   } catch (error) {
     await stop();
     throw error;
