@@ -95,6 +95,7 @@ struct Inner {
     rollup_failures: Family<Kind, Counter>,
     erased: Family<Origin, Counter>,
     tombstones: Gauge,
+    tombstones_known: Gauge,
 }
 
 /// What is measured when it is asked for.
@@ -253,6 +254,9 @@ impl Metrics {
             ),
             // gatelog_collector_tombstones 1
             tombstones: add.metric("tombstones", "Tombstones that inserts heed"),
+            // gatelog_collector_tombstones_known 1
+            tombstones_known: add
+                .metric("tombstones_known", "1 while tombstones can be read; without, nothing is inserted"),
             registry: Registry::default(),
         };
         Self { inner: Arc::new(Inner { registry, ..inner }) }
@@ -373,6 +377,11 @@ impl Metrics {
             let records = u64::try_from(records).unwrap_or(u64::MAX);
             self.inner.erased.get_or_create(&Origin { from }).inc_by(records);
         }
+    }
+
+    /// Whether tombstones can be read.
+    pub fn tombstones_known(&self, known: bool) {
+        self.inner.tombstones_known.set(i64::from(known));
     }
 
     /// Inserts heed this many tombstones.

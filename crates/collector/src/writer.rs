@@ -30,6 +30,7 @@ mod trials;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gatelog_record::{DecodeLimits, Decoded};
@@ -88,6 +89,8 @@ pub(crate) struct Context {
     rollups: bool,
     /// Notified when something is parked.
     parks: Notify,
+    /// Whether it was said that documents cannot be deleted.
+    cannot_delete: AtomicBool,
 }
 
 impl Context {
@@ -104,8 +107,12 @@ impl Context {
             return Default::default();
         }
         let started = Instant::now();
-        let (report, receptions) =
+        let (mut report, receptions) =
             self.store.insert_where_open(records, marks, shut, known_open, pass).await;
+        if self.gate.lapsed_since(pass) {
+            report.doubt();
+        }
+        self.unsend(records, &mut report).await;
         self.metrics.erased_from_spool(report.erased.len());
         if receptions.is_empty() {
             return (report, receptions);
@@ -117,6 +124,30 @@ impl Context {
             Some(_) => {}
         }
         (report, receptions)
+    }
+
+    /// Deletes what may have been inserted of records that are erased: by an insert that outlived the
+    /// lease, or before the tombstone was known.
+    async fn unsend(&self, records: &[Decoded], report: &mut InsertReport) {
+        let erased = report.erased.iter().filter_map(|position| records.get(*position));
+        let erased: Vec<_> = erased.collect();
+        if erased.is_empty() {
+            return;
+        }
+        match self.store.remove_records(&erased).await {
+            Ok(0) => {}
+            Ok(documents) => {
+                tracing::info!(documents, "documents deleted that tombstones cover");
+            }
+            Err(error) if error.lacks_a_right() => {
+                if !self.cannot_delete.swap(true, Ordering::Relaxed) {
+                    tracing::error!(%error, "what tombstones cover is not inserted, but what was may \
+                        stay: grant this collector's role remove on the collections of the levels, \
+                        audit_logs and trace_logs, and run `erase` again (docs/erase.md)");
+                }
+            }
+            Err(error) => report.not_deleted(error),
+        }
     }
 
     /// Records how each collection responded to its part of an insert.
@@ -169,6 +200,7 @@ pub async fn run(
         gate,
         outage,
         parks: Notify::new(),
+        cannot_delete: AtomicBool::new(false),
         metrics,
         pace: Pace::new(options.records),
         record: options.record,

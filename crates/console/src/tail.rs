@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use gatelog_collector::config::Faults;
 use gatelog_delivery::client::Target;
+use gatelog_delivery::follow::Room;
 use gatelog_search::Selection;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -23,6 +24,8 @@ pub use queue::{Item, Notice};
 
 /// Where a collector's tail is.
 const PATH: &str = "/v1/tail?";
+/// Maximum bytes of records of all tails that have not come completely from their collectors.
+const ROOM_BYTES: usize = 32 << 20;
 /// Bytes of a path from which on it does not name the organizations: a collector's bound for the
 /// headers of a request is 16 KiB. The records are tested here in any case.
 const PATH_BYTES: usize = 14 << 10;
@@ -30,6 +33,7 @@ const PATH_BYTES: usize = 14 << 10;
 /// The tails of this console.
 pub struct Tails {
     collectors: Arc<[Named]>,
+    room: Room,
     metrics: Metrics,
     stop: watch::Sender<bool>,
 }
@@ -55,7 +59,8 @@ impl Tails {
         if !faults.is_empty() {
             return Err(faults);
         }
-        Ok(Self { collectors, metrics, stop: watch::Sender::new(false) })
+        let (room, stop) = (Room::of(ROOM_BYTES), watch::Sender::new(false));
+        Ok(Self { collectors, room, metrics, stop })
     }
 
     /// Whether there are any.
@@ -68,7 +73,7 @@ impl Tails {
         let (inlet, outlet) = queue::queue(self.metrics.clone());
         let path = path(&selection, viewer);
         let all = viewer.organizations().is_none();
-        let line = Line { selection: Arc::new(selection), all, inlet };
+        let line = Line { selection: Arc::new(selection), all, inlet, room: self.room.clone() };
         let following = Following::new(Arc::clone(&self.collectors), path, line);
         Tail { outlet, following: tokio::spawn(following.run()) }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
@@ -22,6 +22,8 @@ use tokio_rustls::TlsConnector;
 
 /// Maximum time for one answer, including connecting.
 const ANSWER_TIME: Duration = Duration::from_mins(1);
+/// Maximum bytes of a connection's read buffer, and so of an answer's head.
+const BUFFER_BYTES: usize = 16 << 10;
 /// Maximum bytes read of an answer.
 const ANSWER_BYTES: usize = 16 << 20;
 
@@ -77,6 +79,8 @@ pub struct Answer {
 pub struct Stream {
     /// The status.
     pub status: StatusCode,
+    /// Whether its content type is that of server-sent events.
+    pub is_events: bool,
     body: Incoming,
     _connection: EndOnDrop,
 }
@@ -251,7 +255,9 @@ impl Client {
         let answer = answer.unwrap_or_else(|_| Err(Unanswered("no answer in time".into())))?;
         let (answer, ends) = answer;
         let (head, body) = answer.into_parts();
-        Ok(Stream { status: head.status, body, _connection: ends })
+        let content = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+        let is_events = content.is_some_and(|content| content.starts_with(b"text/event-stream"));
+        Ok(Stream { status: head.status, is_events, body, _connection: ends })
     }
 
     fn request(
@@ -290,7 +296,8 @@ async fn start<S>(stream: S) -> Result<Connected, Unanswered>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(unanswered)?;
+    let handshake = Builder::new().max_buf_size(BUFFER_BYTES).handshake(TokioIo::new(stream));
+    let (sender, connection) = handshake.await.map_err(unanswered)?;
     // Ends with the sender, or with the connection, whose failure the sender sees.
     let task = tokio::spawn(connection);
     Ok((sender, task.abort_handle()))

@@ -6,19 +6,25 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::client::{Client, Stream};
+pub use events::Room;
 use events::{Event, Events};
 
 /// After this time without even a sign of life the connection counts as broken: a collector sends
-/// one every 15 s.
-const SILENCE: Duration = Duration::from_secs(45);
+/// one every 5 s, earlier versions every 15 s.
+const SILENCE: Duration = Duration::from_secs(20);
+/// A connection that lasted this long ends the pauses' growth.
+const LASTED: Duration = Duration::from_secs(30);
 /// The first pause before a collector is tried again; it doubles each time.
 const PAUSE_FIRST: Duration = Duration::from_secs(1);
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// Maximum bytes of a refusal that are told.
+/// Maximum bytes of a refusal that are read.
 const REFUSAL_BYTES: usize = 1_024;
+/// Maximum time to read them.
+const REFUSAL_TIME: Duration = Duration::from_secs(5);
 
 /// What is heard of a collector. Its texts may hold any character.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,26 +47,35 @@ pub trait Listener: Send {
     fn hear(&mut self, news: News) -> impl Future<Output = bool> + Send;
 }
 
-/// Follows a collector as long as somebody listens.
-pub async fn follow(client: &Client, path: &str, listener: &mut impl Listener) {
+/// Follows a collector as long as somebody listens. An event that has begun takes its room.
+pub async fn follow(client: &Client, path: &str, room: &Room, listener: &mut impl Listener) {
     let mut pause = PAUSE_FIRST;
     // Once for each outage.
     let mut told = false;
     loop {
         let news = match client.follow(path).await {
             Err(error) => News::Lost(error.to_string()),
+            Ok(stream) if stream.status == StatusCode::OK && !stream.is_events => {
+                News::Lost("it answers with something else than events".to_owned())
+            }
             Ok(mut stream) if stream.status == StatusCode::OK => {
-                (pause, told) = (PAUSE_FIRST, false);
+                let began = Instant::now();
+                told = false;
                 if !listener.hear(News::Following).await {
                     return;
                 }
-                match read(&mut stream, listener).await {
+                let broke = read(&mut stream, room, listener).await;
+                if began.elapsed() >= LASTED {
+                    pause = PAUSE_FIRST;
+                }
+                match broke {
                     Some(broke) => News::Lost(broke),
                     None => return,
                 }
             }
             Ok(mut stream) => {
-                let text = refusal(&mut stream).await;
+                let text = tokio::time::timeout(REFUSAL_TIME, refusal(&mut stream)).await;
+                let text = text.unwrap_or_default();
                 let text = format!("{}: {text}", stream.status);
                 if stream.status.is_client_error() { News::Refused(text) } else { News::Lost(text) }
             }
@@ -76,8 +91,8 @@ pub async fn follow(client: &Client, path: &str, listener: &mut impl Listener) {
 }
 
 /// Reads to the end; says why it ended, or `None` if nobody wants more.
-async fn read(stream: &mut Stream, listener: &mut impl Listener) -> Option<String> {
-    let mut events = Events::default();
+async fn read(stream: &mut Stream, room: &Room, listener: &mut impl Listener) -> Option<String> {
+    let mut events = Events::new(room);
     loop {
         let part = match stream.next(SILENCE).await {
             Ok(Some(part)) => part,
@@ -115,7 +130,9 @@ fn text(data: &str, key: &str) -> String {
 /// What the collector says about a refusal.
 async fn refusal(stream: &mut Stream) -> String {
     let mut body = Vec::new();
-    while let Ok(Some(part)) = stream.next(SILENCE).await {
+    while body.len() < REFUSAL_BYTES
+        && let Ok(Some(part)) = stream.next(SILENCE).await
+    {
         body.extend(part.iter().take(REFUSAL_BYTES.saturating_sub(body.len())));
     }
     text(&String::from_utf8_lossy(&body), "error")

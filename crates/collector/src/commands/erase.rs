@@ -167,6 +167,8 @@ pub async fn run(args: &EraseArgs) -> Result<(), Failure> {
         return Ok(());
     }
     let by_user = may_erase(&store, options.database.as_str()).await?;
+    // A new key beside tombstones of another would leave none that fits all of them.
+    store.tombstones().await.map_err(Failure::failed)?;
     let key = store.erase_key_or_new().await.map_err(Failure::failed)?;
     let Matching { field, value, until } = &wanted.which;
     let tombstone = Tombstone { field: *field, hash: key.hash(*field, value), until: *until };

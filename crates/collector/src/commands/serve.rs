@@ -263,6 +263,7 @@ async fn write(
         gate.clone(),
         metrics.clone(),
         &config.spool.dir,
+        config.writer.rollups,
     );
     let following = follow::run(follower, outage.clone(), following_stops);
     let following = watched(&state, "tombstones", following);

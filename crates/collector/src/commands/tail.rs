@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use gatelog_delivery::client::{Client, Target};
-use gatelog_delivery::follow::{Listener, News, follow};
+use gatelog_delivery::follow::{Listener, News, Room, follow};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -18,6 +18,8 @@ use crate::config::Faults;
 /// News of all collectors that wait to be printed. While it is full nothing more is read, and the
 /// collectors skip records.
 const WAITING: usize = 256;
+/// Maximum bytes of records that have not come completely.
+const ROOM_BYTES: usize = 64 << 20;
 /// Maximum collectors.
 const COLLECTORS: usize = 64;
 
@@ -108,11 +110,12 @@ pub async fn run(args: &TailArgs) -> Result<(), Failure> {
     let (path, clients) = args.targets()?;
     let (sender, mut news) = mpsc::channel(WAITING);
     let mut followers = JoinSet::new();
+    let room = Room::of(ROOM_BYTES);
     for client in clients {
-        let (path, out) = (path.clone(), sender.clone());
+        let (path, room, out) = (path.clone(), room.clone(), sender.clone());
         followers.spawn(async move {
             let url = client.url().to_owned();
-            follow(&client, &path, &mut Teller { url, out }).await;
+            follow(&client, &path, &room, &mut Teller { url, out }).await;
         });
     }
     drop(sender);

@@ -155,6 +155,8 @@ mod tests {
 
     fn sign(collector: &str, known: i64, silence: i64) -> Sign {
         Sign {
+            counts: true,
+            since: 0,
             collector: collector.to_owned(),
             name: format!("host:{collector}"),
             known,

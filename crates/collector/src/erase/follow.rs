@@ -80,7 +80,15 @@ impl From<SpoolError> for FollowError {
 impl Follower {
     /// Knows nothing yet, and leaves the gate closed. `dir`: the spool's directory, by which people
     /// recognize the collector.
-    pub fn new(spool: Spool, store: Store, gate: Gate, metrics: Metrics, dir: &Path) -> Self {
+    /// `counts`: whether this collector counts in rollups.
+    pub fn new(
+        spool: Spool,
+        store: Store,
+        gate: Gate,
+        metrics: Metrics,
+        dir: &Path,
+        counts: bool,
+    ) -> Self {
         let silent = LEASE.saturating_add(store.operation_timeout());
         let sign = Sign {
             collector: spool.collector().hyphenated().to_string(),
@@ -89,6 +97,8 @@ impl Follower {
             silent_ms: i64::try_from(silent.as_millis()).unwrap_or(i64::MAX),
             stopped: false,
             letters: 0,
+            counts,
+            since: now_millis(),
             at: 0,
         };
         Self {
@@ -196,6 +206,7 @@ pub async fn run(mut follower: Follower, outage: Outage, mut stop: watch::Receiv
         let pause = match follower.round().await {
             Ok(()) => {
                 failing = false;
+                follower.metrics.tombstones_known(true);
                 writer.passed();
                 LOOK_EVERY
             }
@@ -204,6 +215,9 @@ pub async fn run(mut follower: Follower, outage: Outage, mut stop: watch::Receiv
                 AGAIN
             }
             Err(error) => {
+                if matches!(error, FollowError::Database(_)) {
+                    follower.metrics.tombstones_known(false);
+                }
                 if !std::mem::replace(&mut failing, true) {
                     announce(&error);
                 }

@@ -3,6 +3,7 @@
 use mongodb::bson::{DateTime, Document, RawBsonRef, RawDocument, doc};
 
 use super::rollups::COLLECTOR;
+use super::{Store, StoreError};
 use crate::rollup::{Histogram, Period, Value};
 
 /// What is counted of a dimension in a period, by one collector: one part of a value.
@@ -79,6 +80,31 @@ pub struct CollectorState {
     pub counted_to: Option<i64>,
     /// Whether it has ended, with nothing left to count.
     pub stopped: bool,
+}
+
+/// A collector that stores without counting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uncounting {
+    /// Where it runs, for people.
+    pub collector: String,
+    /// When it began, in ms since 1970.
+    pub since: i64,
+    /// Its last sign of life, in ms since 1970.
+    pub at: i64,
+}
+
+impl Store {
+    /// The collectors of the last 90 days that do not count what they store.
+    ///
+    /// # Errors
+    ///
+    /// The database refuses; the call may be retried.
+    pub async fn uncounting(&self) -> Result<Vec<Uncounting>, StoreError> {
+        let signs = self.signs().await?.into_iter().filter(|sign| !sign.counts);
+        Ok(signs
+            .map(|sign| Uncounting { collector: sign.name, since: sign.since, at: sign.at })
+            .collect())
+    }
 }
 
 impl CollectorState {

@@ -4,10 +4,11 @@
 //! a time: that index is always there, covers every document, and makes each call short. What the
 //! database finds is compared once more here: a collection's collation may take two values for one.
 
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::time::Duration;
 
-use gatelog_record::Timestamp;
+use gatelog_record::{Decoded, Timestamp};
 use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{self, Binary, Bson, DateTime, Document, RawDocument, doc};
 use mongodb::options::Hint;
@@ -161,6 +162,44 @@ impl Store {
         }
         Ok(removed)
     }
+
+    /// Deletes what may have been inserted of these records, in all their collections; returns how many
+    /// documents.
+    pub(crate) async fn remove_records(&self, records: &[&Decoded]) -> Result<u64, StoreError> {
+        #[cfg(test)]
+        if let Some(model) = &self.inner.model {
+            return Ok(model.remove(records));
+        }
+        let mut collections: BTreeMap<LogCollection, Vec<Document>> = BTreeMap::new();
+        for record in records {
+            for collection in LogCollection::of_record(record) {
+                collections.entry(collection).or_default().push(of_record(record));
+            }
+        }
+        let mut removed = 0_u64;
+        for (collection, filters) in collections {
+            for some in filters.chunks(DELETED_AT_ONCE) {
+                let (target, filter) = (self.collection(collection), doc! { "$or": some });
+                let done = self.run(async move { target.delete_many(filter).await }).await?;
+                removed = removed.saturating_add(done.deleted_count);
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// The document of this very record: another record's may have its id.
+fn of_record(record: &Decoded) -> Document {
+    let mut filter = doc! {
+        "_id": Id::from_bytes(record.id.into_bytes()),
+        "created_at": DateTime::from_millis(record.timestamp.unix_millis()),
+    };
+    for field in Field::ALL {
+        if let Some(value) = field.of(record) {
+            filter.insert(field.path(), value);
+        }
+    }
+    filter
 }
 
 fn by_id() -> Hint {

@@ -86,6 +86,10 @@ pub(crate) struct Sign {
     pub(crate) stopped: bool,
     /// Dead letters that it has deleted for this revision.
     pub(crate) letters: i64,
+    /// Whether it counts what it stores, in rollups.
+    pub(crate) counts: bool,
+    /// When it began, by its own clock, in ms since 1970.
+    pub(crate) since: i64,
     /// When it said so, by the server's clock, in ms since 1970; of no matter in what is written.
     pub(crate) at: i64,
 }
@@ -242,6 +246,8 @@ impl Store {
                 "silent_ms": sign.silent_ms,
                 "name": &sign.name,
                 "letters": sign.letters,
+                "counts": sign.counts,
+                "since": DateTime::from_millis(sign.since),
                 "expires_at": DateTime::from_millis(expires_at),
             },
             "$currentDate": { "pushed": true },
@@ -264,6 +270,8 @@ impl Store {
                 silent_ms: document.get_i64("silent_ms").unwrap_or(i64::MAX),
                 stopped: document.get_bool("stopped").unwrap_or(false),
                 letters: document.get_i64("letters").unwrap_or_default(),
+                counts: document.get_bool("counts").unwrap_or(true),
+                since: millis(document, "since"),
                 at: millis(document, "pushed"),
             })
         };

@@ -16,6 +16,8 @@ use crate::clock::now_millis;
 #[derive(Clone, Debug)]
 pub struct Pass {
     tombstones: Arc<Tombstones>,
+    /// How often the lease had lapsed before.
+    lapses: u64,
     /// Never sent to: the channel closes when the last pass is gone.
     _begun: mpsc::Sender<Infallible>,
 }
@@ -23,7 +25,8 @@ pub struct Pass {
 impl Pass {
     fn new(tombstones: Tombstones) -> (Self, Draining) {
         let (begun, ended) = mpsc::channel(1);
-        (Self { tombstones: Arc::new(tombstones), _begun: begun }, Draining { ended })
+        let pass = Self { tombstones: Arc::new(tombstones), lapses: 0, _begun: begun };
+        (pass, Draining { ended })
     }
 
     /// A pass of a program that inserts nothing that could be erased.
@@ -64,6 +67,8 @@ struct State {
     /// The end of what `pass` began with.
     draining: Option<Draining>,
     open: Open,
+    /// How often the lease was over before it was renewed.
+    lapses: u64,
 }
 
 /// Lets inserts begin. Cheap to clone.
@@ -85,7 +90,7 @@ impl Gate {
 
     fn new(open: Open) -> Self {
         let (pass, draining) = Pass::new(Tombstones::default());
-        let state = State { pass, draining: Some(draining), open };
+        let state = State { pass, draining: Some(draining), open, lapses: 0 };
         Self { state: Arc::new(watch::Sender::new(state)) }
     }
 
@@ -107,12 +112,24 @@ impl Gate {
         let millis = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
         let end = began.checked_add(lease).unwrap_or(began);
         let open = Open::Until(end, began_millis.saturating_add(millis));
-        self.state.send_modify(|state| state.open = open);
+        self.state.send_modify(|state| {
+            state.lapses = state.lapses();
+            state.open = open;
+        });
     }
 
     /// No insert begins from now on.
     pub fn close(&self) {
-        self.state.send_modify(|state| state.open = Open::Closed);
+        self.state.send_modify(|state| {
+            state.lapses = state.lapses();
+            state.open = Open::Closed;
+        });
+    }
+
+    /// Whether the lease was over at any time since an insert began: whoever erases may have taken this
+    /// collector for gone, although the insert went on, as after its process was stopped for a while.
+    pub fn lapsed_since(&self, pass: &Pass) -> bool {
+        self.state.borrow().lapses() != pass.lapses
     }
 
     /// Inserts heed these from now on. Returns those that began earlier.
@@ -136,10 +153,22 @@ impl State {
     fn pass(&self) -> Option<Pass> {
         let open = match self.open {
             Open::Closed => false,
-            Open::Until(end, millis) => Instant::now() < end && now_millis() < millis,
+            Open::Until(..) => !self.is_over(),
             Open::ForGood => true,
         };
-        open.then(|| self.pass.clone())
+        open.then(|| Pass { lapses: self.lapses, ..self.pass.clone() })
+    }
+
+    fn is_over(&self) -> bool {
+        match self.open {
+            Open::Until(end, millis) => Instant::now() >= end || now_millis() >= millis,
+            Open::Closed | Open::ForGood => false,
+        }
+    }
+
+    /// Including a lease that is over now.
+    fn lapses(&self) -> u64 {
+        self.lapses.saturating_add(u64::from(self.is_over()))
     }
 }
 
@@ -170,6 +199,28 @@ mod tests {
         gate.open_until(Instant::now(), now_millis() - 60_000, LEASE);
         assert!(!passes(&gate).await);
         assert!(passes(&Gate::open()).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_insert_learns_that_the_lease_was_over_meanwhile_whoever_renewed_it() {
+        let gate = Gate::closed();
+        open(&gate);
+        let begun = gate.pass().await;
+        tokio::time::advance(LEASE / 2).await;
+        open(&gate);
+        tokio::time::advance(LEASE / 2).await;
+        assert!(!gate.lapsed_since(&begun), "it was renewed in time");
+        tokio::time::advance(LEASE).await;
+        assert!(gate.lapsed_since(&begun));
+        open(&gate);
+        assert!(gate.lapsed_since(&begun));
+        let later = gate.pass().await;
+        assert!(!gate.lapsed_since(&later));
+        tokio::time::advance(LEASE).await;
+        gate.close();
+        assert!(gate.lapsed_since(&later));
+        let ever = Gate::open();
+        assert!(!ever.lapsed_since(&ever.pass().await));
     }
 
     #[tokio::test]

@@ -8,10 +8,13 @@ mod read;
 mod scope;
 mod table;
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::Response;
 use gatelog_collector::clock::now_millis;
+use gatelog_collector::store::StoreError;
 use serde_json::{Map, json};
 use tokio::time::Instant;
 
@@ -23,6 +26,9 @@ use super::span::{Span, time};
 use complete::Complete;
 use period::Looked;
 use scope::Visible;
+
+/// How long the database's answer may take beyond the time that it may search.
+const ANSWER_TIME: Duration = Duration::from_secs(2);
 
 pub(super) async fn overview(
     State(app): State<App>,
@@ -36,10 +42,20 @@ pub(super) async fn overview(
     let turn = app.turn_of(&app.inner.overviews, &caller.viewer).await?;
     let deadline = deadline(&app);
     let store = &app.inner.store;
-    // In this order: what is counted after the states were read does no harm.
-    let within = deadline.saturating_duration_since(Instant::now());
-    let states = read::states(store, &visible, looked, within).await?;
-    let read = read::counts(store, &visible, looked, deadline).await?;
+    let reads = async {
+        // In this order: what is counted after the states were read does no harm.
+        let within = deadline.saturating_duration_since(Instant::now());
+        let states = read::states(store, &visible, looked, within).await?;
+        Ok::<_, StoreError>((states, read::counts(store, &visible, looked, deadline).await?))
+    };
+    let too_slow = || StoreError::Timeout { after: app.inner.limits.query_time };
+    let latest = deadline.checked_add(ANSWER_TIME).unwrap_or(deadline);
+    let reads = tokio::time::timeout_at(latest, reads).await;
+    let (states, read) = reads.map_err(|_| too_slow())??;
+    if read.reached >= looked.until {
+        // Nothing of the period was read: no number would be true.
+        return Err(too_slow().into());
+    }
     let made = tokio::task::spawn_blocking(move || {
         let reached = (read.reached, read.stop);
         let complete = Complete::of(&states, looked, now, reached, visible.is_restricted());

@@ -197,7 +197,10 @@ impl Following {
         for (address, client, called, number) in new {
             let mut line = LineFrom { collector: called.clone(), line: self.line.clone() };
             let path = Arc::clone(&self.path);
-            let task = tokio::spawn(async move { follow(&client, &path, &mut line).await });
+            let task = tokio::spawn(async move {
+                let room = line.line.room.clone();
+                follow(&client, &path, &room, &mut line).await;
+            });
             let followed = Followed { number, called, task: task.abort_handle() };
             self.followed.insert(address, followed);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gatelog_delivery::follow::{Listener, News};
+use gatelog_delivery::follow::{Listener, News, Room};
 use gatelog_record::limits::{RECORD_BYTES_MAX, VALUES};
 use gatelog_record::{DecodeLimits, Decoded, Uuid, decode_record};
 use gatelog_search::Selection;
@@ -24,6 +24,8 @@ pub(super) struct Line {
     /// Whether the viewer sees everything: only then are addresses, faults and numbers told.
     pub(super) all: bool,
     pub(super) inlet: Inlet,
+    /// Where a collector's record takes its room before it has come completely.
+    pub(super) room: Room,
 }
 
 impl Line {

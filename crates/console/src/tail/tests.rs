@@ -17,7 +17,8 @@ fn line_of(viewer: &Viewer, query: &str) -> (LineFrom, Outlet, Metrics) {
     let (inlet, outlet) = queue(metrics.clone());
     let query: Query = query.parse().unwrap();
     let selection = Arc::new(viewer.scope().select(query));
-    let line = Line { selection, all: viewer.organizations().is_none(), inlet };
+    let room = Room::of(1 << 20);
+    let line = Line { selection, all: viewer.organizations().is_none(), inlet, room };
     (LineFrom { collector: "c".into(), line }, outlet, metrics)
 }
 

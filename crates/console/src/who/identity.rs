@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use axum::http::{HeaderMap, HeaderName};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use gatelog_collector::clock::now_millis;
 use gatelog_record::Timestamp;
 use ipnet::IpNet;
 use serde_json::{Map, Value};
@@ -85,10 +86,24 @@ impl Identity {
             };
             Role::Organizations(names)
         };
-        let seconds = claims.get("exp").and_then(Value::as_i64);
-        let micros = seconds.map(|seconds| seconds.saturating_mul(1_000_000));
-        Viewer::new(name, role, micros.map(Timestamp::from_unix_micros)).ok()
+        let expires = match claims.get("exp") {
+            None => None,
+            Some(exp) => Some(time_of(exp)?),
+        };
+        Viewer::new(name, role, expires).ok()
     }
+}
+
+/// A `NumericDate` (RFC 7519 §2): seconds since 1970, which may have a fraction. One that is past is
+/// that of nobody.
+fn time_of(exp: &Value) -> Option<Timestamp> {
+    let micros = match exp.as_i64() {
+        Some(seconds) => seconds.saturating_mul(1_000_000),
+        // The nearest there is of what is out of range.
+        #[expect(clippy::cast_possible_truncation, reason = "saturates")]
+        None => (exp.as_f64()? * 1e6) as i64,
+    };
+    (micros > now_millis().saturating_mul(1_000)).then(|| Timestamp::from_unix_micros(micros))
 }
 
 fn claims(value: &[u8]) -> Option<Map<String, Value>> {
@@ -136,7 +151,9 @@ mod tests {
 
     #[test]
     fn claims_say_name_and_organizations_or_the_role_all() {
-        let some = of(&json!({"sub": "ann", "organizations": ["a", "b"], "exp": 7})).unwrap();
+        let some =
+            of(&json!({"sub": "ann", "organizations": ["a", "b"], "exp": 4_102_444_800_i64}))
+                .unwrap();
         assert_eq!((some.name.as_str(), some.organizations().unwrap().len()), ("ann", 2));
         let one = of(&json!({"sub": "ann", "organizations": "a"})).unwrap();
         assert_eq!(one.role, Role::Organizations(vec!["a".into()]));
@@ -144,8 +161,13 @@ mod tests {
         assert_eq!(all.role, Role::All);
         assert_eq!(
             (some.expires.map(Timestamp::unix_micros), all.expires),
-            (Some(7_000_000), None)
+            (Some(4_102_444_800_000_000), None)
         );
+        let exp =
+            |exp: Value| of(&json!({"sub": "ann", "gatelog_role": "all", "exp": exp}))?.expires;
+        let half = exp(json!(4_102_444_800.5)).map(Timestamp::unix_micros);
+        assert_eq!(half, Some(4_102_444_800_500_000));
+        assert!(exp(json!(1e300)).is_some());
         let padded = STANDARD.encode(json!({"sub": "a", "gatelog_role": "all"}).to_string());
         assert!(matches!(asked(&[padded], "::ffff:10.0.0.1"), Claimed::By(_)));
     }
@@ -155,6 +177,10 @@ mod tests {
         for claims in [
             json!({"organizations": ["a"]}),
             json!({"sub": "", "gatelog_role": "all"}),
+            json!({"sub": "ann", "gatelog_role": "all", "exp": 7}),
+            json!({"sub": "ann", "gatelog_role": "all", "exp": -1}),
+            json!({"sub": "ann", "gatelog_role": "all", "exp": "4102444800"}),
+            json!({"sub": "ann", "gatelog_role": "all", "exp": null}),
             json!({"sub": "ann"}),
             json!({"sub": "ann", "gatelog_role": ["all"]}),
             json!({"sub": "ann", "organizations": {"a": 1}}),

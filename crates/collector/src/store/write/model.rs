@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use gatelog_record::Decoded;
 use uuid::Uuid;
 
 use super::attempt::{Document, Done, NotDone};
@@ -82,6 +83,15 @@ impl ModelServer {
         } else {
             Err(StoreError::Away("a test's own".into()))
         }
+    }
+
+    pub(in crate::store) fn remove(&self, records: &[&Decoded]) -> u64 {
+        let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = |(name, id)| stored.get_mut(&name).and_then(|held| held.remove(&id));
+        let names = records
+            .iter()
+            .flat_map(|record| LogCollection::of_record(record).map(|name| (name, record.id)));
+        names.filter_map(held).count() as u64
     }
 
     pub(super) fn attempt(

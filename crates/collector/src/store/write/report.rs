@@ -30,6 +30,25 @@ pub struct InsertReport {
     pub failure: Option<StoreError>,
 }
 
+impl InsertReport {
+    /// All that was sent must be tried again.
+    pub(crate) fn doubt(&mut self) {
+        self.retry.append(&mut self.stored);
+        self.retry.append(&mut self.duplicate);
+        self.retry.extend(self.refused.drain(..).map(|(position, _)| position));
+        self.retry.extend(self.suspected.drain(..).map(|(position, ..)| position));
+        self.retry.extend(self.blocked.drain(..).map(|(position, _)| position));
+        self.retry.sort_unstable();
+    }
+
+    /// What is erased must be tried again, as its documents could not be deleted.
+    pub(crate) fn not_deleted(&mut self, error: StoreError) {
+        self.retry.append(&mut self.erased);
+        self.retry.sort_unstable();
+        self.failure.get_or_insert(error);
+    }
+}
+
 /// What one collection's part of an insert says about the collection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reception {

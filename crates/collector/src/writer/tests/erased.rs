@@ -60,7 +60,7 @@ async fn an_erased_record_is_settled_and_not_sent() {
     assert_eq!((rig.statement(), rig.model.ids(LogCollection::Info).len()), ((153, 0, 0), 1));
 }
 
-/// Its documents were sent to some collections before the tombstone was known: `erase` deletes these.
+/// Its documents were sent to some collections before the tombstone was known.
 #[tokio::test(start_paused = true)]
 async fn what_was_parked_is_dropped_once_the_tombstone_is_known() {
     let denied = Arc::new(AtomicBool::new(true));
@@ -76,7 +76,11 @@ async fn what_was_parked_is_dropped_once_the_tombstone_is_known() {
     let rig = rig.restart().await;
     denied.store(false, Ordering::SeqCst);
     rig.until_nothing_waits().await;
-    assert_eq!(rig.has(&ids[0]), [true, true, false], "no document is sent any more");
+    assert_eq!(
+        rig.has(&ids[0]),
+        [false; 3],
+        "none is sent any more, and those that were are deleted"
+    );
     assert_eq!((rig.has(&ids[1]), rig.statement()), ([true; 3], (2, 0, 0)));
 }
 
@@ -92,4 +96,34 @@ async fn nothing_is_inserted_while_the_tombstones_are_not_known() {
     rig.gate.open_until(Instant::now(), crate::clock::now_millis(), Duration::from_hours(3));
     rig.until_nothing_waits().await;
     assert_eq!(rig.has(&ids[0]), [true; 3]);
+}
+
+/// Found by an attack: a process that was stopped in the middle of an insert sent it after `erase` had
+/// taken it for gone and had looked for the last time.
+#[tokio::test(start_paused = true)]
+async fn an_insert_that_outlives_the_lease_leaves_nothing_that_was_erased_meanwhile() {
+    let gate: Arc<std::sync::OnceLock<Gate>> = Arc::default();
+    let stopped = Arc::clone(&gate);
+    let first = AtomicBool::new(true);
+    let mut rig = Rig::start(ModelServer::new(move |_, _| {
+        if let Some(gate) = stopped.get()
+            && first.swap(false, Ordering::SeqCst)
+        {
+            // As if the process had slept for an hour before the server took it.
+            let began = crate::clock::now_millis() - 3_600_000;
+            gate.open_until(Instant::now(), began, Duration::from_mins(1));
+        }
+        Reply::Taken
+    }))
+    .await;
+    gate.set(rig.gate.clone()).unwrap();
+    let ids = rig.post_of(&["user_7", "user_8"]).await;
+    rig.until("it is stored", |rig| !rig.model.ids(LogCollection::Info).is_empty()).await;
+    rig.pass(Duration::from_mins(10)).await;
+    assert_eq!(rig.spool.waiting().records, 2, "nothing of it is settled");
+    drop(rig.gate.replace(tombstones()));
+    rig.gate.open_until(Instant::now(), crate::clock::now_millis(), Duration::from_hours(3));
+    rig.until_nothing_waits().await;
+    assert_eq!((rig.has(&ids[0]), rig.has(&ids[1])), ([false; 3], [true; 3]));
+    assert_eq!(rig.statement(), (2, 0, 0));
 }

@@ -63,6 +63,19 @@ impl Complete {
                 reasons.push(reason);
             }
         }
+        for off in &states.uncounting {
+            if off.since >= looked.until || off.at <= looked.from {
+                continue;
+            }
+            let reason = if restricted {
+                json!({"why": "off"})
+            } else {
+                json!({"why": "off", "collector": off.collector, "at": time(off.since).to_string()})
+            };
+            if !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
+        }
         for hour in &states.recounts {
             if *hour < looked.until && hour.saturating_add(3_600_000) > looked.from {
                 reasons.push(json!({"why": "recount", "at": time(*hour).to_string()}));
@@ -99,7 +112,7 @@ impl Complete {
 
 #[cfg(test)]
 mod tests {
-    use gatelog_collector::store::counts::CollectorState;
+    use gatelog_collector::store::counts::{CollectorState, Uncounting};
 
     use super::super::super::span::Span;
     use super::*;
@@ -147,6 +160,28 @@ mod tests {
         let told = judge(&silent, NOW).reasons[0].clone();
         assert_eq!((&told["collector"], &told["waiting"]), (&json!("6f0c"), &json!(37)));
         assert_eq!(whys(&judge(&of(vec![collector(3_000, None)]), NOW)), ["refused"]);
+    }
+
+    #[test]
+    fn a_collector_that_does_not_count_leaves_the_time_in_which_it_ran_incomplete() {
+        let counting = of(vec![collector(3_000, Some(3_000))]);
+        let off = |began: i64, age: i64| Uncounting {
+            collector: "h:/spool".to_owned(),
+            since: NOW - began,
+            at: NOW - age,
+        };
+        for (began, age, whys_of) in [
+            (HOUR / 2, 3_000, vec!["off"]),
+            (9 * HOUR, 3_000, vec!["off"]),
+            (9 * HOUR, 2 * HOUR, vec![]),
+        ] {
+            let states =
+                States { uncounting: vec![off(began, age)], ..of(counting.collectors.clone()) };
+            assert_eq!(whys(&judge(&states, NOW)), whys_of, "{began} {age}");
+        }
+        let states = States { uncounting: vec![off(HOUR / 2, 0)], ..counting };
+        assert!(whys(&judge(&states, NOW - HOUR)).is_empty(), "it began later");
+        assert_eq!(judge(&states, NOW).reasons[0]["collector"], "h:/spool");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatelog_collector::rollup::{Family, Period};
-use gatelog_collector::store::counts::{CollectorState, Count, starting_with};
+use gatelog_collector::store::counts::{CollectorState, Count, Uncounting, starting_with};
 use gatelog_collector::store::rollups::{COLLECTOR, RECOUNT};
 use gatelog_collector::store::{ROLLUPS, Store, StoreError};
 use mongodb::bson::{Document, RawDocumentBuf, doc};
@@ -114,6 +114,8 @@ pub(super) struct States {
     pub(super) recounts: Vec<i64>,
     /// The first hour that has counts.
     pub(super) first: Option<i64>,
+    /// Collectors that store without counting.
+    pub(super) uncounting: Vec<Uncounting>,
     /// Whether organizations were counted without their names, where that matters.
     pub(super) unnamed: bool,
 }
@@ -127,9 +129,10 @@ pub(super) async fn states(
 ) -> Result<States, StoreError> {
     let unnamed = visible.unnamed(looked);
     let collection = store.database().collection::<RawDocumentBuf>(ROLLUPS);
+    let uncounting = store.uncounting().await?;
     store
         .run(async move {
-            let mut states = States::default();
+            let mut states = States { uncounting, ..States::default() };
             for prefix in [COLLECTOR, RECOUNT] {
                 let find = collection.find(starting_with(prefix)).max_time(within);
                 let mut cursor = find.limit(i64::try_from(STATES).unwrap_or(0)).await?;

@@ -1,3 +1,4 @@
+use gatelog_delivery::follow::Room;
 use gatelog_search::{Query, Scope};
 
 use super::super::queue::{Item, Outlet, queue};
@@ -11,7 +12,8 @@ fn target(url: &str) -> Target {
 /// What follows these names, for a viewer who sees everything or not.
 fn following(urls: &[&str], all: bool) -> (Following, Outlet) {
     let (inlet, outlet) = queue(Metrics::new());
-    let line = Line { selection: Arc::new(Scope::ALL.select(Query::ALL)), all, inlet };
+    let selection = Arc::new(Scope::ALL.select(Query::ALL));
+    let line = Line { selection, all, inlet, room: Room::of(1 << 20) };
     let named = urls.iter().map(|url| Named::new(target(url)).unwrap()).collect();
     (Following::new(named, "/v1/tail".into(), line), outlet)
 }
