@@ -251,7 +251,10 @@ async fn a_collector_killed_after_it_learned_of_it_stores_nothing_of_the_person(
     // Another program's inserts pass: the command connects past the proxy.
     let free = Collector::start(&database, CollectorOptions::default()).await.unwrap();
     let told = erase(&free).await;
-    assert_eq!((&told["collectors"], &told["documents"]["trace_logs"]), (&json!(2), &json!(40)));
+    assert_eq!(told["collectors"], 2);
+    // The collector itself deletes what it sent of records that it drops now.
+    let deleted = told["documents"]["trace_logs"].as_u64().unwrap();
+    assert!((1..=40).contains(&deleted), "{told}");
     collector.kill().unwrap();
     refusals.refuse(None);
     collector.restart().await.unwrap();
