@@ -2,6 +2,7 @@
 
 mod answer;
 mod auth;
+pub mod event_stream;
 pub mod held;
 mod logs;
 mod operate;

@@ -15,6 +15,8 @@ use events::{Event, Events};
 /// After this time without even a sign of life the connection counts as broken: a collector sends
 /// one every 5 s, earlier versions every 15 s.
 const SILENCE: Duration = Duration::from_secs(20);
+/// Maximum time for an event to come completely: it may hold room that others need.
+const EVENT_TIME: Duration = Duration::from_mins(1);
 /// A connection that lasted this long ends the pauses' growth.
 const LASTED: Duration = Duration::from_secs(30);
 /// The first pause before a collector is tried again; it doubles each time.
@@ -93,6 +95,7 @@ pub async fn follow(client: &Client, path: &str, room: &Room, listener: &mut imp
 /// Reads to the end; says why it ended, or `None` if nobody wants more.
 async fn read(stream: &mut Stream, room: &Room, listener: &mut impl Listener) -> Option<String> {
     let mut events = Events::new(room);
+    let mut begun = None;
     loop {
         let part = match stream.next(SILENCE).await {
             Ok(Some(part)) => part,
@@ -103,6 +106,11 @@ async fn read(stream: &mut Stream, room: &Room, listener: &mut impl Listener) ->
             Ok(complete) => complete,
             Err(error) => return Some(error.to_string()),
         };
+        if !events.has_begun() || !complete.is_empty() {
+            begun = None;
+        } else if begun.get_or_insert_with(Instant::now).elapsed() > EVENT_TIME {
+            return Some("a record of it did not come completely in time".to_owned());
+        }
         for event in complete {
             let Event { kind, data } = event;
             let news = match kind.as_str() {

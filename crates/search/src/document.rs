@@ -11,7 +11,7 @@ use crate::run::Found;
 /// The keys of a document that only MongoDB and the collector need.
 const OWN_KEYS: [&str; 3] = ["row", "created_at", "expires_at"];
 
-/// A document that is no record.
+/// A document that is not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoRecord;
 

@@ -3,7 +3,7 @@
 mod entry;
 mod outcome;
 
-use std::io::{BufRead, Read};
+use std::io::Read;
 use std::time::Duration;
 
 use clap::Args;
@@ -63,7 +63,7 @@ pub struct EraseArgs {
     /// How long to wait for collectors to know
     #[arg(long, value_name = "TIME", default_value = "5m")]
     wait: String,
-    /// Who erases, for the audit trail [default: the user of the operating system]
+    /// Who erases, for the audit trail [default: $USER, or $LOGNAME]
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
     /// How long records are kept, as in `serve`: the tombstone is kept as long as the longest
@@ -143,10 +143,15 @@ fn instant(text: &str) -> Result<Timestamp, &'static str> {
 }
 
 fn from_input() -> Result<String, Failure> {
-    let mut line = String::new();
-    let read = std::io::stdin().lock().take(VALUE_BYTES).read_line(&mut line);
+    let mut text = String::new();
+    let read = std::io::stdin().lock().take(VALUE_BYTES).read_to_string(&mut text);
     read.map_err(|error| Failure::failed(format!("standard input: {error}")))?;
-    let line = line.strip_suffix('\n').unwrap_or(&line);
+    let (line, more) = text.split_once('\n').unwrap_or((&text, ""));
+    if !more.is_empty() {
+        let mut faults = Faults::default();
+        faults.add_rule("standard input: must have one line, the id: erase one after the other");
+        return Err(faults.into());
+    }
     Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
 }
 

@@ -203,10 +203,11 @@ pub async fn run(mut follower: Follower, outage: Outage, mut stop: watch::Receiv
     let mut writer = outage.writer();
     let mut failing = false;
     while !*stop.borrow() {
-        let pause = match follower.round().await {
+        let round = follower.round().await;
+        follower.metrics.tombstones_known(!matches!(round, Err(FollowError::Database(_))));
+        let pause = match round {
             Ok(()) => {
                 failing = false;
-                follower.metrics.tombstones_known(true);
                 writer.passed();
                 LOOK_EVERY
             }
@@ -215,9 +216,6 @@ pub async fn run(mut follower: Follower, outage: Outage, mut stop: watch::Receiv
                 AGAIN
             }
             Err(error) => {
-                if matches!(error, FollowError::Database(_)) {
-                    follower.metrics.tombstones_known(false);
-                }
                 if !std::mem::replace(&mut failing, true) {
                     announce(&error);
                 }

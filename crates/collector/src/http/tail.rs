@@ -10,18 +10,17 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use gatelog_search::{Query, Scope, Selection};
-use http_body_util::BodyExt;
 use http_body_util::channel::{Channel, Sender};
 use serde_json::json;
-use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::App;
 use super::answer::{Refusal, json as answer};
+use super::event_stream::event_stream;
 use super::server::Peer;
 use crate::tail::Subscription;
 
@@ -55,26 +54,9 @@ pub(super) async fn tail(State(app): State<App>, request: Request) -> Response<B
         send(app, subscription, sender, headers).await;
         drop(turn);
     });
-    // A client that is gone gives its place back as soon as its connection is seen to be closed.
-    let sending = EndOnDrop(sending.abort_handle());
-    let body = body.map_frame(move |frame| {
-        let _held = &sending;
-        frame
-    });
-    let mut response = Response::new(Body::new(body));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let mut response = event_stream(body, &sending);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
-}
-
-/// Ends what sends a stream with the stream's body.
-struct EndOnDrop(AbortHandle);
-
-impl Drop for EndOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 fn allowed(app: &App, headers: &HeaderMap) -> Result<(), Refusal> {

@@ -135,7 +135,7 @@ async fn erased_then_replayed_retried_and_stored_from_a_spool_nothing_of_the_per
     refusals.refuse(Some(Refusal::Whole(11_600)));
     posted(&other, batch(boot, 123..=200)).await;
     other.stop().unwrap();
-    // Letters that are no records.
+    // Letters that are not records.
     let mut bad = [of(PERSON, boot, 901), of("user_8", boot, 902)];
     for bad in &mut bad {
         bad["message"] = json!(5);
@@ -263,6 +263,42 @@ async fn a_collector_killed_after_it_learned_of_it_stores_nothing_of_the_person(
     assert_eq!(of_others(&database).await.len(), 40 + 40, "levels and flows");
 }
 
+/// What a collector drops it also deletes, as it may have been inserted: by the record, not its id alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_record_takes_no_other_with_it_that_has_its_id() {
+    let database = Database::fresh().await.unwrap();
+    let collector = Collector::start(&database, CollectorOptions::default()).await.unwrap();
+    let boot = Uuid::new_v4();
+    let mut other = of("user_8", boot, 1);
+    other["id"] = Uuid::new_v4().hyphenated().to_string().into();
+    posted(&collector, format!("{other}\n")).await;
+    nothing_waits(&collector).await;
+    let before = of_others(&database).await;
+    erase(&collector).await;
+    let mut same = of(PERSON, boot, 2);
+    same["id"] = other["id"].clone();
+    same["timestamp"] = other["timestamp"].clone();
+    posted(&collector, format!("{same}\n")).await;
+    nothing_waits(&collector).await;
+    let told = metrics(&collector).await;
+    assert!(told.contains("records_erased_total{from=\"spool\"} 1"), "{told}");
+    assert_eq!(before.len(), 2);
+    assert_eq!(before, of_others(&database).await);
+}
+
+/// Found by an attack: it wrote a new key beside it, after which nothing was stored any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_key_of_its_tombstones_nothing_is_erased() {
+    let database = Database::fresh().await.unwrap();
+    let collector = Collector::start(&database, CollectorOptions::default()).await.unwrap();
+    erase(&collector).await;
+    let lost = doc! {"delete": "gatelog_erase_key", "deletes": [{"q": {}, "limit": 0}]};
+    database.command(lost).await.unwrap();
+    let (status, _, error) = run(&collector, &["erase", "--user", "b", "--yes"], "").await;
+    assert!(status == 1 && error.contains("restore it"), "{error}");
+    assert_eq!(database.count("gatelog_erase_key", doc! {}).await.unwrap(), 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_counts_what_an_erasure_deletes_and_changes_nothing() {
     let database = Database::fresh().await.unwrap();
@@ -303,6 +339,8 @@ async fn a_dry_run_counts_what_an_erasure_deletes_and_changes_nothing() {
     // Without a yes nothing happens either.
     let (status, _, error) = run(&collector, &["erase", "--user", PERSON], "").await;
     assert!(status == 2 && error.contains("--yes"), "{error}");
+    let two = run(&collector, &["erase", "--user", "-", "--yes"], "a\nb\n").await;
+    assert!(two.0 == 2 && two.2.contains("one line"), "{}", two.2);
     assert_eq!(stored(&database, PERSON).await, before);
     // Up to a time, inclusive.
     let until = ["erase", "--user", PERSON, "--yes", "--until", &cut];

@@ -29,10 +29,13 @@ impl Span {
     }
 
     fn at(now: i64, params: &Params) -> Result<Self, Refusal> {
-        let until = match params.get("until") {
+        let (end, until) = match params.get("until") {
             // What is stored at this moment is found as well.
-            None => now.saturating_add(1),
-            Some(text) => millis("until", text, now)?,
+            None => (now, now.saturating_add(1)),
+            Some(text) => {
+                let until = millis("until", text, now)?;
+                (until, until)
+            }
         };
         let since = match params.get("since") {
             None => until.saturating_sub(whole(DEFAULT)),
@@ -41,7 +44,7 @@ impl Span {
         if since >= until {
             return Err(Refusal::invalid("since must be before until"));
         }
-        if until.saturating_sub(since) > whole(LONGEST) {
+        if end.saturating_sub(since) > whole(LONGEST) {
             return Err(Refusal::invalid("since must be at most 400 days before until"));
         }
         Ok(Self { since: time(since), until: time(until) })
@@ -109,6 +112,7 @@ mod tests {
         assert_eq!(span("since=1d&until=1h"), Some((86_400_000, 3_600_000)));
         let times = "since=2001-09-09T00:46:40Z&until=2001-09-09T02:46:40%2B01:00";
         assert_eq!(span(times), Some((3_600_000, 0)));
+        assert_eq!(span("since=400d"), Some((34_560_000_000, -1)));
         for query in ["since=1h&until=2h", "since=401d", "since=soon", "until=x"] {
             assert_eq!(span(query), None, "{query}");
         }

@@ -15,13 +15,12 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_TYPE, HeaderName};
+use axum::http::header::HeaderName;
 use axum::http::{HeaderMap, HeaderValue, Response};
+use gatelog_collector::http::event_stream::event_stream;
 use gatelog_search::{ParseError, Query};
-use http_body_util::BodyExt;
 use http_body_util::channel::{Channel, Sender};
 use serde_json::{Value, json};
-use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::App;
@@ -69,26 +68,9 @@ pub(super) async fn tail(
         send(proof, tail, sender).await;
         drop((turn, busy));
     });
-    // A client that is gone gives its turn back as soon as its connection is seen to be closed.
-    let sending = EndOnDrop(sending.abort_handle());
-    let body = body.map_frame(move |frame| {
-        let _held = &sending;
-        frame
-    });
-    let mut response = Response::new(Body::new(body));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(UNBUFFERED, HeaderValue::from_static("no"));
+    let mut response = event_stream(body, &sending);
+    response.headers_mut().insert(UNBUFFERED, HeaderValue::from_static("no"));
     Ok(response)
-}
-
-/// Ends what sends a stream with the stream's body.
-struct EndOnDrop(AbortHandle);
-
-impl Drop for EndOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 /// Who opened the tail, and what shows it.

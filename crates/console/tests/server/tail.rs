@@ -148,16 +148,22 @@ async fn a_collector_with_too_many_tails_is_named_and_followed_once_it_has_room(
 
 /// A collector that sends everything to whoever asks, as a faulty one might.
 async fn careless(events: String) -> String {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+    answering(format!("{head}{events}"), "").await
+}
+
+/// Whatever asks gets this answer, and then this text again and again, if there is any.
+async fn answering(answer: String, endless: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let events = events.clone();
+            let answer = answer.clone();
             tokio::spawn(async move {
                 let mut asked = [0; 8_192];
                 let _ = stream.read(&mut asked).await;
-                let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
-                let _ = stream.write_all(format!("{head}{events}").as_bytes()).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
+                while !endless.is_empty() && stream.write_all(endless.as_bytes()).await.is_ok() {}
                 // Until the console closes it.
                 let _ = stream.read(&mut asked).await;
             });
@@ -189,6 +195,20 @@ async fn a_collector_that_sends_everything_shows_nobody_more_than_their_own() {
     let mut all = Live::open(&console, ALL, "").await;
     all.brings("the last", 1).await;
     assert!(all.text.contains("secret-nobody") && all.text.contains("{\"count\":77}"));
+}
+
+/// Found by an attack: such a one was never lost, or followed anew every second.
+#[tokio::test]
+async fn what_is_no_event_stream_and_a_refusal_without_an_end_are_lost() {
+    let database = Database::fresh().await.unwrap();
+    let page = answering("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\nhello".into(), "");
+    let refusal = answering("HTTP/1.1 503 X\r\n\r\n".into(), "no, and no, and ");
+    for url in [page.await, refusal.await] {
+        let console = Console::with(&database, &[("GATELOG_CONSOLE_TAIL", url.as_str())]).await;
+        let mut live = Live::open(&console, ALL, "").await;
+        live.brings("event: lost", 1).await;
+        assert!(!live.text.contains("event: following"), "{}", live.text);
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,6 @@
 //! sends.
 
 use std::fmt;
-use std::mem::take;
 use std::sync::Arc;
 
 use gatelog_record::limits::RECORD_BYTES_MAX;
@@ -10,10 +9,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Maximum bytes of an event: more than a record can have.
 const EVENT_BYTES: usize = RECORD_BYTES_MAX + (16 << 10);
-/// What the beginning of an event takes at a time, and at least.
+/// What every collector has to itself, so that long events of others never keep ordinary ones out.
+const OWN_BYTES: usize = 16 << 10;
+/// What an event beyond that takes of the room at a time.
 const STEP_BYTES: usize = 64 << 10;
 
-/// Room for the beginnings of events that are not complete yet, shared by all who follow.
+/// Room for long events that have not come completely, shared by all who follow.
 #[derive(Clone, Debug)]
 pub struct Room(Arc<Semaphore>);
 
@@ -73,11 +74,20 @@ impl Events {
                 // Between comments.
                 self.rest.clear();
             } else if self.rest.ends_with(b"\n\n") {
-                events.extend(event(&take(&mut self.rest))?);
-                self.taken.clear();
+                events.extend(event(&self.rest)?);
+                self.rest.clear();
+                if !self.taken.is_empty() {
+                    self.rest.shrink_to(OWN_BYTES);
+                    self.taken.clear();
+                }
             }
         }
         Ok(events)
+    }
+
+    /// Whether an event has begun that is not complete.
+    pub(super) const fn has_begun(&self) -> bool {
+        !self.rest.is_empty()
     }
 
     /// Makes room for as many bytes more.
@@ -86,13 +96,14 @@ impl Events {
         if length > EVENT_BYTES {
             return Err(EventError::NotEvents);
         }
-        while self.taken.len().saturating_mul(STEP_BYTES) < length {
+        let steps = length.saturating_sub(OWN_BYTES).div_ceil(STEP_BYTES);
+        while self.taken.len() < steps {
             let Ok(step) = Arc::clone(&self.room.0).try_acquire_owned() else {
                 return Err(EventError::NoRoom);
             };
             self.taken.push(step);
         }
-        let whole = self.taken.len().saturating_mul(STEP_BYTES);
+        let whole = OWN_BYTES.saturating_add(steps.saturating_mul(STEP_BYTES));
         // No more than was taken: a vector that doubles takes up to twice its length.
         self.rest.reserve_exact(whole.saturating_sub(self.rest.len()));
         Ok(())
@@ -141,15 +152,17 @@ mod tests {
     }
 
     #[test]
-    fn unfinished_events_share_their_room_and_give_it_back() {
+    fn long_events_share_their_room_give_it_back_and_keep_no_short_one_out() {
         let room = Room::of(2 * STEP_BYTES);
         let (mut one, mut other) = (Events::new(&room), Events::new(&room));
-        assert_eq!(one.push(&vec![b':'; STEP_BYTES + 1]), Ok(vec![]));
-        assert!(one.rest.capacity() <= 2 * STEP_BYTES);
+        assert_eq!(one.push(&vec![b':'; OWN_BYTES + STEP_BYTES + 1]), Ok(vec![]));
+        assert!(one.rest.capacity() <= OWN_BYTES + 2 * STEP_BYTES && one.has_begun());
+        assert_eq!(other.push(&vec![b':'; OWN_BYTES]), Ok(vec![]), "it needs no room");
         assert_eq!(other.push(b":"), Err(EventError::NoRoom));
         assert_eq!(one.push(b"\n\n"), Ok(vec![]));
-        assert_eq!((one.rest.capacity(), other.push(b":")), (0, Ok(vec![])));
+        assert!(one.rest.capacity() <= OWN_BYTES && !one.has_begun());
+        assert_eq!(other.push(b":"), Ok(vec![]));
         drop(other);
-        assert_eq!(one.push(&vec![b':'; 2 * STEP_BYTES]), Ok(vec![]));
+        assert_eq!(one.push(&vec![b':'; OWN_BYTES + 2 * STEP_BYTES]), Ok(vec![]));
     }
 }
