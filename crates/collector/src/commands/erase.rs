@@ -146,7 +146,9 @@ fn from_input() -> Result<String, Failure> {
     let mut text = String::new();
     let read = std::io::stdin().lock().take(VALUE_BYTES).read_to_string(&mut text);
     read.map_err(|error| Failure::failed(format!("standard input: {error}")))?;
-    let (line, more) = text.split_once('\n').unwrap_or((&text, ""));
+    // Some programs begin a text with a byte order mark; no id has one.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let (line, more) = text.split_once('\n').unwrap_or((text, ""));
     if !more.is_empty() {
         let mut faults = Faults::default();
         faults.add_rule("standard input: must have one line, the id: erase one after the other");

@@ -15,6 +15,7 @@ use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use gatelog_search::{Query, Scope, Selection};
 use http_body_util::channel::{Channel, Sender};
+use percent_encoding::percent_decode_str;
 use serde_json::json;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -73,6 +74,9 @@ fn allowed(app: &App, headers: &HeaderMap) -> Result<(), Refusal> {
 /// `?query=…`, and `?org=…` for each organization whose records may be seen: without any, all; with
 /// only an empty one, none.
 fn selection(query: &str) -> Result<Selection, String> {
+    if percent_decode_str(query).decode_utf8().is_err() {
+        return Err("the parameters must be UTF-8, percent-encoded".to_owned());
+    }
     let (mut text, mut organizations) = (String::new(), None::<Vec<String>>);
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         match &*name {
@@ -161,6 +165,7 @@ mod tests {
         let error = text("query=stauts%3A5").unwrap_err();
         assert!(error.starts_with("query: at character 1: no field is named"), "{error}");
         assert!(text("q=a").unwrap_err().contains("must be query=… or org=…"));
+        assert!(text("org=%ff").unwrap_err().contains("UTF-8"));
         assert_ne!(selection("org=a"), selection(""));
         assert_ne!(selection("org="), selection(""), "nobody's, not everybody's");
         let many: Vec<_> = (0..1_001).map(|number| format!("org={number}")).collect();

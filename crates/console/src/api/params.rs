@@ -1,5 +1,7 @@
 //! The parameters of a request.
 
+use percent_encoding::percent_decode_str;
+
 use super::answer::Refusal;
 
 /// The parameters of a request, each given at most once.
@@ -16,7 +18,11 @@ impl Params {
     /// There is another one, or one twice.
     pub(crate) fn parse(query: Option<&str>, known: &[&'static str]) -> Result<Self, Refusal> {
         let mut given: Vec<(&'static str, String)> = Vec::new();
-        for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        let query = query.unwrap_or_default();
+        if percent_decode_str(query).decode_utf8().is_err() {
+            return Err(Refusal::invalid("the parameters must be UTF-8, percent-encoded"));
+        }
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let Some(known) = known.iter().find(|known| **known == name) else {
                 return Err(Refusal::invalid(format!(
                     "no parameter is named \"{}\": it must be {}",
@@ -61,6 +67,7 @@ mod tests {
         assert_eq!(params.count("limit", 50, 100), Ok(7));
         assert!(Params::parse(Some("limit=1&limit=2"), &known).is_err());
         assert!(Params::parse(Some("organization=x"), &known).is_err());
+        assert!(Params::parse(Some("query=%ff"), &known).is_err(), "not UTF-8");
         let empty = Params::parse(Some("query=&limit=0"), &known).unwrap();
         assert_eq!(empty.get("query"), None);
         assert!(empty.count("limit", 50, 100).is_err());

@@ -39,6 +39,9 @@ impl Complete {
         restricted: bool,
     ) -> Self {
         let mut reasons = Vec::new();
+        if looked.from > now {
+            reasons.push(json!({"why": "future"}));
+        }
         let due = looked.until.min(now.saturating_sub(FRESH));
         let mut counted_to = looked.until.min(now);
         for state in states.collectors.iter().filter(|state| !state.stopped) {
@@ -193,6 +196,13 @@ mod tests {
         assert!(
             !complete.counting && complete.explanation().unwrap().contains("GATELOG_ROLLUPS=on")
         );
+    }
+
+    #[test]
+    fn a_period_that_has_not_begun_is_not_complete() {
+        let fresh = of(vec![collector(3_000, Some(3_000))]);
+        assert_eq!(whys(&judge(&fresh, NOW + 2 * HOUR)), ["future"]);
+        assert!(whys(&judge(&fresh, NOW + HOUR / 2)).is_empty(), "it has begun");
     }
 
     #[test]

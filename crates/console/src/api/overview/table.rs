@@ -108,7 +108,7 @@ impl Table {
         };
         json!({
             "rows": rows.iter().take(ROWS).map(named).collect::<Vec<_>>(),
-            "names": rows.len(),
+            "names": rows.iter().filter(|(_, row)| row.now.records > 0).count(),
             "others": others.shown(self.timed, before),
         })
     }
@@ -218,7 +218,7 @@ mod tests {
             (row(2, "route"), row(2, "count"), row(2, "change")),
             (json!("gone"), json!(0), json!(-1.0))
         );
-        assert_eq!((&shown["names"], &shown["others"]["count"]), (&json!(3), &json!(7)));
+        assert_eq!((&shown["names"], &shown["others"]["count"]), (&json!(2), &json!(7)));
         // Nobody knows how it was before if that was not counted.
         let shown = table.shown(false);
         assert_eq!(

@@ -54,6 +54,7 @@ function sentence(why: string, reasons: OverviewReason[]): string {
   switch (why) {
     case "silent": return `${many} reported nothing${since}: what was stored since is not counted yet.`;
     case "waiting": return `${waiting > 0 ? countText(waiting) : "Some"} records wait to be stored, and are counted then.`;
+    case "future": return "This period has not begun.";
     case "off": return "A collector runs with GATELOG_ROLLUPS=off: what it stores is not counted.";
     case "refused": return "The database refuses counts of a collector: its log says why.";
     case "recount": return `${reasons.length === 1 ? "An hour is" : `${reasons.length} hours are`} being counted again.`;
