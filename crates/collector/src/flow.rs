@@ -23,7 +23,7 @@ pub use tree::{Tree, arrange};
 
 /// Maximum records of a flow that are drawn, the earliest ones: a correlation id that a client
 /// sends with every request may have millions.
-pub const MOST: usize = 5_000;
+pub const MOST: usize = 10_000;
 
 /// Draws the flow with this correlation id, or else the one that the request with this id belongs to;
 /// `None` if there is no record of either.

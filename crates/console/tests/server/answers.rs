@@ -9,7 +9,7 @@ use gatelog_testkit::{
 };
 use serde_json::{Value, json};
 
-use crate::fixture::{A, ALL, Console, SPAN, filled, record};
+use crate::fixture::{A, ALL, Console, SPAN, fill, filled, record};
 
 async fn many(count: u32) -> (Database, Console) {
     let records: Vec<_> = (0..count)
@@ -52,6 +52,27 @@ async fn pages_follow_one_another_without_a_gap_or_a_repetition() {
         let expected: Vec<_> = (0..230).rev().map(|number| number.to_string()).collect();
         assert_eq!(seen, expected, "{reach}");
     }
+}
+
+#[tokio::test]
+async fn a_flow_of_ten_thousand_records_is_shown_whole() {
+    let database = Database::fresh().await.unwrap();
+    for part in 0..10 {
+        let records: Vec<_> = (0..1_000)
+            .map(|number| {
+                let context = json!({"organization_id": "a", "correlation_id": "large"});
+                record("INFO", part * 360 + number / 3, &json!({"context": context}))
+            })
+            .collect();
+        fill(&database, &records).await;
+    }
+    let console = Console::start(&database).await;
+    let flow = console.json(ALL, "flows/large").await;
+    assert_eq!((&flow["complete"], &flow["reason"]), (&json!(true), &json!(null)));
+    let records = flow["records"].as_array().unwrap();
+    let ids: BTreeSet<_> = records.iter().map(|record| record["id"].as_str().unwrap()).collect();
+    assert_eq!((records.len(), ids.len()), (10_000, 10_000));
+    println!("resident: {} KiB", console.process.resident_bytes().unwrap() >> 10);
 }
 
 #[tokio::test]
