@@ -211,15 +211,16 @@ fuzz: ## Coverage-guided fuzzing; FUZZ_SECONDS=10 for each target
 # BENCH_WORKERS=2 runs Envoy with two workers; BENCH_STDOUT=pipe gives it a pipe instead of a file;
 # BENCH_VARIANTS="lua module" runs some of the variants.
 # BENCH_CONSOLE_RECORDS=20000 fills the console's database with fewer records.
-# BENCH_BEFORE=COMMIT also measures the filter of an earlier commit.
+# BENCH_BEFORE=COMMIT also measures the filter of an earlier commit; with PARTS=collector its collector.
 .PHONY: bench
 bench: runtime wasm module ## Benchmarks, compared with the alternatives; PARTS="envoy collector growth console peers"
 	@scripts/build-plain.sh
 	$(if $(BENCH_BEFORE),@scripts/build-before.sh $(BENCH_BEFORE) wasm)
+	$(if $(and $(BENCH_BEFORE),$(filter collector,$(PARTS))),@scripts/build-before.sh $(BENCH_BEFORE) collector)
 	$(if $(filter peers,$(PARTS)),@scripts/peers.sh)
 	cargo build --release --package gatelog-collector $(if $(filter console,$(PARTS)),--package gatelog-console)
 	cargo build --profile load --package gatelog-tools --bin gatelog-bench
-	BENCH_PLAIN_WASM=target/plain.wasm $(if $(BENCH_BEFORE),BENCH_BEFORE_WASM=target/before/gatelog.wasm) GATELOG_COLLECTOR=target/release/gatelog-collector GATELOG_CONSOLE=target/release/gatelog-console \
+	BENCH_PLAIN_WASM=target/plain.wasm $(if $(BENCH_BEFORE),BENCH_BEFORE_WASM=target/before/gatelog.wasm) $(if $(and $(BENCH_BEFORE),$(filter collector,$(PARTS))),BENCH_BEFORE_COLLECTOR=target/before/gatelog-collector) GATELOG_COLLECTOR=target/release/gatelog-collector GATELOG_CONSOLE=target/release/gatelog-console \
 		target/load/gatelog-bench $(PARTS)
 
 .PHONY: bench-tracing

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ pub struct CollectorOptions {
 /// A running collector.
 #[derive(Debug)]
 pub struct Collector {
+    program: PathBuf,
     process: Process,
     address: SocketAddr,
     database: Database,
@@ -37,9 +38,20 @@ pub struct Collector {
 impl Collector {
     /// Starts a collector with an empty spool that writes to `database`.
     pub async fn start(database: &Database, options: CollectorOptions) -> Result<Self> {
+        Self::start_program(&paths::collector()?, database, options).await
+    }
+
+    /// Starts another program than the one under test: a collector of an earlier version.
+    pub async fn start_program(
+        program: &Path,
+        database: &Database,
+        options: CollectorOptions,
+    ) -> Result<Self> {
         let directory = TempDir::new()?;
-        let (process, address) = launch(&directory, database, &options, "127.0.0.1:0").await?;
-        Ok(Self { process, address, database: database.clone(), options, directory })
+        let (process, address) =
+            launch(program, &directory, database, &options, "127.0.0.1:0").await?;
+        let (program, database) = (program.to_owned(), database.clone());
+        Ok(Self { program, process, address, database, options, directory })
     }
 
     /// The address that it listens on.
@@ -73,7 +85,8 @@ impl Collector {
     /// spool and database.
     pub async fn restart(&mut self) -> Result<()> {
         let address = self.address.to_string();
-        let (process, _) = launch(&self.directory, &self.database, &self.options, &address).await?;
+        let Self { program, directory, database, options, .. } = &*self;
+        let (process, _) = launch(program, directory, database, options, &address).await?;
         self.process = process;
         Ok(())
     }
@@ -90,7 +103,7 @@ impl Collector {
 
     /// Another of its commands (`trace`, `replay`, …) with the same environment, not yet started.
     pub fn command(&self, arguments: &[&str]) -> Result<Command> {
-        let mut command = Command::new(paths::collector()?);
+        let mut command = Command::new(&self.program);
         configure(&mut command, &self.directory, &self.database, &self.options);
         command.env("GATELOG_LISTEN", self.address.to_string()).args(arguments);
         Ok(command)
@@ -110,6 +123,7 @@ fn configure(
 }
 
 async fn launch(
+    program: &Path,
     directory: &TempDir,
     database: &Database,
     options: &CollectorOptions,
@@ -119,7 +133,7 @@ async fn launch(
     if address_file.exists() {
         fs::remove_file(&address_file)?;
     }
-    let mut command = bound_command(&paths::collector()?);
+    let mut command = bound_command(program);
     configure(&mut command, directory, database, options);
     command.env("GATELOG_LISTEN", listen).arg("--address-file").arg(&address_file);
     let mut process = Process::start("collector", command, directory.path())?;

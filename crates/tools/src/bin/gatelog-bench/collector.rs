@@ -1,6 +1,6 @@
 //! The collector's throughput: records made durable and acknowledged, and records stored.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use gatelog_testkit::{Collector, CollectorOptions, Database, SampleRecords, eventually};
@@ -10,21 +10,21 @@ use crate::cpu;
 use crate::load::setting;
 use crate::post::post;
 use crate::report::{Report, Target};
-use crate::stored::{self, documents, fill, make_indexes, split, stored_by};
+use crate::stored;
 use crate::summary::{Summary, quantile};
 
 /// Bytes per record.
-const RECORD_BYTES: usize = 600;
+pub(crate) const RECORD_BYTES: usize = 600;
 /// Records per batch: 150 kB, the size that a worker of a gateway under load sends.
-const BATCH: usize = 250;
+pub(crate) const BATCH: usize = 250;
 /// Connections: as many as two gateways with two workers each keep open.
-const CONNECTIONS: usize = 4;
+pub(crate) const CONNECTIONS: usize = 4;
 /// The rate at which acknowledgements are timed, in records per second.
 const RATE: usize = 50_000;
 
 /// Runs all measurements.
 pub(crate) async fn bench(report: &mut Report) -> Result<()> {
-    let rounds = setting("BENCH_ROUNDS", 15)?.min(5);
+    let rounds = rounds()?;
     let accepted = usize::try_from(setting("BENCH_RECORDS", 200_000)?)?;
     report.about(
         "collector",
@@ -33,10 +33,13 @@ pub(crate) async fn bench(report: &mut Report) -> Result<()> {
     );
     println!("==> accepting: the database away, the collector on one core, {rounds} rounds");
     accept(report, rounds, accepted).await?;
-    println!("==> storing: beside a loop that only drives the database, {rounds} rounds");
-    store(report, rounds).await?;
     println!("==> resident memory at 1,000 and 10,000 records/s, and while the database is away");
     memory(report).await
+}
+
+/// How often each measurement is made.
+pub(crate) fn rounds() -> Result<u64> {
+    Ok(setting("BENCH_ROUNDS", 15)?.min(5))
 }
 
 /// A collector, pinned to one core, whose database is unreachable.
@@ -83,49 +86,6 @@ async fn accept(report: &mut Report, rounds: u64, records: usize) -> Result<()> 
     report.row("collector.ack_p50_at_50000", median(&p50), "ms");
     report.target("collector.ack_p99_at_50000", median(&p99), "ms", Target::AtMost(20.0));
     report.target("collector.accept_resident", median(&residents), "MiB", Target::AtMost(64.0));
-    Ok(())
-}
-
-async fn store(report: &mut Report, rounds: u64) -> Result<()> {
-    let records = usize::try_from(setting("BENCH_STORED", 10_000)?)?;
-    // The first inserts after a start are deliberately small: let the batch size adapt before
-    // measuring.
-    let warm = 10_000;
-    let (mut through, mut bare, mut cpus) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        let (server, database) = stored::server().await?;
-        let mut collector = Collector::start(&database, CollectorOptions::default()).await?;
-        let mut made = SampleRecords::of_bytes(RECORD_BYTES);
-        let mut bodies = |records: usize| -> Result<Vec<Vec<u8>>> {
-            (0..records / BATCH).map(|_| made.body(BATCH)).collect()
-        };
-        let (first, counted) = (bodies(warm)?, bodies(records)?);
-        post(collector.address(), CONNECTIONS, first, None).await?;
-        stored_by(&collector, made.boot(), warm).await?;
-        let before = cpu::used(collector.process().id())?;
-        let begun = Instant::now();
-        post(collector.address(), CONNECTIONS, counted, None).await?;
-        stored_by(&collector, made.boot(), warm + records).await?;
-        through.push(count(records) / begun.elapsed().as_secs_f64());
-        let used = cpu::used(collector.process().id())? - before;
-        cpus.push(used.as_secs_f64() * 1e6 / count(records));
-        let documents = documents(&database, collector).await?;
-        drop(server);
-        let (_server, indexed) = stored::server().await?;
-        make_indexes(&indexed).await?;
-        // Into collections as full as those that received the counted records.
-        let (first, counted) = split(documents, warm, warm + records);
-        fill(&indexed, &first).await?;
-        let begun = Instant::now();
-        fill(&indexed, &counted).await?;
-        bare.push(count(records) / begun.elapsed().as_secs_f64());
-    }
-    let (through, bare) = (Summary::of(&through), Summary::of(&bare));
-    report.row("collector.stored", through.median, "records/s");
-    report.row("driver_loop.stored", bare.median, "records/s");
-    let ratio = through.median / bare.median;
-    report.target("collector.stored_to_driver_loop", ratio, "ratio", Target::AtLeast(0.9));
-    report.row("collector.store_cpu", Summary::of(&cpus).median, "us/record");
     Ok(())
 }
 

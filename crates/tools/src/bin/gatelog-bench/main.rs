@@ -9,7 +9,8 @@
 //! (`file`, or `pipe`), `BENCH_VARIANTS` (all; the first is always included),
 //! `BENCH_PLAIN_WASM`: the module of tests/plain, which `make bench` builds; `BENCH_PEER_WASM` and
 //! `BENCH_PEER_CONFIG`: another plugin's file and configuration. For `collector`: `BENCH_RECORDS`
-//! accepted per round (200000), `BENCH_STORED` (10000). For `growth`: `BENCH_SPOOL_MEGABYTES`
+//! accepted per round (200000), `BENCH_STORED` (10000),
+//! `BENCH_BEFORE_COLLECTOR`: an earlier version's program, which `make bench BENCH_BEFORE=COMMIT` builds. For `growth`: `BENCH_SPOOL_MEGABYTES`
 //! (2000), `BENCH_DOCUMENTS` (200000). For `console`: `BENCH_CONSOLE_RECORDS` in the database (500000),
 //! `BENCH_CONSOLE_ASKED` by each viewer of each view (5), `BENCH_CONSOLE_DATABASE` on the `MONGODB_URI` server,
 //! which is kept and filled once. For `peers`: `BENCH_ROUNDS` (3), `BENCH_STORED` by gatelog
@@ -33,6 +34,7 @@ mod post;
 mod ratios;
 mod report;
 mod stored;
+mod storing;
 mod summary;
 mod variants;
 
@@ -75,7 +77,10 @@ async fn bench(mut report: Report) -> Result<()> {
     }
     for part in &wanted {
         match part.as_str() {
-            "collector" => collector::bench(&mut report).await?,
+            "collector" => {
+                collector::bench(&mut report).await?;
+                storing::bench(&mut report).await?;
+            }
             "peers" => peers::bench(&mut report).await?,
             "console" => console::bench(&mut report).await?,
             "growth" => growth::bench(&mut report).await?,

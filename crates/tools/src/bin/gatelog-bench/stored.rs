@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use gatelog_record::Uuid;
 use gatelog_testkit::{Collector, CollectorOptions, Database, DatabaseServer, eventually};
+use mongodb::Collection;
 use mongodb::bson::{Document, doc};
 use mongodb::options::{Acknowledgment, CollectionOptions, WriteConcern};
 
@@ -87,17 +88,33 @@ pub(crate) async fn make_indexes(database: &Database) -> Result<()> {
     collector.stop()
 }
 
+/// Inserts the documents one by one.
+pub(crate) async fn fill_singly(database: &Database, documents: &Documents) -> Result<()> {
+    for (name, documents) in documents {
+        let collection = durable(database, name);
+        for document in documents {
+            collection.insert_one(document).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Inserts the documents, a thousand at a time: what a program without spool, retries and
 /// accounting would do.
 pub(crate) async fn fill(database: &Database, documents: &Documents) -> Result<()> {
-    let durable = WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
-    let options = CollectionOptions::builder().write_concern(durable).build();
     for (name, documents) in documents {
-        let database = database.collection(name).client().database(database.name());
-        let collection = database.collection_with_options::<Document>(name, options.clone());
+        let collection = durable(database, name);
         for part in documents.chunks(INSERT) {
             collection.insert_many(part).ordered(false).await?;
         }
     }
     Ok(())
+}
+
+/// A collection that acknowledges what is durable.
+fn durable(database: &Database, name: &str) -> Collection<Document> {
+    let concern = WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
+    let options = CollectionOptions::builder().write_concern(concern).build();
+    let database = database.collection(name).client().database(database.name());
+    database.collection_with_options(name, options)
 }
