@@ -196,20 +196,6 @@ test("a_time_can_be_written_and_a_wrong_one_is_marked", () => on(data, "/search"
   await page.waitForFunction(() => new URL(location.href).searchParams.get("since") === "2026-01-26T02:11:57.469652Z");
 }));
 
-test("a_saved_view_brings_its_search_back", () => on(data, "/search?query=level%3AERROR", async (page) => {
-  await rows(page);
-  await page.locator("summary", { hasText: "Views" }).click();
-  await page.getByLabel("Name of the view").fill("errors <b>");
-  await page.getByRole("button", { name: "Save" }).click();
-  await page.getByRole("link", { name: "Search", exact: true }).click();
-  await page.waitForFunction(() => !new URL(location.href).searchParams.has("query"));
-  await page.reload();
-  await rows(page);
-  await page.locator("summary", { hasText: "Views" }).click();
-  await page.getByRole("button", { name: "errors <b>", exact: true }).click();
-  await page.waitForFunction(() => new URL(location.href).searchParams.get("query") === "level:ERROR");
-}));
-
 test("an_export_is_of_what_is_searched", () => on(data, "/search?query=level%3AERROR", async (page) => {
   await rows(page);
   await page.locator("summary", { hasText: "Export" }).click();

@@ -155,6 +155,43 @@ test("a_viewer_of_one_organization_sees_its_records_and_no_accounting", () => on
   assert.equal(await page.getByRole("link", { name: "Delivery" }).count(), 0);
 }, TOKEN_OF_ONE));
 
+test("a_view_is_kept_in_the_database_for_every_browser_of_its_viewer_and_shared_with_no_restricted_one", async () => {
+  const open = async (page) => {
+    await rows(page);
+    await page.locator("summary", { hasText: "Views" }).click();
+    await page.locator(".views form button:enabled").waitFor();
+  };
+  const shared = (page) => page.getByRole("button", { name: "failed <b>", exact: true });
+  await on("/search?query=level%3A%3E%3DERROR", async (page) => {
+    await open(page);
+    await page.getByText("Kept on the server.").waitFor();
+    await page.getByLabel("Name of the view").fill("failed <b>");
+    await page.getByLabel("share with all").check();
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.locator(".views").getByText("shared by you").waitFor();
+  });
+  // By a link: another viewer with the role all.
+  const { page, context, finish } = await openPage(browser, system.url, "/search", { code: system.code() });
+  await open(page);
+  await page.locator(".views").getByText("shared by on-call").waitFor();
+  await finish();
+  await context.close();
+  await on("/search", async (page) => {
+    await open(page);
+    await page.getByText("None yet.").waitFor();
+    assert.equal(await shared(page).count(), 0);
+  }, TOKEN_OF_ONE);
+  await on("/search", async (page) => {
+    await open(page);
+    await shared(page).click();
+    await page.waitForFunction(() => new URL(location.href).searchParams.get("query") === "level:>=ERROR");
+    await rows(page);
+    await open(page);
+    await page.getByRole("button", { name: "Remove the view failed <b>" }).click();
+    await page.getByText("None yet.").waitFor();
+  });
+});
+
 test("an_export_is_downloaded", () => on("/search?query=level%3A%3E%3DERROR", async (page) => {
   await rows(page);
   await page.locator("summary", { hasText: "Export" }).click();

@@ -207,15 +207,8 @@ impl StoreArgs {
         if self.mongodb_uri.trim().is_empty() {
             read.faults.add_rule("MONGODB_URI: must be a mongodb:// or mongodb+srv:// address");
         }
-        let name = &self.database;
-        if name.is_empty()
-            || name.len() > 63
-            || name.contains(['/', '\\', '.', ' ', '"', '$', '\0'])
-        {
-            let reason = "must be 1 to 63 bytes without / \\ . \" $ or blanks";
-            read.faults.add("GATELOG_DATABASE", name, reason);
-        }
-        let mut options = StoreOptions::new(self.mongodb_uri.clone(), name.clone());
+        let name = read.database("GATELOG_DATABASE", &self.database);
+        let mut options = StoreOptions::new(self.mongodb_uri.clone(), name);
         options.operation_timeout =
             read.time("GATELOG_MONGODB_TIMEOUT", &self.mongodb_timeout, 1_000..=600_000);
         options

@@ -15,6 +15,7 @@ mod session;
 mod span;
 mod tail;
 mod turns;
+mod views;
 mod walk;
 
 use std::future::{Ready, ready};
@@ -37,6 +38,7 @@ use crate::audit::Audit;
 use crate::metrics::Metrics;
 use crate::pages;
 use crate::tail::Tails;
+use crate::views::Views;
 use crate::who::{Viewer, Who};
 use answer::Refusal;
 use delivery::Accounts;
@@ -48,7 +50,10 @@ const EXPORTS: (usize, usize) = (2, 1);
 const FLOWS: (usize, usize) = (2, 1);
 /// Maximum overviews made at once, in all and of one viewer: each may take tens of megabytes.
 const OVERVIEWS: (usize, usize) = (2, 1);
-/// How long a query waits for its turn.
+/// Maximum changes of saved views at once, in all and of one viewer: so no other change of this console
+/// comes between counting and saving.
+const VIEW_CHANGES: (usize, usize) = (1, 1);
+/// How long a query, or a change of a view, waits for its turn.
 const TURN_TIME: Duration = Duration::from_secs(2);
 
 /// The bounds of what is asked.
@@ -70,12 +75,14 @@ pub struct Limits {
     pub silent_after: Duration,
 }
 
-/// Where the records come from.
+/// Where the records come from, and the saved views.
 pub struct Sources {
     /// Those that are stored.
     pub store: Store,
     /// Those that arrive.
     pub tails: Tails,
+    /// The saved views.
+    pub views: Views,
 }
 
 /// What the handlers share. Cheap to clone.
@@ -94,18 +101,20 @@ struct Inner {
     /// Whether the console itself serves TLS.
     tls: bool,
     tails: Tails,
+    views: Views,
     queries: Turns,
     flows: Turns,
     exports: Turns,
     tail_turns: Turns,
     overviews: Turns,
+    view_turns: Turns,
     accounts: Accounts,
 }
 
 impl App {
     /// The state of a server that shows what is there.
     pub fn new(
-        Sources { store, tails }: Sources,
+        Sources { store, tails, views }: Sources,
         who: Who,
         audit: Audit,
         metrics: Metrics,
@@ -118,6 +127,7 @@ impl App {
             who,
             audit,
             tails,
+            views,
             metrics,
             limits,
             tls,
@@ -126,6 +136,7 @@ impl App {
             exports: Turns::new("export", EXPORTS.0, EXPORTS.1),
             tail_turns: Turns::new("tail", limits.tails, limits.viewer_tails),
             overviews: Turns::new("overview", OVERVIEWS.0, OVERVIEWS.1),
+            view_turns: Turns::new("view", VIEW_CHANGES.0, VIEW_CHANGES.1),
             accounts: Accounts::default(),
         };
         Self { inner: Arc::new(inner) }
@@ -186,6 +197,10 @@ pub fn app(state: App) -> Router {
         .route("/delivery", only(get(delivery::delivery), "GET"))
         .route("/export", only(get(export::export), "GET"))
         .route("/tail", only(get(tail::tail), "GET"))
+        .route(
+            "/views",
+            only(get(views::get).put(views::put).delete(views::delete), "GET, PUT, DELETE"),
+        )
         .fallback(any(|| async { Refusal::no_path() }))
         .layer(from_fn(guard::same_site))
         .layer(from_fn_with_state(state.clone(), guard::counted));

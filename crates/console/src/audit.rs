@@ -1,4 +1,4 @@
-//! Who signed in and exported what, as audited records posted through a collector.
+//! Who signed in, exported what and changed which saved view, as audited records posted through a collector.
 //!
 //! Nobody waits for it: what does not fit into the queue is dropped and counted, and the console's own
 //! log has every entry in any case.
@@ -30,7 +30,7 @@ const LOGGER: &str = "gatelog.console";
 /// Something that is audited.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    /// `sign_in`, `sign_in_refused` or `export`.
+    /// `sign_in`, `sign_in_refused`, `export`, `save_view` or `delete_view`.
     pub action: &'static str,
     /// Who did it, if that is known.
     pub viewer: Option<String>,

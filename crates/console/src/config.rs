@@ -2,6 +2,7 @@
 
 mod args;
 mod tail;
+mod views;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -48,6 +49,8 @@ pub struct Config {
     pub collector: Option<Target>,
     /// The collectors whose records are shown live.
     pub tail: Vec<Target>,
+    /// The database of the saved views; none are kept without.
+    pub views_database: Option<String>,
     /// The bounds of what is asked.
     pub limits: Limits,
     /// Maximum open connections.
@@ -71,6 +74,7 @@ impl ServeArgs {
         let mut store = self.store.compile(&mut read);
         store.pool_size = POOL;
         let config = Config {
+            views_database: self.views.compile(&mut read, &store.database),
             store,
             listen: read.addresses("GATELOG_CONSOLE_LISTEN", &self.listen),
             address_file: given(self.address_file.as_ref()),

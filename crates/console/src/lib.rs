@@ -4,7 +4,8 @@
 //! request ─► guard (headers, cross-site rules) ─► who (token, session, identity) ─► api ─► search ─► MongoDB
 //! ```
 //!
-//! It reads only: its database user needs no right to write. Every query is within the caller's
+//! It only reads records: its database user needs no right to write them. Saved [`views`] are kept in a database of
+//! its own, if it may write that. Every query is within the caller's
 //! [`Scope`](gatelog_search::Scope), which only [`who`] makes.
 
 // What is parsed here comes from outside: no number in it may overflow.
@@ -19,4 +20,5 @@ pub mod metrics;
 mod pages;
 pub mod serve;
 pub mod tail;
+pub mod views;
 pub mod who;

@@ -45,6 +45,7 @@ struct Inner {
     tails: Gauge,
     tail_records: Family<Outcome, Counter>,
     tail_collectors_lost: Counter,
+    views: Family<Outcome, Counter>,
     audit: Family<Outcome, Counter>,
     connections: Gauge,
     connections_ended: Family<Outcome, Counter>,
@@ -89,6 +90,9 @@ impl Metrics {
             // gatelog_console_tail_collectors_lost_total 1
             tail_collectors_lost: add
                 .metric("tail_collectors_lost", "Collectors lost or refusing, for each tail"),
+            // gatelog_console_view_changes_total{outcome="saved"} 5
+            // Outcomes: saved, shared, deleted, invalid, full_viewer, full_shared, full_all.
+            views: add.metric("view_changes", "Changes of saved views by what became of them"),
             // gatelog_console_audit_records_total{outcome="dropped"} 0
             audit: add.metric("audit_records", "Audit records by what became of them"),
             // gatelog_console_connections 3
@@ -136,6 +140,11 @@ impl Metrics {
     /// A tail lost a collector.
     pub(crate) fn tail_lost(&self) {
         self.inner.tail_collectors_lost.inc();
+    }
+
+    /// Something became of a change of a saved view.
+    pub(crate) fn views(&self, outcome: &'static str) {
+        self.inner.views.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// Something became of these audit records.
@@ -231,6 +240,7 @@ mod tests {
         metrics.turn_refused("query", "viewer");
         metrics.tailed("skipped", 212);
         metrics.tail_lost();
+        metrics.views("saved");
         let _tail = metrics.tail_opened();
         metrics.idle();
         let _open = metrics.opened();
@@ -242,6 +252,7 @@ mod tests {
             "gatelog_console_tails 1",
             "gatelog_console_tail_records_total{outcome=\"skipped\"} 212",
             "gatelog_console_tail_collectors_lost_total 1",
+            "gatelog_console_view_changes_total{outcome=\"saved\"} 1",
             "gatelog_console_sign_ins_total{outcome=\"refused\"} 1",
             "gatelog_console_sessions 3",
             "gatelog_console_records_exported_total 4096",

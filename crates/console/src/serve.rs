@@ -18,6 +18,7 @@ use crate::audit::Audit;
 use crate::config::{Config, ServeArgs};
 use crate::metrics::Metrics;
 use crate::tail::Tails;
+use crate::views::Views;
 use crate::who::{Code, Identity, Tokens, Who};
 
 /// How often the tokens' file is looked at.
@@ -110,7 +111,8 @@ async fn serve(config: Config, prepared: Prepared) -> Result<(), Failure> {
         }
     };
     let tails = Tails::new(&config.tail, metrics.clone())?;
-    let sources = Sources { store, tails };
+    let views = Views::new(&store, config.views_database.as_deref());
+    let sources = Sources { store, tails, views };
     let state = App::new(sources, who, audit, metrics.clone(), config.limits, tls.is_some());
     let (stop_server, server_stops) = watch::channel(false);
     let limits = ServerLimits {

@@ -26,7 +26,7 @@ use identity::Claimed;
 pub use identity::{Identity, IdentityOptions};
 pub use sessions::{Origin, Sessions};
 pub use tokens::{Tokens, TokensError};
-pub use viewer::{Role, Viewer};
+pub use viewer::{KnownBy, Role, Viewer};
 
 /// The cookie of a session.
 pub const COOKIE_NAME: &str = "gatelog_session";

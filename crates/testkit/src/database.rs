@@ -172,6 +172,17 @@ impl Database {
         Ok(Self { uri: uri.to_owned(), name: name.to_owned(), client, _cleanup: None })
     }
 
+    /// A second one on the same server, whose name begins with this one's.
+    pub fn beside(&self, suffix: &str) -> Self {
+        let name = format!("{}{suffix}", self.name);
+        let uri = self.uri.clone();
+        let cleanup = self._cleanup.as_ref().map(|_| {
+            let (uri, name) = (uri.clone(), name.clone());
+            Arc::new(Cleanup { uri, name })
+        });
+        Self { uri, name, client: self.client.clone(), _cleanup: cleanup }
+    }
+
     /// The server's connection string.
     pub fn uri(&self) -> &str {
         &self.uri

@@ -30,12 +30,14 @@ class Refusal extends Error {
 
 /**
  * Starts it on a free port. `data` has `records` (newest first), `flows` by id, `delivery`, `tail` (a
- * list of events, or null for none), `session`, `overview` (keys of that answer). `faults` maps a path to `{status, retryAfter}`, `delay` and `timeOut`.
+ * list of events, or null for none), `session`, `overview` (keys of that answer), `views` (a list, or why none
+ * are kept). `faults` maps a path to `{status, retryAfter}`, `delay` and `timeOut`.
  */
 export async function startStub(data, faults = {}) {
   const sessions = new Set();
   const tails = new Set();
   let code = CODE;
+  let views = structuredClone(data.views ?? []);
   const server = createServer((request, response) => {
     answer(request, response).catch((error) => {
       if (!(error instanceof Refusal)) console.error(error);
@@ -58,6 +60,7 @@ export async function startStub(data, faults = {}) {
     if (fault?.status) throw new Refusal(fault.status, fault.message ?? "the database cannot be reached", fault.retryAfter ? { "retry-after": fault.retryAfter } : {});
     if (name === "session") return session(request, response);
     if (!sessions.has(cookie(request))) throw new Refusal(401, "sign in first");
+    if (name === "views") return savedViews(request, url.searchParams, response);
     return call(name, url.searchParams, response);
   }
 
@@ -81,6 +84,28 @@ export async function startStub(data, faults = {}) {
     const name = `s${Math.random().toString(36).slice(2)}`;
     sessions.add(name);
     return json(response, 200, shown(), { "set-cookie": `gatelog_session=${name}; HttpOnly; SameSite=Strict; Path=/` });
+  }
+
+  async function savedViews(request, given, response) {
+    const kept = Array.isArray(views);
+    if (request.method === "GET") {
+      const may_share = kept && data.session.role === "all";
+      return json(response, 200, { kept, reason: kept ? null : views, may_share, views: kept ? views : [] });
+    }
+    if (request.headers["content-type"] !== "application/json") throw new Refusal(415, "content-type must be application/json");
+    if (!kept) throw new Refusal(404, "the server keeps no views");
+    const without = (name) => views.filter((view) => !view.own || view.name !== name);
+    if (request.method === "DELETE") {
+      views = without(given.get("name"));
+      return send(response, 204, "");
+    }
+    let body = "";
+    for await (const part of request) body += part;
+    const { name, address, shared } = JSON.parse(body);
+    if (views.filter((view) => view.own).length >= 100) throw new Refusal(409, "you have 100 saved views, which is the maximum: delete one that you no longer need");
+    const view = { name, address, shared, own: true, by: data.session.name, at: "2026-01-26T02:11:57.469652+00:00" };
+    views = [...without(name), view];
+    return json(response, 200, view);
   }
 
   function call(name, given, response) {
@@ -175,6 +200,8 @@ export async function startStub(data, faults = {}) {
   return {
     url: `http://127.0.0.1:${server.address().port}`,
     forgetSessions: () => sessions.clear(),
+    views: () => views,
+    stopKeeping: () => { views = "denied"; },
     push: (event) => { for (const tail of tails) tail.write(event); },
     stop: () => new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); }),
   };

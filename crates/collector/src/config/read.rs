@@ -58,6 +58,18 @@ impl Reader {
         self.faults.take(name, text, value).unwrap_or(most)
     }
 
+    /// The name of a database.
+    pub fn database(&mut self, name: &str, text: &str) -> String {
+        if text.is_empty()
+            || text.len() > 63
+            || text.contains(['/', '\\', '.', ' ', '"', '$', '\0'])
+        {
+            let reason = "must be 1 to 63 bytes without / \\ . \" $ or blanks";
+            self.faults.add(name, text, reason);
+        }
+        text.to_owned()
+    }
+
     pub(super) fn switch(&mut self, name: &str, text: &str) -> bool {
         let value = match text.trim() {
             "on" => Ok(true),

@@ -69,6 +69,17 @@ impl Refusal {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
     }
 
+    /// A body that exceeds this many bytes.
+    pub(crate) fn too_large(most: usize) -> Self {
+        let message = format!("the body has more than {most} bytes, the maximum: shorten it");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+    }
+
+    /// A bound on what is kept was reached: trying again does not help.
+    pub(crate) fn full(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, message)
+    }
+
     pub(crate) fn too_slow() -> Self {
         Self::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")
     }

@@ -98,7 +98,7 @@ pub(super) async fn counted(
 
 /// The name of an endpoint: its path's first part. Unknown ones have one name together.
 fn endpoint(path: &str) -> &'static str {
-    const ENDPOINTS: [&str; 9] = [
+    const ENDPOINTS: [&str; 10] = [
         "session",
         "search",
         "records",
@@ -108,6 +108,7 @@ fn endpoint(path: &str) -> &'static str {
         "delivery",
         "export",
         "tail",
+        "views",
     ];
     let path = path.strip_prefix("/api/v1").unwrap_or(path);
     let first = path.split('/').nth(1).unwrap_or_default();

@@ -36,7 +36,8 @@ async fn console() -> Router {
     let who = Who::new(Some(tokens), None, None, Duration::from_hours(1));
     let store = Store::connect(&options).await.unwrap();
     let tails = Tails::new(&[], metrics.clone()).unwrap();
-    let sources = Sources { store, tails };
+    let views = Views::new(&store, Some("gatelog_console"));
+    let sources = Sources { store, tails, views };
     app(App::new(sources, who, Audit::to_log(metrics.clone()), metrics, limits, false))
 }
 
@@ -112,6 +113,7 @@ async fn nobody_unknown_is_answered_by_any_endpoint() {
         "delivery",
         "export",
         "tail",
+        "views",
     ] {
         let path = format!("/api/v1/{path}");
         let (status, body) = get(&console, &path, "").await;
@@ -212,7 +214,7 @@ async fn what_is_wrong_with_a_request_is_told_with_its_place() {
 #[tokio::test]
 async fn a_database_that_is_away_is_503_and_its_servers_are_not_named() {
     let console = console().await;
-    for path in ["search", "histogram", "flows/x", "overview", "delivery"] {
+    for path in ["search", "histogram", "flows/x", "overview", "delivery", "views"] {
         let (status, body) = get(&console, &format!("/api/v1/{path}"), ALL).await;
         assert_eq!(status, 503, "{path}: {body}");
         let told = body["error"]["message"].as_str().unwrap();

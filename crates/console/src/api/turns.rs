@@ -77,10 +77,10 @@ impl Turns {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::who::Role;
+    use crate::who::{KnownBy, Role};
 
     fn named(name: &str) -> Viewer {
-        Viewer::new(name.into(), Role::All, None).unwrap()
+        Viewer::new(KnownBy::Token, name.into(), Role::All, None).unwrap()
     }
 
     #[tokio::test(start_paused = true)]

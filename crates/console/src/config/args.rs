@@ -6,6 +6,7 @@ use clap::Args;
 use gatelog_collector::config::{LogArgs, StoreArgs};
 
 use super::tail::TailArgs;
+use super::views::ViewsArgs;
 
 /// The options of `serve`.
 #[derive(Args, Clone, Debug)]
@@ -141,6 +142,9 @@ pub struct ServeArgs {
 
     #[command(flatten)]
     pub(super) tail: TailArgs,
+
+    #[command(flatten)]
+    pub(super) views: ViewsArgs,
 
     /// Maximum time that one query searches; what it has found by then is the answer
     #[arg(

@@ -5,11 +5,11 @@ use serde_json::json;
 use super::line::LineFrom;
 use super::queue::{WAITING_RECORDS, queue};
 use super::*;
-use crate::who::Role;
+use crate::who::{KnownBy, Role};
 
 fn viewer(organizations: &[&str]) -> Viewer {
     let names = organizations.iter().map(|name| (*name).to_owned()).collect();
-    Viewer::new("ann".into(), Role::Organizations(names), None).unwrap()
+    Viewer::new(KnownBy::Token, "ann".into(), Role::Organizations(names), None).unwrap()
 }
 
 fn line_of(viewer: &Viewer, query: &str) -> (LineFrom, Outlet, Metrics) {
@@ -64,7 +64,7 @@ async fn a_restricted_viewer_learns_neither_numbers_nor_addresses_of_what_is_not
     assert_eq!(outlet.waiting(), Some(Item::Notice(Notice::Skipped(None))));
     let lost = Notice::Lost("c".into(), "it cannot be reached".into());
     assert_eq!(outlet.waiting(), Some(Item::Notice(lost)));
-    let all = Viewer::new("on-call".into(), Role::All, None).unwrap();
+    let all = Viewer::new(KnownBy::Token, "on-call".into(), Role::All, None).unwrap();
     let (mut line, mut outlet, _) = line_of(&all, "");
     assert!(line.hear(News::Skipped(212)).await);
     assert_eq!(outlet.waiting(), Some(Item::Notice(Notice::Skipped(Some(212)))));
@@ -98,7 +98,7 @@ fn a_collector_is_asked_for_the_viewers_organizations_only() {
     let of = |viewer: &Viewer| path(&select(viewer), viewer);
     assert_eq!(of(&viewer(&["a", "b c"])), "/v1/tail?query=level%3AINFO&org=&org=a&org=b+c");
     assert_eq!(of(&viewer(&[])), "/v1/tail?query=level%3AINFO&org=");
-    let all = Viewer::new("on-call".into(), Role::All, None).unwrap();
+    let all = Viewer::new(KnownBy::Token, "on-call".into(), Role::All, None).unwrap();
     assert_eq!(of(&all), "/v1/tail?query=level%3AINFO");
     let many: Vec<_> = (0..900).map(|number| format!("organization-{number}")).collect();
     let many = viewer(&many.iter().map(String::as_str).collect::<Vec<_>>());

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use subtle::ConstantTimeEq;
 
-use super::{Fingerprint, Role, Viewer, fingerprint, random};
+use super::{Fingerprint, KnownBy, Role, Viewer, fingerprint, random};
 
 /// What somebody is called who came by a link.
 const NAME: &str = "link";
@@ -43,7 +43,7 @@ impl Code {
     ///
     /// It cannot be written.
     pub fn to_file(file: &Path) -> Result<Self, CodeError> {
-        let viewer = Viewer::new(NAME.to_owned(), Role::All, None);
+        let viewer = Viewer::new(KnownBy::Code, NAME.to_owned(), Role::All, None);
         let viewer = viewer.map_err(|error| CodeError(io::Error::other(error)))?;
         let code = Self {
             file: file.to_owned(),

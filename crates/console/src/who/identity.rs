@@ -10,7 +10,7 @@ use gatelog_record::Timestamp;
 use ipnet::IpNet;
 use serde_json::{Map, Value};
 
-use super::{Role, Viewer};
+use super::{KnownBy, Role, Viewer};
 
 /// The value of the role's claim that gives the role all.
 const ALL: &str = "all";
@@ -90,7 +90,7 @@ impl Identity {
             None => None,
             Some(exp) => Some(time_of(exp)?),
         };
-        Viewer::new(name, role, expires).ok()
+        Viewer::new(KnownBy::Claims, name, role, expires).ok()
     }
 }
 

@@ -117,7 +117,8 @@ async fn a_viewer_is_still_one_only_with_the_same_rights() {
     let bearer = headers("authorization", &format!("Bearer {ONE}"));
     let still = |headers: &HeaderMap| fixture.who.is_still(&viewer, headers, HERE);
     assert!(still(&cookie) && still(&bearer) && !still(&HeaderMap::new()));
-    let expired = Viewer::new(viewer.name.clone(), viewer.role.clone(), Some(clock::now()));
+    let expired =
+        Viewer::new(viewer.known_by, viewer.name.clone(), viewer.role.clone(), Some(clock::now()));
     assert!(!fixture.who.is_still(&expired.unwrap(), &bearer, HERE));
     // Being looked at is no request: the session stays idle.
     tokio::time::advance(Duration::from_mins(59)).await;

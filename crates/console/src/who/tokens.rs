@@ -14,7 +14,7 @@ use gatelog_collector::http::tokens_file;
 use gatelog_record::Timestamp;
 use subtle::ConstantTimeEq;
 
-use super::{Fingerprint, Role, Viewer, fingerprint};
+use super::{Fingerprint, KnownBy, Role, Viewer, fingerprint};
 
 /// Minimum length of a token: shorter ones can be guessed.
 const TOKEN_BYTES_MIN: usize = 16;
@@ -164,7 +164,8 @@ fn viewer(line: &str) -> Result<(Fingerprint, Viewer), String> {
         }
     }
     let (Some(name), Some(role)) = (name, role) else { return Err(SHAPE.to_owned()) };
-    let viewer = Viewer::new(name, role, expires).map_err(|error| error.to_string())?;
+    let viewer =
+        Viewer::new(KnownBy::Token, name, role, expires).map_err(|error| error.to_string())?;
     Ok((fingerprint(token.as_bytes()), viewer))
 }
 

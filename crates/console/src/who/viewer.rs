@@ -12,9 +12,22 @@ pub enum Role {
     Organizations(Vec<String>),
 }
 
+/// What says who a caller is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KnownBy {
+    /// A token of the file.
+    Token,
+    /// The code of a link.
+    Code,
+    /// Claims that a proxy has verified.
+    Claims,
+}
+
 /// A caller that is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Viewer {
+    /// What says who it is: the same name may be another's elsewhere.
+    pub known_by: KnownBy,
     /// What it is called, in the audit.
     pub name: String,
     /// Whose records it may see.
@@ -31,6 +44,7 @@ impl Viewer {
     ///
     /// There are more organizations than a scope can have.
     pub fn new(
+        known_by: KnownBy,
         name: String,
         role: Role,
         expires: Option<Timestamp>,
@@ -39,7 +53,7 @@ impl Viewer {
             Role::All => Scope::ALL,
             Role::Organizations(names) => Scope::organizations(names.iter().cloned())?,
         };
-        Ok(Self { name, role, expires, scope })
+        Ok(Self { known_by, name, role, expires, scope })
     }
 
     /// The scope of everything that it searches.

@@ -22,6 +22,9 @@ pub(crate) const B: &str = "b-0123456789abcdef";
 /// The span that has all records: far in the future, as a database removes what is past its retention.
 pub(crate) const SPAN: &str = "since=2096-01-26T00:00:00Z&until=2096-01-27T00:00:00Z";
 
+/// What the name of the database of saved views ends with.
+pub(crate) const VIEWS: &str = "_views";
+
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running console.
@@ -92,6 +95,19 @@ impl Console {
         reply.json().unwrap()
     }
 
+    /// `METHOD /api/v1/PATH` with this token and a body.
+    pub(crate) async fn change(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Reply {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", &*bearer), ("content-type", "application/json")];
+        self.send(method, &format!("/api/v1/{path}"), &headers, &body.to_string()).await
+    }
+
     pub(crate) async fn sign_in(&self, body: &Value) -> Reply {
         let json = [("content-type", "application/json")];
         self.send(Method::POST, "/api/v1/session", &json, &body.to_string()).await
@@ -103,6 +119,7 @@ pub(crate) fn command(database: &Database) -> Command {
     let mut command = bound_command(Path::new(env!("CARGO_BIN_EXE_gatelog-console")));
     command.arg("serve").env_clear();
     command.env("MONGODB_URI", database.uri()).env("GATELOG_DATABASE", database.name());
+    command.env("GATELOG_CONSOLE_DATABASE", database.beside(VIEWS).name());
     command
 }
 

@@ -95,6 +95,9 @@ async fn another_site_can_neither_sign_in_nor_read_nor_sign_out() {
         (Method::POST, "session", vec![json, ("sec-fetch-site", "cross-site")]),
         (Method::POST, "session", vec![json, ("origin", "https://evil.example")]),
         (Method::DELETE, "session", vec![json, own, ("sec-fetch-site", "same-site")]),
+        (Method::GET, "views", vec![own, ("sec-fetch-site", "cross-site")]),
+        (Method::PUT, "views", vec![json, own, ("origin", "https://evil.example")]),
+        (Method::DELETE, "views?name=x", vec![json, own, ("sec-fetch-site", "cross-site")]),
         (Method::GET, "search", vec![own, ("sec-fetch-site", "cross-site")]),
         (Method::GET, "export", vec![own, ("sec-fetch-site", "cross-site")]),
     ] {

@@ -1,7 +1,7 @@
 // Calls of the API. It is of the same origin, and the session is a cookie that no script can read.
 
 import type {
-  DeliveryAnswer, FlowAnswer, HistogramAnswer, LogRecord, OverviewAnswer, SearchPage, Session,
+  DeliveryAnswer, FlowAnswer, HistogramAnswer, LogRecord, OverviewAnswer, SearchPage, Session, ViewsAnswer,
 } from "./types";
 
 /** A failed call. */
@@ -115,6 +115,14 @@ export const api = {
     get<OverviewAnswer>(address("overview", { ...span }), signal),
 
   delivery: (signal?: AbortSignal) => get<DeliveryAnswer>(address("delivery"), signal),
+
+  views: () => get<ViewsAnswer>(address("views")),
+
+  saveView: (view: { name: string; address: string; shared: boolean }) =>
+    respond(address("views"), { method: "PUT", headers: { "content-type": "application/json" }, body: JSON.stringify(view) }),
+
+  deleteView: (name: string) =>
+    respond(address("views", { name }), { method: "DELETE", headers: { "content-type": "application/json" } }),
 
   exportAddress: (asked: Asked, format: "ndjson" | "csv") => address("export", { ...asked, format }),
 };

@@ -17,6 +17,26 @@ export interface Session {
   live: boolean;
 }
 
+export interface SavedView {
+  name: string;
+  /** Path and query of a page. */
+  address: string;
+  /** Whether everybody with the role all sees it. */
+  shared: boolean;
+  own: boolean;
+  /** Its owner's name. */
+  by: string;
+}
+
+export interface ViewsAnswer {
+  /** Whether the server keeps views. */
+  kept: boolean;
+  /** Why not: it is switched off, or may not write its database. */
+  reason: null | "off" | "denied";
+  may_share: boolean;
+  views: SavedView[];
+}
+
 /** How far a search looked. */
 export interface Reach {
   from: string;

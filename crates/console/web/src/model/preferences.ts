@@ -1,6 +1,7 @@
-// What a browser remembers of its user: the colours and the saved views. Nothing of a record.
+// What a browser remembers of its user: the colours, and saved views where the server keeps none. Nothing of
+// a record.
 
-/** A saved view: a search without its times, and how long the span was. */
+/** A view that this browser keeps: a search without its times, and how long the span was. */
 export interface View {
   name: string;
   query: string;
