@@ -1,6 +1,7 @@
 //! By what records are counted.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -61,14 +62,14 @@ impl Family {
     }
 }
 
-/// The values of a family's keys, as JSON without the brackets of the array.
+/// The values of a family's keys, as JSON without the brackets of the array. Copies share their texts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Dimension {
     /// The family.
     pub family: Family,
     /// What senders choose freely.
-    pub name: String,
-    rest: String,
+    pub name: Arc<str>,
+    rest: Arc<str>,
 }
 
 impl Dimension {
@@ -83,7 +84,7 @@ impl Dimension {
     #[must_use]
     pub fn other(&self) -> Self {
         let nulls = vec!["null"; self.family.named_by()].join(",");
-        Self { family: self.family, name: nulls, rest: self.rest.clone() }
+        Self { family: self.family, name: nulls.into(), rest: Arc::clone(&self.rest) }
     }
 
     /// Whether the name was left out.
@@ -118,20 +119,17 @@ impl fmt::Display for Dimension {
     }
 }
 
-fn joined(values: &[&str]) -> String {
-    let mut out = String::new();
-    for value in values {
-        if !out.is_empty() {
-            out.push(',');
-        }
-        let cut = value.get(..value.floor_char_boundary(TEXT_BYTES)).unwrap_or_default();
-        out.push_str(&Value::from(cut).to_string());
-    }
-    out
+/// The beginning of a text that is counted by.
+pub(super) fn cut(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(TEXT_BYTES)).unwrap_or_default()
 }
 
-fn texts(values: &[Value]) -> String {
-    values.iter().map(Value::to_string).collect::<Vec<_>>().join(",")
+fn joined(values: &[&str]) -> Arc<str> {
+    texts(&values.iter().map(|value| Value::from(cut(value))).collect::<Vec<_>>())
+}
+
+fn texts(values: &[Value]) -> Arc<str> {
+    values.iter().map(Value::to_string).collect::<Vec<_>>().join(",").into()
 }
 
 #[cfg(test)]

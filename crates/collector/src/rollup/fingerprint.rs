@@ -2,6 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
+use super::dimension::cut;
+
 /// Maximum bytes of a message that are looked at.
 const MESSAGE_BYTES: usize = 256;
 
@@ -10,7 +12,7 @@ const MESSAGE_BYTES: usize = 256;
 pub(super) fn fingerprint(logger: &str, function: &str, kind: &str, message: &str) -> String {
     let template = if kind.is_empty() { template(message) } else { String::new() };
     let mut hash = Sha256::new();
-    for part in [logger, function, kind, &template] {
+    for part in [cut(logger), cut(function), cut(kind), &template] {
         // No text contains this byte: the parts cannot run into each other.
         hash.update(part.as_bytes());
         hash.update([0xff]);
@@ -21,7 +23,7 @@ pub(super) fn fingerprint(logger: &str, function: &str, kind: &str, message: &st
 }
 
 /// A message with `#` for every word that has a digit: numbers, ids, times, addresses.
-fn template(message: &str) -> String {
+pub(super) fn template(message: &str) -> String {
     let message = message.get(..message.floor_char_boundary(MESSAGE_BYTES)).unwrap_or_default();
     let mut out = String::with_capacity(message.len());
     for part in message.split_inclusive(|letter: char| !letter.is_alphanumeric()) {

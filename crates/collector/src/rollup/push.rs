@@ -190,8 +190,8 @@ impl Pusher {
 }
 
 /// What identifies a value in its file.
-fn key(row: &RollupRow) -> impl Hash {
-    (row.period, row.dimension.clone(), row.part)
+fn key(row: &RollupRow) -> impl Hash + use<'_> {
+    (row.period, &row.dimension, row.part)
 }
 
 fn hash(of: &impl Hash) -> u64 {

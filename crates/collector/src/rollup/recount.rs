@@ -96,7 +96,7 @@ impl Recount {
                 let observation = Observation::of(facts, now).filter(|_| found < LONG_MAX);
                 if let Some(observation) = observation {
                     found = found.saturating_add(1);
-                    long.entry(observation.slot.whole()).or_default().push(observation);
+                    long.entry(observation.measure.slot.whole()).or_default().push(observation);
                 }
             };
             recount.store.each_record(LogCollection::of(level), span, Some(longer), see).await?;
@@ -200,15 +200,15 @@ struct Counting {
 
 impl Counting {
     fn add(&mut self, observation: &Observation) {
-        if observation.slot.whole() != self.hour {
+        if observation.measure.slot.whole() != self.hour {
             return;
         }
         let counted = observation.value();
-        for dimension in observation.dimensions.iter() {
+        for dimension in &observation.dimensions {
             let admitted =
                 self.names.admit(self.hour, dimension, || Ok::<_, Infallible>(Vec::new()));
             let Ok(dimension) = admitted;
-            for period in observation.slot.minute().into_iter().chain([self.hour]) {
+            for period in observation.measure.slot.minute().into_iter().chain([self.hour]) {
                 let value = self.values.entry((period, dimension.clone())).or_default();
                 value.merge(&counted);
             }

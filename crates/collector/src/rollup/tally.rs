@@ -15,11 +15,14 @@ pub struct Tally {
 
 impl Tally {
     /// Adds one record.
-    pub fn add(&mut self, observation: &Observation) {
-        let value = observation.value();
-        for dimension in observation.dimensions.iter() {
-            let key = (observation.slot, dimension.clone());
-            self.values.entry(key).or_default().merge(&value);
+    pub fn add(&mut self, one: &Observation) {
+        self.add_sum(one.measure.slot, &one.dimensions, &one.value());
+    }
+
+    /// Adds the sum of some records of the same dimensions.
+    pub fn add_sum(&mut self, slot: Slot, dimensions: &[Dimension], value: &Value) {
+        for dimension in dimensions {
+            self.values.entry((slot, dimension.clone())).or_default().merge(value);
         }
     }
 
@@ -56,7 +59,7 @@ mod tests {
     use gatelog_record::{Level, Timestamp};
     use proptest::prelude::*;
 
-    use super::super::observation::Facts;
+    use super::super::facts::Facts;
     use super::*;
 
     const RECEIVED: i64 = 1_769_393_518_000;
@@ -108,7 +111,7 @@ mod tests {
             for (slot, dimension, value) in sum.iter() {
                 let same: Vec<_> = samples.iter().filter(|sample| {
                     observe(**sample).is_some_and(|it| {
-                        it.slot == slot && it.dimensions.contains(dimension)
+                        it.measure.slot == slot && it.dimensions.contains(dimension)
                     })
                 }).collect();
                 prop_assert_eq!(value.records, same.len() as u64);

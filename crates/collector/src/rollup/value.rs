@@ -1,6 +1,7 @@
 //! What is counted of the records of one dimension in one period.
 
 use super::histogram::Histogram;
+use super::measure::Measure;
 use crate::varint::{self, Reader};
 
 /// Sums over records. All of them add up in any order, and none exceeds `LARGEST`.
@@ -25,6 +26,20 @@ pub struct Value {
 const LARGEST: u64 = i64::MAX.unsigned_abs();
 
 impl Value {
+    /// Adds one record.
+    pub fn add(&mut self, one: &Measure) {
+        let sum = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more).min(LARGEST);
+        sum(&mut self.records, 1);
+        sum(&mut self.requests, one.weight);
+        sum(&mut self.errors, if one.is_error { one.weight } else { 0 });
+        if let Some(took) = one.took_us {
+            let weighted = u128::from(took).saturating_mul(one.weight.into()) / 1_000_000;
+            sum(&mut self.sum_us, u64::try_from(weighted).unwrap_or(u64::MAX));
+            self.max_us = self.max_us.max(took).min(LARGEST);
+            self.histogram.add(took, one.weight);
+        }
+    }
+
     /// Adds another one.
     pub fn merge(&mut self, other: &Self) {
         for (sum, more) in [

@@ -7,7 +7,7 @@ use gatelog_record::{Decoded, OwnedSource, Uuid, decode_record};
 use super::Context;
 use super::chunk::Line;
 use super::counted::Counted;
-use crate::rollup::{Facts, Observation, mark};
+use crate::rollup::mark;
 use crate::spool::{DeadLetter, Rest, Row, Rows, Settled, SettledRow};
 use crate::store::{InsertReport, LogCollection};
 
@@ -127,15 +127,14 @@ impl Progress {
 
     pub(super) fn count_one(&mut self, line: &Line, record: &Decoded) {
         let received = self.rows.get(line.row()).map_or(0, |row| row.received);
-        let observe = || Observation::of(&Facts::of(record), received);
-        self.counted.leaves(line.row(), record, observe);
+        self.counted.leaves(line.row(), record, received);
     }
 
     /// Adds what was counted to the rows, once it is known which records are parked.
     pub(super) fn count_rows(&mut self) {
-        for (row, observation) in self.counted.take() {
+        for (row, tally) in self.counted.take() {
             if let Some(settled) = self.settled.rows.get_mut(row) {
-                settled.tally.add(&observation);
+                settled.tally.merge(&tally);
             }
         }
     }

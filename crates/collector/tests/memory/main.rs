@@ -78,6 +78,7 @@ async fn start(server: &DatabaseServer) -> Collector {
     let environment = vec![
         ("GATELOG_SPOOL_MAX_BYTES".to_owned(), size(SPOOL_BYTES)),
         ("GATELOG_DEAD_LETTERS_MAX_BYTES".to_owned(), size(LETTER_BYTES)),
+        ("GATELOG_ROLLUPS".to_owned(), "on".to_owned()),
         ("GATELOG_HEADER_TIMEOUT".to_owned(), "3s".to_owned()),
         ("GATELOG_BODY_TIMEOUT".to_owned(), "2s".to_owned()),
         // A dropped HTTP/2 stream can fail an assertion that h2 has in debug builds only. A

@@ -1,4 +1,5 @@
-//! What is stored is counted once, in the database, whatever is killed meanwhile.
+//! What is stored is counted in the database, and counted again by `recount`. `tests/kills` kills
+//! processes meanwhile.
 
 use std::collections::BTreeMap;
 use std::process::Output;
@@ -6,11 +7,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::ensure;
 use gatelog_record::{Timestamp, Uuid};
-use gatelog_testkit::{Client, Collector, CollectorOptions, Database, DatabaseServer, eventually};
+use gatelog_testkit::{Client, Collector, CollectorOptions, Database, eventually};
 use mongodb::bson::{DateTime, Document, doc};
-use tempfile::TempDir;
 
-use crate::load::{Load, PATIENCE, audit, batch, post, record};
+use crate::load::{PATIENCE, audit, batch, post, record};
 
 const LEVELS: [(&str, &str); 4] = [
     ("INFO", "info_logs"),
@@ -71,60 +71,6 @@ async fn post_to_all(collectors: &[&Collector], body: &str) {
         .await
         .unwrap();
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_document_is_counted_once_though_collectors_and_the_database_are_killed() {
-    let directory = TempDir::new().unwrap();
-    let storage = directory.path().join("data");
-    // What the database has acknowledged must survive its own death.
-    let durable = ["--sync-on-commit"];
-    let mut server =
-        DatabaseServer::start_with(directory.path(), &storage, &durable).await.unwrap();
-    let uri = server.uri();
-    let port = uri.trim_end_matches('/').rsplit(':').next().unwrap().to_owned();
-    let database = Database::on(&uri, "counted").await.unwrap();
-    let options = counting(&[("GATELOG_MONGODB_TIMEOUT", "2s")]);
-    let mut one = Collector::start(&database, options.clone()).await.unwrap();
-    let mut other = Collector::start(&database, options).await.unwrap();
-    let load = Load::start(vec![one.address(), other.address()], 60);
-    let twice = Uuid::new_v4();
-    for round in 0..6_u64 {
-        // Both acknowledge the same batch.
-        let body = batch(twice, round * 200 + 1..=round * 200 + 200, round * 200 + 200);
-        post_to_all(&[&one, &other], &body).await;
-        load.progress(60).await;
-        tokio::time::sleep(Duration::from_millis(37 * round)).await;
-        match round {
-            1 | 4 => {
-                server.process().kill().unwrap();
-                load.progress(60).await;
-                let again = ["--sync-on-commit", "--port", port.as_str()];
-                server =
-                    DatabaseServer::start_with(directory.path(), &storage, &again).await.unwrap();
-            }
-            _ => {
-                for collector in [&mut one, &mut other] {
-                    collector.kill().unwrap();
-                    collector.restart().await.unwrap();
-                }
-            }
-        }
-    }
-    let (boot, last) = load.finish().await;
-    audit(&database, &[&one, &other], boot, last).await;
-    audit(&database, &[&one, &other], twice, 1_200).await;
-    // A collector that is killed after it has settled still has its counts.
-    one.kill().unwrap();
-    one.restart().await.unwrap();
-    for collector in [&mut one, &mut other] {
-        collector.stop().unwrap();
-    }
-    compare(&database).await;
-    // Starting again writes the same values, and ends with the same sums.
-    one.restart().await.unwrap();
-    one.stop().unwrap();
-    compare(&database).await;
 }
 
 /// Records of one minute, hours ago.
