@@ -143,9 +143,19 @@ fn instant(text: &str) -> Result<Timestamp, &'static str> {
 }
 
 fn from_input() -> Result<String, Failure> {
-    let mut text = String::new();
-    let read = std::io::stdin().lock().take(VALUE_BYTES).read_to_string(&mut text);
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().lock().take(VALUE_BYTES).read_to_end(&mut bytes);
     read.map_err(|error| Failure::failed(format!("standard input: {error}")))?;
+    line_of(bytes)
+}
+
+/// The only line.
+fn line_of(bytes: Vec<u8>) -> Result<String, Failure> {
+    let Ok(text) = String::from_utf8(bytes) else {
+        let mut faults = Faults::default();
+        faults.add_rule("standard input: must be UTF-8, as the ids that are stored");
+        return Err(faults.into());
+    };
     // Some programs begin a text with a byte order mark; no id has one.
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let (line, more) = text.split_once('\n').unwrap_or((text, ""));
@@ -327,6 +337,19 @@ mod tests {
             assert!(failure.status == 2 && failure.text.contains(says), "{}", failure.text);
             assert!(!failure.text.contains("user_7"), "{}", failure.text);
         }
+    }
+
+    #[test]
+    fn an_id_is_one_line_of_utf_8() {
+        for (input, id) in [
+            ("user_7", Some("user_7")),
+            ("\u{feff}user 7\r\n", Some("user 7")),
+            ("a\nb", None),
+        ] {
+            assert_eq!(line_of(input.into()).ok().as_deref(), id, "{input}");
+        }
+        let Err(failure) = line_of(b"\xff\xfe7\x00".to_vec()) else { panic!("UTF-16") };
+        assert!(failure.status == 2 && failure.text.contains("must be UTF-8"), "{}", failure.text);
     }
 
     #[test]

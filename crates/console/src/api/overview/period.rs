@@ -6,8 +6,8 @@ use super::super::span::Span;
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 3_600_000;
-/// The longest span that is read by the minute.
-const BY_MINUTE: i64 = 6 * HOUR;
+/// The longest span that is read by the minute: six hours, whenever within a minute they were asked for.
+const BY_MINUTE: i64 = 6 * HOUR + MINUTE;
 /// Maximum points of a series; two more at unaligned ends.
 const POINTS: i64 = 400;
 /// The lengths that a point may have, in hours.
@@ -109,8 +109,9 @@ mod tests {
         assert_eq!((hour.from % MINUTE, hour.until % MINUTE), (0, 0));
         assert!(hour.from <= NOW - HOUR && hour.until >= NOW, "{hour:?}");
         assert_eq!(hour.from - hour.before, hour.until - hour.from);
-        assert_eq!(looked(NOW - 6 * HOUR, NOW).resolution(), "minute");
-        assert_eq!(looked(NOW - 6 * HOUR - 1, NOW).resolution(), "hour");
+        // `since=6h` ends behind the present moment.
+        assert_eq!(looked(NOW - 6 * HOUR, NOW + 1).resolution(), "minute");
+        assert_eq!(looked(NOW - 6 * HOUR - MINUTE - 1, NOW).resolution(), "hour");
         let old = looked(NOW - 7 * DAY, NOW - 7 * DAY + HOUR);
         assert_eq!((old.resolution(), old.step), ("hour", HOUR), "the minutes before have expired");
     }
