@@ -1,6 +1,6 @@
 //! Saved views: addresses of the pages with a name, kept in a database of the console's own.
 //!
-//! A view is its [owner's](owner): nobody else reads or changes it. One that is shared is read by everybody
+//! A view is its owner's: nobody else reads or changes it. One that is shared is read by everybody
 //! with the role all, and by nobody else, as its text may name organizations; it stays its owner's to change.
 //!
 //! ```text

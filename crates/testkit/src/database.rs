@@ -116,7 +116,7 @@ pub struct Database {
     uri: String,
     name: String,
     client: Client,
-    _cleanup: Option<Arc<Cleanup>>,
+    cleanup: Option<Arc<Cleanup>>,
 }
 
 /// Drops the database on a server that outlives the tests.
@@ -153,7 +153,7 @@ impl Database {
         let name = format!("gatelog_test_{}", Uuid::new_v4().simple());
         if let Ok(uri) = env::var("MONGODB_URI") {
             let database = Self::on(&uri, &name).await?;
-            return Ok(Self { _cleanup: Some(Arc::new(Cleanup { uri, name })), ..database });
+            return Ok(Self { cleanup: Some(Arc::new(Cleanup { uri, name })), ..database });
         }
         let server = SHARED
             .get_or_try_init(async || {
@@ -169,18 +169,18 @@ impl Database {
     /// The database `name` on the server at `uri`.
     pub async fn on(uri: &str, name: &str) -> Result<Self> {
         let client = connect(uri).await?;
-        Ok(Self { uri: uri.to_owned(), name: name.to_owned(), client, _cleanup: None })
+        Ok(Self { uri: uri.to_owned(), name: name.to_owned(), client, cleanup: None })
     }
 
     /// A second one on the same server, whose name begins with this one's.
     pub fn beside(&self, suffix: &str) -> Self {
         let name = format!("{}{suffix}", self.name);
         let uri = self.uri.clone();
-        let cleanup = self._cleanup.as_ref().map(|_| {
+        let cleanup = self.cleanup.as_ref().map(|_| {
             let (uri, name) = (uri.clone(), name.clone());
             Arc::new(Cleanup { uri, name })
         });
-        Self { uri, name, client: self.client.clone(), _cleanup: cleanup }
+        Self { uri, name, client: self.client.clone(), cleanup }
     }
 
     /// The server's connection string.
