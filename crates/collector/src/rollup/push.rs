@@ -21,7 +21,8 @@ pub const PUSH_EVERY: Duration = Duration::from_secs(15);
 /// A value is put away this long after its period has ended: most late records have come by then.
 const SETTLED_AFTER: i64 = 10 * 60 * 1_000;
 
-/// Values in one update, and in memory at once: at most 15 KiB each.
+/// Maximum values in one update, and in memory at once: at most 15 KiB each. Half as many after an
+/// update that took too long: the same number would take too long again.
 const AT_ONCE: usize = 256;
 
 /// How long a collector's own document is kept after its last sign of life.
@@ -37,6 +38,8 @@ pub struct Pusher {
     pushed: HashMap<u64, u64>,
     /// Keys of values that the database refused.
     refused: HashSet<u64>,
+    /// Values in the next update.
+    at_once: usize,
     indexed: bool,
     index_refused: bool,
 }
@@ -51,6 +54,7 @@ impl Pusher {
             file: None,
             pushed: HashMap::new(),
             refused: HashSet::new(),
+            at_once: AT_ONCE,
             indexed: false,
             index_refused: false,
         }
@@ -77,7 +81,7 @@ impl Pusher {
         self.index().await?;
         let (mut reached, mut held, mut present) = (None, None, HashSet::new());
         loop {
-            let page = self.spool.rollups(reached, AT_ONCE).await?;
+            let page = self.spool.rollups(reached, self.at_once).await?;
             if self.file.replace(page.file).is_some_and(|before| before != page.file) {
                 self.pushed.clear();
                 self.refused.clear();
@@ -124,8 +128,13 @@ impl Pusher {
         if updates.is_empty() {
             return Ok(());
         }
-        let refused: HashMap<_, _> =
-            self.store.update_rollups(updates).await?.into_iter().collect();
+        let answer = self.store.update_rollups(updates).await;
+        self.at_once = match &answer {
+            Ok(_) => self.at_once.saturating_add((self.at_once / 8).max(1)).min(AT_ONCE),
+            Err(StoreError::Timeout { .. }) => (self.at_once / 2).max(1),
+            Err(_) => self.at_once,
+        };
+        let refused: HashMap<_, _> = answer?.into_iter().collect();
         let mut written = 0_u64;
         for (position, row) in rows.into_iter().enumerate() {
             let key = hash(&key(row));

@@ -180,12 +180,8 @@ impl System {
 
 async fn collector(database: &Database, moments: &Moments) -> Collector {
     let uri = format!("mongodb://{}/?directConnection=true", moments.address());
-    let environment = [
-        ("MONGODB_URI", uri.as_str()),
-        ("GATELOG_ROLLUPS", "on"),
-        ("GATELOG_MONGODB_TIMEOUT", "5s"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let environment = [("MONGODB_URI", uri.as_str()), ("GATELOG_ROLLUPS", "on")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let options = CollectorOptions { environment: environment.to_vec() };
     Collector::start(database, options).await.unwrap()
 }

@@ -19,5 +19,6 @@ mod flow;
 mod indexes;
 mod lookups;
 mod queries;
+mod rollups;
 mod search;
 mod services;
