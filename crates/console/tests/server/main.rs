@@ -20,3 +20,4 @@ mod process;
 mod tail;
 mod turns;
 mod viewers;
+mod within;
