@@ -94,9 +94,26 @@ test("a_search_that_ran_out_of_time_says_how_far_it_came_and_goes_on_when_asked"
   await foot.getByText("searched back to").waitFor();
   assert.match(await foot.innerText(), /200 records so far, searched back to [\d :.-]+: the search took too long/);
   await page.getByRole("listbox").evaluate((element) => { element.scrollTop = element.scrollHeight; });
-  await page.getByRole("button", { name: "Go on" }).click();
+  await page.getByRole("button", { name: "Search on" }).click();
   await foot.getByText("400 records so far").waitFor();
 }, { faults: { search: { timeOut: true } } }));
+
+test("a_page_that_comes_in_parts_is_gone_on_with_until_it_is_full_and_so_is_the_chart", () => on(data, "/search", async (page, { faults }) => {
+  await page.locator(".reach").getByText("200 records so far, searched back to").waitFor();
+  await page.waitForFunction(() => /the newest 5,000 only|each bar/.test(document.querySelector(".histogram figcaption")?.textContent ?? ""));
+  const counted = await page.locator(".histogram svg").getAttribute("aria-label");
+  delete faults.search;
+  delete faults.histogram;
+  const asked = [];
+  page.on("request", (request) => asked.push(new URL(request.url())));
+  await page.reload();
+  await page.waitForSelector(".histogram svg");
+  assert.equal(await page.locator(".histogram svg").getAttribute("aria-label"), counted, "the parts are as many as the whole");
+  for (const name of ["search", "histogram"]) {
+    const calls = asked.filter((url) => url.pathname === `/api/v1/${name}`);
+    assert.deepEqual(calls.map((url) => url.searchParams.get("within")), ["300ms"], name);
+  }
+}, { faults: { search: { parts: 30 }, histogram: { parts: 100 } } }));
 
 test("a_search_of_flows_only_says_so_and_can_search_everything", () => on(data, "/search", async (page) => {
   await rows(page);

@@ -2,6 +2,7 @@
 
 mod answer;
 mod caller;
+mod cursor;
 mod delivery;
 mod export;
 mod flow;
@@ -45,7 +46,7 @@ use delivery::Accounts;
 use turns::{Turn, Turns};
 
 /// Maximum exports at once, in all and of one viewer.
-const EXPORTS: (usize, usize) = (2, 1);
+const EXPORTS: (usize, usize) = (4, 1);
 /// Maximum flows read at once, in all and of one viewer: each may take tens of megabytes.
 const FLOWS: (usize, usize) = (2, 1);
 /// Maximum overviews made at once, in all and of one viewer: each may take tens of megabytes.
@@ -53,8 +54,8 @@ const OVERVIEWS: (usize, usize) = (2, 1);
 /// Maximum changes of saved views at once, in all and of one viewer: so no other change of this console
 /// comes between counting and saving.
 const VIEW_CHANGES: (usize, usize) = (1, 1);
-/// How long a query, or a change of a view, waits for its turn.
-const TURN_TIME: Duration = Duration::from_secs(2);
+/// How long a request waits for its turn. They come in the order in which viewers asked.
+const TURN_TIME: Duration = Duration::from_secs(5);
 
 /// The bounds of what is asked.
 #[derive(Clone, Copy, Debug)]

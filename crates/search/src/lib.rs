@@ -44,6 +44,6 @@ pub use document::{NoRecord, record_of};
 pub use key::{Key, ParseKeyError};
 pub use parse::{ParseError, Problem};
 pub use query::Query;
-pub use run::{End, Found, Page, Reach, Search, SearchError, Searcher};
+pub use run::{End, Found, Pace, Page, Reach, Search, SearchError, Searcher, Step};
 pub use scope::{Scope, TooManyOrganizations};
 pub use select::Selection;

@@ -31,6 +31,11 @@ pub const CANDIDATES: usize = 1_000;
 /// Maximum calls to the database at once, of all searches of one [`Searcher`](crate::Searcher). One
 /// that was given up counts until the server answers it.
 pub const CALLS: usize = 10;
+/// Maximum windows read at once, of all searches of one [`Searcher`](crate::Searcher). They take turns
+/// in the order in which they ask, window by window, so that many searches share a server evenly.
+pub const WINDOWS: usize = 2;
+/// How long one window should take. How much time it has follows from what windows took before.
+pub const WINDOW_AIM: Duration = Duration::from_millis(100);
 /// Maximum time that the server may search for one window. One that takes longer is tried again
 /// smaller.
 pub const WINDOW_TIME: Duration = Duration::from_secs(5);

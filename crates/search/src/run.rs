@@ -1,7 +1,7 @@
 //! Searches the collections of all levels, newest first, in windows that grow.
 //!
 //! `plan` decides where to look, `slice` reads one window of one source, `merge` puts the slices of
-//! a window in order, and `windows` says how large the next one is. A slice that a bound cut says
+//! a window in order, and `pace` says how large the next one is. A slice that a bound cut says
 //! down to which place it is whole; a page never shows anything below the highest of these, so
 //! nothing is skipped, and the next page continues there.
 
@@ -10,10 +10,10 @@ mod call;
 mod flows;
 mod indexes;
 mod merge;
+mod pace;
 mod page;
 mod plan;
 mod slice;
-mod windows;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,9 +25,10 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
 pub use call::SearchError;
+pub use pace::Pace;
 
 use crate::key::Key;
-use crate::limits::CALLS;
+use crate::limits::{CALLS, WINDOWS};
 use crate::select::Selection;
 use indexes::Indexes;
 
@@ -89,6 +90,21 @@ pub enum End {
     OutOfTime,
 }
 
+/// One step of a search.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// Maximum records, at most [`PAGE_RECORDS`](crate::limits::PAGE_RECORDS).
+    pub most: usize,
+    /// No window begins after this, except the first.
+    pub enough: Instant,
+    /// Nothing is searched after this.
+    pub deadline: Instant,
+    /// Whether a first window is read even after `enough`, so that the search gets on.
+    pub first: bool,
+    /// The keys that are read of each document, besides those of its place; all if there are none.
+    pub keys: &'static [&'static str],
+}
+
 /// The indexes, and when they were read.
 type Known = Option<(Instant, Arc<Indexes>)>;
 
@@ -97,6 +113,7 @@ type Known = Option<(Instant, Arc<Indexes>)>;
 pub struct Searcher {
     database: Database,
     calls: Arc<Semaphore>,
+    windows: Arc<Semaphore>,
     indexes: Arc<Mutex<Known>>,
 }
 
@@ -104,7 +121,8 @@ impl Searcher {
     /// A searcher of this database.
     pub fn new(database: Database) -> Self {
         let calls = Arc::new(Semaphore::new(CALLS));
-        Self { database, calls, indexes: Arc::default() }
+        let windows = Arc::new(Semaphore::new(WINDOWS));
+        Self { database, calls, windows, indexes: Arc::default() }
     }
 
     /// The newest records that match, at most `most` and at most
@@ -122,7 +140,24 @@ impl Searcher {
         most: usize,
         within: Duration,
     ) -> Result<Page, SearchError> {
-        page::page(self, search, most, within).await
+        let now = Instant::now();
+        let deadline = now.checked_add(within).unwrap_or(now);
+        let step = Step { most, enough: deadline, deadline, first: true, keys: &[] };
+        self.step(search, step, &mut Pace::new()).await
+    }
+
+    /// The next records of a search that takes several steps, at the pace of the one before.
+    ///
+    /// # Errors
+    ///
+    /// As of [`page`](Self::page).
+    pub async fn step(
+        &self,
+        search: &Search,
+        step: Step,
+        pace: &mut Pace,
+    ) -> Result<Page, SearchError> {
+        page::page(self, search, step, pace).await
     }
 }
 

@@ -31,7 +31,8 @@ class Refusal extends Error {
 /**
  * Starts it on a free port. `data` has `records` (newest first), `flows` by id, `delivery`, `tail` (a
  * list of events, or null for none), `session`, `overview` (keys of that answer), `views` (a list, or why none
- * are kept). `faults` maps a path to `{status, retryAfter}`, `delay` and `timeOut`.
+ * are kept). `faults` maps a path to `{status, retryAfter}`, `delay` and `timeOut`; with `parts`, each answer ends after so many
+ * records, as its time is over.
  */
 export async function startStub(data, faults = {}) {
   const sessions = new Set();
@@ -155,11 +156,12 @@ export async function startStub(data, faults = {}) {
 
   function search(given) {
     const from = Number(given.get("after") ?? 0);
-    const limit = Math.min(Number(given.get("limit") ?? 100), 1000);
+    const { parts } = faults.search ?? {};
+    const limit = Math.min(Number(given.get("limit") ?? 100), parts ?? 1000);
     const all = matching(given);
     const page = all.slice(from, from + limit);
     const more = from + limit < all.length;
-    const timeOut = faults.search?.timeOut === true && more;
+    const timeOut = (parts !== undefined || faults.search?.timeOut === true) && more;
     const last = page.at(-1)?.timestamp ?? given.get("until");
     return {
       records: page, next: more ? String(from + limit) : null,
@@ -169,7 +171,9 @@ export async function startStub(data, faults = {}) {
 
   function histogram(given) {
     const all = matching(given);
-    const counted = all.slice(0, 5000);
+    const from = Number(given.get("after") ?? 0);
+    const { parts } = faults.histogram ?? {};
+    const counted = all.slice(from, from + Math.min(Number(given.get("limit") ?? 5000), parts ?? 5000));
     const [since, until] = [Date.parse(given.get("since")), Date.parse(given.get("until"))];
     const step = Math.max(1, Math.ceil((until - since) / 120));
     const buckets = new Map();
@@ -186,13 +190,13 @@ export async function startStub(data, faults = {}) {
       count(facets.status, record.http?.status);
       count(facets.route, record.http?.route);
     }
-    const sorted = (map) => [...map].sort((a, b) => b[1] - a[1]).slice(0, 20);
-    const complete = counted.length === all.length;
+    const sorted = (map) => [...map].sort((a, b) => b[1] - a[1]).slice(0, Number(given.get("values") ?? 20));
+    const complete = from + counted.length === all.length;
     return {
-      step_ms: step,
+      step_ms: step, records: counted.length, next: complete ? null : String(from + counted.length),
       buckets: [...buckets].sort((a, b) => a[0] - b[0]).map(([start, counts]) => ({ start: new Date(start).toISOString(), counts: { ...Object.fromEntries(LEVELS.map((level) => [level, 0])), ...counts } })),
       facets: Object.fromEntries(Object.entries(facets).map(([field, map]) => [field, sorted(map)])),
-      reach: { from: complete ? given.get("since") : counted.at(-1).timestamp, until: given.get("until"), complete, reason: complete ? null : "page" },
+      reach: { from: complete ? given.get("since") : counted.at(-1).timestamp, until: given.get("until"), complete, reason: complete ? null : parts === undefined ? "page" : "time" },
     };
   }
 

@@ -2,7 +2,7 @@
 //! of a correlation id, and those of applications that name only one of its requests.
 
 use std::collections::{BTreeSet, HashSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mongodb::bson::{Document, RawBsonRef, RawDocumentBuf};
 
@@ -11,6 +11,10 @@ use crate::store::{Found, Store, StoreError};
 
 /// Maximum request ids and trace ids that are followed, each: those of the earliest records.
 const FOLLOWED: usize = 256;
+
+/// Request ids that are looked for at once: there are servers that compare each document that one of them
+/// has with all of them.
+const AT_ONCE: usize = 32;
 
 /// Maximum flows of one request id. Unless clients choose request ids, a request is in one.
 const FLOWS: usize = 16;
@@ -139,8 +143,14 @@ impl Gathered {
             self.add(store.flow(&borrowed(&traces), within, MOST).await?, |_| true);
         }
         let requests = self.distinct(|entry| entry.request_id.as_deref());
-        if !requests.is_empty() && !self.unsearched {
-            match store.requests(&borrowed(&requests), within, MOST, SEARCH_TIME).await {
+        let begun = Instant::now();
+        for some in borrowed(&requests).chunks(AT_ONCE) {
+            let left = SEARCH_TIME.saturating_sub(begun.elapsed());
+            self.unsearched |= left.is_zero();
+            if self.unsearched {
+                break;
+            }
+            match store.requests(some, within, MOST, left).await {
                 Err(error) if !gave_up(&error) => return Err(error),
                 Err(_) => self.unsearched = true,
                 Ok(found) => self.add(found, Entry::is_unlinked),

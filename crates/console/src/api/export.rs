@@ -1,5 +1,6 @@
 //! `export`: everything that matches, streamed, so that memory does not grow with it.
 
+use std::convert::Infallible;
 use std::fmt::Write;
 use std::io;
 use std::time::Duration;
@@ -9,8 +10,10 @@ use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderValue, Response};
 use gatelog_search::{End, Found, Key, Reach, SearchError, csv};
+use http_body_util::BodyExt;
 use http_body_util::channel::{Channel, Sender};
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::App;
@@ -19,13 +22,15 @@ use super::caller::Caller;
 use super::search::wanted;
 use super::span::Span;
 use super::turns::Turn;
-use super::walk::Walk;
+use super::walk::{Time, Walk};
 use crate::audit::Entry;
 use crate::metrics::Metrics;
 
 /// Maximum time that the database searches for the next records. One that finds none, and gets no
 /// further, ends the export.
 const STEP_TIME: Duration = Duration::from_secs(30);
+/// After this time, what was found is sent, if anything was: a client that has gone away is noticed then.
+const SEND_AFTER: Duration = Duration::from_millis(250);
 /// Maximum time for a client to read the next records, about two megabytes.
 const READ_TIME: Duration = Duration::from_secs(30);
 /// Maximum time of an export.
@@ -87,6 +92,11 @@ pub(super) async fn export(
         }),
     });
     let (sender, body) = Channel::new(1);
+    let (there, gone) = oneshot::channel::<Infallible>();
+    let body = body.map_frame(move |frame| {
+        let _ = &there;
+        frame
+    });
     let mut walk = Walk::new(app.inner.searcher.clone(), search);
     let deadline = after(EXPORT_TIME);
     // An error has a status of its own as long as no answer has begun.
@@ -98,7 +108,7 @@ pub(super) async fn export(
     // The connection is busy until the last record, not only until the headers.
     let turn = caller.peer.as_ref().map(gatelog_collector::http::server::Peer::begin);
     tokio::spawn(async move {
-        send(walk, first, written, sender, deadline, place).await;
+        send(walk, first, written, Client { sender, gone }, deadline, place).await;
         drop(turn);
     });
     let mut response = Response::new(Body::new(body));
@@ -107,12 +117,19 @@ pub(super) async fn export(
     Ok(response)
 }
 
+/// Who reads an export.
+struct Client {
+    sender: Sender<Bytes, io::Error>,
+    /// Ends when the answer is dropped, as the client has gone away.
+    gone: oneshot::Receiver<Infallible>,
+}
+
 /// Sends records as fast as the client reads them; at last, what was sent and why it ends.
 async fn send(
     mut walk: Walk,
     mut step: Step,
     mut written: Written,
-    mut sender: Sender<Bytes, io::Error>,
+    Client { mut sender, mut gone }: Client,
     deadline: Instant,
     _place: Turn,
 ) {
@@ -132,11 +149,14 @@ async fn send(
             Some(End::OutOfTime) if walk.reached() == before || deadline <= Instant::now() => {
                 break Reason::Time;
             }
-            Some(End::OutOfTime) => walk.resume(),
-            Some(End::Full) | None => {}
+            Some(End::OutOfTime | End::Full) | None => walk.resume(),
         }
         let left = written.most.saturating_sub(written.records);
-        step = Step::take(&mut walk, left, deadline).await;
+        // A client that goes away while records are read gives up its place at once.
+        step = tokio::select! {
+            step = Step::take(&mut walk, left, deadline) => step,
+            _ = &mut gone => return,
+        };
     };
     if let Reason::Failed(error) = &reason {
         tracing::warn!(%error, records = written.records, "an export ended early");
@@ -158,7 +178,9 @@ struct Step {
 impl Step {
     async fn take(walk: &mut Walk, most: usize, deadline: Instant) -> Self {
         let before = walk.reached();
-        Self { before, found: walk.step(most, deadline.min(after(STEP_TIME))).await }
+        let deadline = deadline.min(after(STEP_TIME));
+        let time = Time { enough: after(SEND_AFTER).min(deadline), deadline };
+        Self { before, found: walk.step(most, time).await }
     }
 }
 

@@ -13,9 +13,8 @@ use serde_json::{Map, Value, json};
 use super::App;
 use super::answer::{self, Refusal};
 use super::caller::Caller;
-use super::search::{deadline, reach, wanted};
+use super::search::{next, reach, walk, wanted, within};
 use super::span::{Span, time};
-use super::walk::Walk;
 
 /// Maximum records counted.
 const RECORDS: usize = 5_000;
@@ -28,26 +27,34 @@ const STEPS: [i64; 27] = [
     43_200_000, 86_400_000,
 ];
 const LONGEST: i64 = 604_800_000;
-/// Values of a facet in the answer.
+/// Values of a facet in the answer by default; there may be as many as are counted.
 const VALUES: usize = 20;
 /// Distinct values of a facet that are counted; those that come later are not.
 const DISTINCT: usize = 1_000;
 /// Maximum bytes of a value; a longer one is not counted.
 const VALUE_BYTES: usize = 256;
 
+/// What is read of each record.
+const KEYS: [&str; 5] =
+    ["level", "logger_name", "http.status", "http.route", "context.organization_id"];
+
 pub(super) async fn histogram(
     State(app): State<App>,
     caller: Caller,
 ) -> Result<Response<Body>, Refusal> {
-    let params = caller.params(&["query", "since", "until", "reach"])?;
+    let known = ["query", "since", "until", "limit", "after", "reach", "within", "values"];
+    let params = caller.params(&known)?;
     let span = Span::of(&params)?;
+    let most = params.count("limit", RECORDS, RECORDS)?;
+    let values = params.count("values", VALUES, DISTINCT)?;
     let search = wanted(&caller.viewer, &params, span, Reach::Flows)?;
+    let within = within(&app, &params)?;
     let turn = app.turn(&caller.viewer).await?;
-    let deadline = deadline(&app);
-    let mut walk = Walk::new(app.inner.searcher.clone(), search);
+    let time = within.begin();
+    let mut walk = walk(&app, &params, search)?.reading(&KEYS);
     let mut counts = Counts::new(span);
-    while walk.end().is_none() && counts.records < RECORDS {
-        for found in walk.step(RECORDS.saturating_sub(counts.records), deadline).await? {
+    while walk.end().is_none() && counts.records < most {
+        for found in walk.step(most.saturating_sub(counts.records), time).await? {
             counts.add(&found);
         }
     }
@@ -55,8 +62,9 @@ pub(super) async fn histogram(
         "step_ms": counts.step,
         "records": counts.records,
         "buckets": counts.buckets(span),
-        "facets": counts.facets(),
-        "reach": reach(&walk, span),
+        "facets": counts.facets(values),
+        "reach": reach(&app, &walk, span)?,
+        "next": next(&walk),
     });
     Ok(answer::held(format!("{body}\n"), turn))
 }
@@ -135,8 +143,8 @@ impl Counts {
         buckets
     }
 
-    fn facets(&self) -> BTreeMap<&'static str, Vec<Value>> {
-        self.facets.iter().map(|facet| (facet.name, facet.top())).collect()
+    fn facets(&self, most: usize) -> BTreeMap<&'static str, Vec<Value>> {
+        self.facets.iter().map(|facet| (facet.name, facet.top(most))).collect()
     }
 }
 
@@ -150,14 +158,14 @@ impl Facet {
     }
 
     /// The most frequent values with their counts.
-    fn top(&self) -> Vec<Value> {
+    fn top(&self, most: usize) -> Vec<Value> {
         let mut values: Vec<_> = self.values.iter().collect();
         values.sort_by(|(a, of_a), (b, of_b)| of_b.cmp(of_a).then_with(|| a.cmp(b)));
         let shown = |(value, count): (&Shown, &u64)| match value {
             Shown::Text(text) => json!([text, count]),
             Shown::Number(number) => json!([number, count]),
         };
-        values.into_iter().take(VALUES).map(shown).collect()
+        values.into_iter().take(most).map(shown).collect()
     }
 }
 
@@ -230,7 +238,7 @@ mod tests {
         assert_eq!(buckets[0]["counts"], json!({"ERROR": 2}));
         assert_eq!(buckets[2]["counts"], json!({}));
         assert_eq!(buckets[99]["counts"], json!({"ERROR": 1}));
-        let facets = json!(counts.facets());
+        let facets = json!(counts.facets(VALUES));
         assert_eq!(facets["status"], json!([[500, 3], [404, 1]]));
         assert_eq!(facets["route"], json!([["r", 4]]));
         assert_eq!(facets["logger_name"], json!([]));
@@ -244,7 +252,7 @@ mod tests {
         }
         counts.add(&found(0, &doc! { "logger_name": "0" }));
         assert_eq!(counts.facets[1].values.len(), DISTINCT);
-        assert_eq!(counts.facets()["logger_name"][0], json!(["0", 2]));
-        assert_eq!(counts.facets()["logger_name"].len(), VALUES);
+        assert_eq!(counts.facets(VALUES)["logger_name"][0], json!(["0", 2]));
+        assert_eq!(counts.facets(VALUES)["logger_name"].len(), VALUES);
     }
 }

@@ -1,20 +1,23 @@
 //! `search`: the newest records that match, page by page.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::Response;
-use gatelog_search::{End, Query, Reach, Search};
+use gatelog_record::units::parse_duration;
+use gatelog_search::{End, Query, Reach, Search, SearchError};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::App;
 use super::answer::{self, Refusal};
 use super::caller::Caller;
+use super::cursor::Cursor;
 use super::params::Params;
 use super::span::Span;
-use super::walk::Walk;
+use super::walk::{Time, Walk};
 use crate::who::Viewer;
 
 /// Records of a page by default.
@@ -28,16 +31,18 @@ pub(super) async fn search(
     State(app): State<App>,
     caller: Caller,
 ) -> Result<Response<Body>, Refusal> {
-    let params = caller.params(&["query", "since", "until", "limit", "after", "reach"])?;
+    let known = ["query", "since", "until", "limit", "after", "reach", "within"];
+    let params = caller.params(&known)?;
     let span = Span::of(&params)?;
     let most = params.count("limit", LIMIT, LIMIT_MAX)?;
     let search = wanted(&caller.viewer, &params, span, Reach::Flows)?;
+    let within = within(&app, &params)?;
     let turn = app.turn(&caller.viewer).await?;
-    let deadline = deadline(&app);
-    let mut walk = Walk::new(app.inner.searcher.clone(), search);
+    let time = within.begin();
+    let mut walk = walk(&app, &params, search)?;
     let (mut body, mut records) = (String::from("{\"records\":["), 0_usize);
     while walk.end().is_none() && records < most && body.len() < ANSWER_BYTES {
-        for found in walk.step(most.saturating_sub(records), deadline).await? {
+        for found in walk.step(most.saturating_sub(records), time).await? {
             if records > 0 {
                 body.push(',');
             }
@@ -45,9 +50,8 @@ pub(super) async fn search(
             records = records.saturating_add(1);
         }
     }
-    let complete = walk.end() == Some(End::Complete);
-    let next = (!complete).then(|| walk.reached().to_string());
-    let _ = writeln!(body, "],\"next\":{},\"reach\":{}}}", json!(next), reach(&walk, span));
+    let (reach, next) = (reach(&app, &walk, span)?, next(&walk));
+    let _ = writeln!(body, "],\"next\":{},\"reach\":{}}}", json!(next), reach);
     Ok(answer::held(body, turn))
 }
 
@@ -80,25 +84,79 @@ pub(super) fn wanted(
     })
 }
 
-/// When a query that begins now must have ended.
-pub(super) fn deadline(app: &App) -> Instant {
-    let now = Instant::now();
-    now.checked_add(app.inner.limits.query_time).unwrap_or(now)
+/// The walk of a search that begins, or goes on.
+pub(super) fn walk(app: &App, params: &Params, search: Search) -> Result<Walk, Refusal> {
+    let pace = Cursor::of(params)?.map(|cursor| cursor.pace).unwrap_or_default();
+    Ok(Walk::new(app.inner.searcher.clone(), search).at_pace(pace))
 }
 
-/// How far a search looked.
-pub(super) fn reach(walk: &Walk, span: Span) -> Value {
+/// Where it goes on; `None` if everything was searched.
+pub(super) fn next(walk: &Walk) -> Option<String> {
+    let on = walk.end() != Some(End::Complete);
+    on.then(|| Cursor { key: walk.reached(), pace: walk.pace().clone() }.to_string())
+}
+
+/// The time that a request has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Within {
+    asked: Instant,
+    /// What was found by then is enough, counted from when it was asked: it includes the wait for a turn.
+    enough: Option<Duration>,
+    /// How long the query may search.
+    most: Duration,
+}
+
+impl Within {
+    /// That of a search that begins now.
+    pub(super) fn begin(self) -> Time {
+        let deadline = after(self.most);
+        let enough = self.enough.and_then(|enough| self.asked.checked_add(enough));
+        Time { enough: enough.unwrap_or(deadline).min(deadline), deadline }
+    }
+}
+
+/// Reads `within`: by when an answer is wanted, whatever was found by then.
+pub(super) fn within(app: &App, params: &Params) -> Result<Within, Refusal> {
+    let (asked, most) = (Instant::now(), app.inner.limits.query_time);
+    let enough = params.get("within").map(|text| {
+        let time = parse_duration(text).ok().filter(|time| !time.is_zero());
+        time.ok_or_else(|| {
+            let text = text.escape_debug();
+            Refusal::invalid(format!(
+                "within = \"{text}\": must be a duration above zero, for example 300ms"
+            ))
+        })
+    });
+    Ok(Within { asked, enough: enough.transpose()?, most })
+}
+
+/// When a query that begins now must have ended.
+pub(super) fn deadline(app: &App) -> Instant {
+    after(app.inner.limits.query_time)
+}
+
+fn after(time: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(time).unwrap_or(now)
+}
+
+/// How far a search looked. One that did not get on at all has no answer: who asks for what follows it
+/// would ask the same for ever.
+pub(super) fn reach(app: &App, walk: &Walk, span: Span) -> Result<Value, Refusal> {
     let (complete, reason) = match walk.end() {
         Some(End::Complete) => (true, None),
+        Some(End::OutOfTime) if !walk.got_on() => {
+            return Err(SearchError::Timeout { after: app.inner.limits.query_time }.into());
+        }
         Some(End::OutOfTime) => (false, Some("time")),
         Some(End::Full) | None => (false, Some("page")),
     };
     let from = if complete { span.since } else { walk.reached().at.max(span.since) };
-    json!({
+    Ok(json!({
         "from": from.to_string(),
         "until": span.until.to_string(),
         "complete": complete,
         "reason": reason,
         "only_flows": walk.only_flows(),
-    })
+    }))
 }

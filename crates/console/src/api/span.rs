@@ -8,6 +8,7 @@ use gatelog_record::units::parse_duration;
 use gatelog_search::Key;
 
 use super::answer::Refusal;
+use super::cursor::Cursor;
 use super::params::Params;
 
 /// The longest span. The longest default retention is a year; a search has an end in any case.
@@ -58,12 +59,7 @@ impl Span {
     /// Where a search begins: at its end, or behind where another one ended.
     pub(crate) fn before(self, params: &Params) -> Result<Key, Refusal> {
         let end = Key::first(self.until);
-        let Some(text) = params.get("after") else { return Ok(end) };
-        let key: Key = text.parse().map_err(|_| {
-            let text = text.escape_debug();
-            Refusal::invalid(format!("after = \"{text}\": must be `next` of another answer"))
-        })?;
-        Ok(key.min(end))
+        Ok(Cursor::of(params)?.map_or(end, |cursor| cursor.key.min(end)))
     }
 }
 

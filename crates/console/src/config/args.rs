@@ -155,7 +155,7 @@ pub struct ServeArgs {
         help_heading = "Limits"
     )]
     pub(super) query_time: String,
-    /// Maximum queries at once; a further one waits, and gets 503 after 2 s
+    /// Maximum queries at once; a further one waits, and gets 503 after 5 s
     #[arg(
         long,
         value_name = "COUNT",
@@ -164,7 +164,7 @@ pub struct ServeArgs {
         help_heading = "Limits"
     )]
     pub(super) max_queries: String,
-    /// Maximum queries of one viewer at once; a further one waits, and gets 429 after 2 s
+    /// Maximum queries of one viewer at once; a further one waits, and gets 429 after 5 s
     #[arg(
         long,
         value_name = "COUNT",

@@ -21,3 +21,4 @@ mod tail;
 mod turns;
 mod viewers;
 mod views;
+mod within;

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use gatelog_record::{Level, Timestamp};
+use gatelog_record::Level;
 use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 use tokio::time::Instant;
 
 use super::axis::Axis;
 use super::merge::Records;
+use super::page::Wanted;
 use super::plan::{OfFlows, matching};
 use super::slice::Source;
 use super::{FLOWS, Found, SearchError, Searcher, collection_of};
@@ -44,18 +45,16 @@ impl Searcher {
     pub(super) async fn flows(
         &self,
         flows: &OfFlows,
-        since: Timestamp,
-        end: Key,
-        most: usize,
-        deadline: Instant,
+        wanted: Wanted,
     ) -> Result<Records, SearchError> {
+        let Wanted { since, end, most, deadline, .. } = wanted;
         let many = if flows.all_match() { most } else { most.max(CANDIDATES) };
         let found = self.slice(&flows.source(), since, end, many, deadline).await?;
         let mut records = Records { records: Vec::new(), down_to: found.down_to };
         let mut bytes = 0_usize;
         let mut rest = found.documents.chunks(FLOW_RECORDS).peekable();
         while let Some(compact) = rest.next() {
-            let full = self.full(flows, compact, deadline).await?;
+            let full = self.full(flows, compact, wanted).await?;
             bytes =
                 full.iter().fold(bytes, |sum, it| sum.saturating_add(it.document.as_bytes().len()));
             records.records.extend(full);
@@ -73,7 +72,7 @@ impl Searcher {
         &self,
         flows: &OfFlows,
         compact: &[(Key, RawDocumentBuf)],
-        deadline: Instant,
+        wanted: Wanted,
     ) -> Result<Vec<Found>, SearchError> {
         let mut full = HashMap::new();
         for (level, conditions) in &flows.levels {
@@ -85,9 +84,12 @@ impl Searcher {
                 continue;
             }
             let ids = doc! { "_id": { "$in": ids } };
-            let stages = matching([&ids, &Document::new()], conditions);
+            let mut stages = matching([&ids, &Document::new()], conditions);
+            if !wanted.keys.is_empty() {
+                stages.push(doc! { "$project": wanted.projection() });
+            }
             let target = self.database.collection::<RawDocumentBuf>(collection_of(*level));
-            let within = deadline.saturating_duration_since(Instant::now());
+            let within = wanted.deadline.saturating_duration_since(Instant::now());
             let within = within.max(Duration::from_millis(1));
             let read = self.call(within, async move {
                 let found = target.aggregate(stages).max_time(within);

@@ -82,6 +82,15 @@ export interface Asked {
   reach: "everything" | null;
 }
 
+/** The part of a search that an answer has. */
+interface Part {
+  limit: number;
+  /** `next` of the answer that it goes on from. */
+  after?: string | null;
+  /** By when an answer is wanted, whatever was found by then. */
+  within?: string;
+}
+
 export const api = {
   session: () => get<Session>(address("session")),
 
@@ -97,11 +106,11 @@ export const api = {
   signOut: () =>
     respond(address("session"), { method: "DELETE", headers: { "content-type": "application/json" } }),
 
-  search: (asked: Asked, more: { limit: number; after?: string | null }, signal?: AbortSignal) =>
+  search: (asked: Asked, more: Part, signal?: AbortSignal) =>
     get<SearchPage>(address("search", { ...asked, ...more }), signal),
 
-  histogram: (asked: Asked, signal?: AbortSignal) =>
-    get<HistogramAnswer>(address("histogram", { ...asked }), signal),
+  histogram: (asked: Asked, more: Part & { values: number }, signal?: AbortSignal) =>
+    get<HistogramAnswer>(address("histogram", { ...asked, ...more }), signal),
 
   record: (level: string, id: string, signal?: AbortSignal) =>
     get<{ record: LogRecord }>(

@@ -64,9 +64,13 @@ export interface Bucket {
 
 export interface HistogramAnswer {
   step_ms: number;
+  /** How many are counted. */
+  records: number;
   buckets: Bucket[];
   facets: { [field: string]: Count[] };
   reach: Reach;
+  /** Where counting goes on; null at the end. */
+  next: string | null;
 }
 
 export interface OverviewCounts {

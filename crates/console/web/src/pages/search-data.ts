@@ -4,11 +4,19 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Asked, api, isAbort } from "../api/client";
 import type { HistogramAnswer, LogRecord, Reach } from "../api/types";
+import { merged } from "../model/histogram";
 
 /** Records of one page. */
 const PAGE = 200;
 /** Records that the list holds; then the search goes on from the last one as a new one. */
 export const LIST_RECORDS = 10_000;
+/** Records that the chart counts, in all and of a value's distinct ones in each answer. */
+const COUNTED = 5_000;
+const VALUES = 1_000;
+/** By when each answer is wanted, whatever was found by then: others have their turn in between. */
+const WITHIN = "300ms";
+/** How long a page, or the chart, is gone on with by itself, in milliseconds. */
+const PATIENCE = 15_000;
 
 export interface Found {
   records: LogRecord[];
@@ -20,7 +28,7 @@ export interface Found {
 
 const NOTHING: Found = { records: [], next: null, reach: null, loading: true, error: null };
 
-/** The records that were asked for; `more` fetches the next page. */
+/** The records that were asked for, shown as they come; `more` fetches the next page. */
 export function useRecords(asked: Asked, again: number): Found & { more: () => void } {
   const key = JSON.stringify([asked, again]);
   const [state, setState] = useState<{ key: string; found: Found }>({ key: "", found: NOTHING });
@@ -31,20 +39,27 @@ export function useRecords(asked: Asked, again: number): Found & { more: () => v
     if (running.current) return;
     const controller = new AbortController();
     running.current = controller;
-    setState({ key, found: { ...before, loading: true, error: null } });
-    let after: Found;
-    try {
-      const page = await api.search(asked, { limit: PAGE, after: before.next }, controller.signal);
-      // The first page begins at the top of the span, and so do all of them together.
-      const reach = { ...page.reach, until: before.reach?.until ?? page.reach.until };
-      after = { records: [...before.records, ...page.records], next: page.next, reach, loading: false, error: null };
-    } catch (error) {
-      if (isAbort(error)) return;
-      after = { ...before, loading: false, error };
+    const full = before.records.length + PAGE;
+    const until = Date.now() + PATIENCE;
+    let now: Found = { ...before, loading: true, error: null };
+    while (now.loading) {
+      setState({ key, found: now });
+      try {
+        const after = now.next;
+        const part = await api.search(asked, { limit: full - now.records.length, after, within: WITHIN }, controller.signal);
+        // The first part begins at the top of the span, and so do all of them together.
+        const reach = { ...part.reach, until: now.reach?.until ?? part.reach.until };
+        const records = [...now.records, ...part.records];
+        const on = part.next !== null && part.next !== after && part.reach.reason === "time";
+        now = { records, next: part.next, reach, loading: on && records.length < full && Date.now() < until, error: null };
+      } catch (error) {
+        if (isAbort(error)) return;
+        now = { ...now, loading: false, error };
+      }
+      if (running.current !== controller) return;
     }
-    if (running.current !== controller) return;
     running.current = null;
-    setState({ key, found: after });
+    setState({ key, found: now });
   };
   useEffect(() => {
     void fetchPage(NOTHING);
@@ -63,18 +78,29 @@ export function useRecords(asked: Asked, again: number): Found & { more: () => v
 export interface Counted {
   answer: HistogramAnswer | null;
   error: unknown;
+  /** Whether it is still counted. */
+  counting: boolean;
 }
 
-/** The counts of what was asked for. Until they come, those of the search before. */
+/** The counts of what was asked for, shown as they come. Until they do, those of the search before. */
 export function useHistogram(asked: Asked, again: number): Counted {
   const key = JSON.stringify([asked, again]);
-  const [counted, setCounted] = useState<Counted>({ answer: null, error: null });
+  const [counted, setCounted] = useState<Counted>({ answer: null, error: null, counting: true });
   useEffect(() => {
     const controller = new AbortController();
-    api.histogram(asked, controller.signal).then(
-      (answer) => setCounted({ answer, error: null }),
-      (error: unknown) => { if (!isAbort(error)) setCounted({ answer: null, error }); },
-    );
+    const count = async () => {
+      const until = Date.now() + PATIENCE;
+      let answer: HistogramAnswer | null = null;
+      for (let counting = true; counting;) {
+        const after: string | null = answer?.next ?? null;
+        const part: HistogramAnswer = await api.histogram(asked, { limit: COUNTED - (answer?.records ?? 0), after, within: WITHIN, values: VALUES }, controller.signal);
+        answer = answer === null ? part : merged(answer, part);
+        counting = part.next !== null && part.next !== after && part.reach.reason === "time" && answer.records < COUNTED && Date.now() < until;
+        if (controller.signal.aborted) return;
+        setCounted({ answer, error: null, counting });
+      }
+    };
+    count().catch((error: unknown) => { if (!isAbort(error)) setCounted({ answer: null, error, counting: false }); });
     return () => controller.abort();
   }, [key]);
   return counted;

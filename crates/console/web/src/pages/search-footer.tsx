@@ -29,11 +29,11 @@ export function SearchFooter({ found, bad, onRetry, onEverything, onGoOn }: Prop
   return (
     <div class="reach" role="status">
       {loading || reach === null
-        ? <span class="busy">{records.length > 0 ? `${count}, searching on …` : "Searching …"}</span>
+        ? <span class="busy">{reach === null ? "Searching …" : `${count} so far, searched back to ${from}, searching on …`}</span>
         : next === null && reach.complete
           ? <span><b class="whole-mark">●</b> {count}: all that match, searched back to {from}.</span>
           : <span><b class="part-mark">◐</b> {count} so far, searched back to {from}{reach.reason === "time" && ": the search took too long"}.</span>}
-      {!loading && next !== null && !full && <button type="button" onClick={found.more}>Go on</button>}
+      {!loading && next !== null && !full && <button type="button" onClick={found.more}>{reach?.reason === "time" ? "Search on" : "Go on"}</button>}
       {!loading && reach?.only_flows && (
         <span>Only records that belong to a flow. <button type="button" onClick={onEverything}>Search everything</button></span>
       )}

@@ -38,7 +38,7 @@ export function SearchPage({ route }: { route: Route }) {
 
   const asked = { query: route.query, since: rfc3339(since), until: rfc3339(until), reach: route.everything ? "everything" as const : null };
   const found = useRecords(asked, again);
-  const { answer, error: histogramError } = useHistogram(asked, again);
+  const { answer, error: histogramError, counting } = useHistogram(asked, again);
   const { records } = found;
   const searched = `${route.query} ${since} ${until} ${route.everything} ${again}`;
   useEffect(() => { setActive(-1); find.forget(); }, [searched]);
@@ -101,7 +101,7 @@ export function SearchPage({ route }: { route: Route }) {
       </div>
       <FindNotes find={find} here={here} />
       {queryError === null && (answer
-        ? <Histogram answer={answer} since={since} until={until} onSpan={onSpan} />
+        ? <Histogram answer={answer} counting={counting} since={since} until={until} onSpan={onSpan} />
         : <div class="histogram">{histogramError !== null && <ErrorNote error={histogramError} what="Not counted:" />}</div>)}
       <div class={route.record === "" ? "split" : "split open"}>
         {narrow

@@ -10,12 +10,14 @@ const WIDTH = 1000;
 
 interface Properties {
   answer: HistogramAnswer;
+  /** Whether more is still being counted. */
+  counting: boolean;
   since: number;
   until: number;
   onSpan: (since: number, until: number) => void;
 }
 
-export function Histogram({ answer, since, until, onSpan }: Properties) {
+export function Histogram({ answer, counting, since, until, onSpan }: Properties) {
   const svg = useRef<SVGSVGElement>(null);
   const [drag, setDrag] = useState<{ from: number; to: number } | null>(null);
   const [over, setOver] = useState<number | null>(null);
@@ -71,6 +73,7 @@ export function Histogram({ answer, since, until, onSpan }: Properties) {
           : <span>{levels.map(([level, count]) => count > 0 && <b key={level} class={`level-text ${level}`}>{count.toLocaleString("en")} {level} </b>)}</span>}
         <span>{answer.reach.complete
           ? `each bar ${duration(step)} · highest ${top.toLocaleString("en")}`
+          : counting ? `counting: ${all.toLocaleString("en")} so far, back to ${shortTime(reached).slice(0, 19)}`
           : `counts the newest ${all.toLocaleString("en")} only, back to ${shortTime(reached).slice(0, 19)}`}</span>
       </figcaption>
     </figure>

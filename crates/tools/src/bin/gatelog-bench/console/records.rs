@@ -1,8 +1,9 @@
 //! Fills a database with records of a day, through a collector: documents and indexes are its own.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
+use gatelog_record::Timestamp;
 use gatelog_testkit::{Collector, CollectorOptions, Database, SampleRecords, eventually};
 use mongodb::bson::doc;
 use serde_json::{Value, json};
@@ -19,14 +20,27 @@ const PART: usize = 40;
 const CONNECTIONS: usize = 4;
 /// A flow with so many records, and its id.
 const FLOW_RECORDS: usize = 200;
+/// The collection that says when it was filled.
+const MARK: &str = "bench_filled";
 const FLOW: &str = "a-flow-of-200-records";
 
-/// Stores this many records, and one flow. Returns false if a run before did.
-pub(super) async fn fill(database: &Database, records: u32) -> Result<bool> {
+/// What a database has.
+pub(super) struct Filled {
+    /// Whether this run filled it, and not one before.
+    pub(super) anew: bool,
+    /// When its day ended.
+    pub(super) at: Timestamp,
+}
+
+/// Stores this many records, and one flow, unless a run before did.
+pub(super) async fn fill(database: &Database, records: u32) -> Result<Filled> {
+    let marks = database.collection(MARK);
     let there = database.count("trace_logs", doc! {}).await?;
     let wanted = u64::from(records) + u64::try_from(FLOW_RECORDS)?;
     if there == wanted {
-        return Ok(false);
+        let mark = marks.find_one(doc! {}).await?.context("it is not said when it was filled")?;
+        let at = Timestamp::from_unix_micros(mark.get_i64("at")?);
+        return Ok(Filled { anew: false, at });
     }
     ensure!(there == 0, "the database has {there} records, not {wanted}: drop it");
     let rollups = vec![("GATELOG_ROLLUPS".to_owned(), "on".to_owned())];
@@ -56,7 +70,14 @@ pub(super) async fn fill(database: &Database, records: u32) -> Result<bool> {
     })
     .await?;
     collector.stop()?;
-    Ok(true)
+    let at = now()?;
+    marks.insert_one(doc! { "at": at.unix_micros() }).await?;
+    Ok(Filled { anew: true, at })
+}
+
+fn now() -> Result<Timestamp> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    Ok(Timestamp::from_unix_micros(i64::try_from(since.as_micros())?))
 }
 
 /// Records of one flow, a minute ago: a batch of another gateway.

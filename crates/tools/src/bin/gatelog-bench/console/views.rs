@@ -1,10 +1,11 @@
 //! The views, and asking for one.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use axum::http::Method;
+use gatelog_record::Timestamp;
 use gatelog_testkit::{Client, Reply};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,28 +14,52 @@ use tokio::net::TcpStream;
 /// The organization of the viewer who may see one.
 pub(super) const ORGANIZATION: &str = "org_7";
 
-/// Viewers' tokens: of everything, and of one organization.
-pub(super) const ALL: &str = "all-0123456789abcdef";
-pub(super) const ONE: &str = "one-0123456789abcdef";
+/// What a viewer may see, with each viewer a token of their own.
+#[derive(Clone, Copy)]
+pub(super) enum Sees {
+    All,
+    One,
+}
+
+impl Sees {
+    fn token(self, viewer: usize) -> String {
+        match self {
+            Sees::All => format!("all-{viewer}-0123456789abcdef"),
+            Sees::One => format!("one-{viewer}-0123456789abcdef"),
+        }
+    }
+
+    /// The line of the file of tokens.
+    pub(super) fn line(self, viewer: usize) -> String {
+        let token = self.token(viewer);
+        match self {
+            Sees::All => format!("{token} name=all-{viewer} all"),
+            Sees::One => format!("{token} name=one-{viewer} organizations={ORGANIZATION}"),
+        }
+    }
+}
 
 /// A view, as its page asks for it first.
 #[derive(Clone)]
 pub(super) struct View {
     pub(super) name: &'static str,
-    /// Path and query; `{n}` is a number from 0 to 49.
+    /// Path and query; `{n}` is a number from 0 to 49, `{hour}` and `{day}` are spans up to the newest
+    /// record.
     form: &'static str,
     kind: Kind,
     /// Who asks.
-    token: &'static str,
+    sees: Sees,
+    /// The newest record.
+    until: Timestamp,
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Page,
-    /// Its answer must say how far it looked.
+    /// Its answer comes soon, must say how far it looked, and is gone on with until there is a page.
     Search,
-    /// The same; as it finds nothing, it looks as long as it may.
-    SearchOfNothing,
+    /// The same, until as many are counted as are counted at most.
+    Histogram,
     /// Only its first line counts.
     Stream,
 }
@@ -42,74 +67,129 @@ enum Kind {
 /// Where, as whom and what.
 pub(super) struct Asked {
     to: SocketAddr,
-    token: &'static str,
+    token: String,
     path: String,
 }
 
 /// How one was answered.
 pub(super) struct Answer {
+    /// Until the first answer.
     pub(super) took_ms: f64,
+    /// Until the page was whole, or its patience over, and how many answers that took.
+    pub(super) whole_ms: f64,
+    pub(super) answers: usize,
     /// Or need not say it.
     pub(super) says_how_far: bool,
     /// Too many asked at once.
     pub(super) refused: bool,
 }
 
-/// Every view of the pages, and searches of every kind, over the whole day.
-pub(super) fn all() -> Vec<View> {
-    let view = |name, form| View { name, form, kind: Kind::Page, token: ALL };
+/// By when the pages want each answer, and how long they go on by themselves.
+const WITHIN: &str = "within=300ms";
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Records of a page, and those that a histogram counts.
+const PAGE: u64 = 200;
+const COUNTED: u64 = 5_000;
+
+/// Every view of the pages, and searches of every kind, over the day up to the newest record.
+pub(super) fn all(until: Timestamp) -> Vec<View> {
+    let view = |name, form| View { name, form, kind: Kind::Page, sees: Sees::All, until };
     let search = |name, form| View { kind: Kind::Search, ..view(name, form) };
+    let histogram = |name, form| View { kind: Kind::Histogram, ..view(name, form) };
     vec![
-        search("search_empty", "search?since=1d"),
-        search("search_level", "search?since=1d&query=level:%3E%3DERROR"),
-        search("search_status", "search?since=1d&query=status:404"),
-        search("search_organization", "search?since=1d&query=organization:org_{n}"),
-        search("search_user", "search?since=1d&query=user:user_{n}"),
-        search("search_path", "search?since=1d&query=path:/api/v1/conversations/{n}/*"),
-        search("search_duration", "search?since=1d&query=duration:%3E200ms"),
-        search("search_text", "search?since=1d&query=%22connection_failure%22"),
-        View { token: ONE, ..search("search_empty_of_one_organization", "search?since=1d") },
-        View {
-            kind: Kind::SearchOfNothing,
-            ..view("search_text_of_nothing", "search?since=1d&query=nowhere{n}")
-        },
+        search("search_empty", "search?{day}"),
+        search("search_level", "search?{day}&query=level:%3E%3DERROR"),
+        search("search_status", "search?{day}&query=status:404"),
+        search("search_organization", "search?{day}&query=organization:org_{n}"),
+        search("search_user", "search?{day}&query=user:user_{n}"),
+        search("search_path", "search?{day}&query=path:/api/v1/conversations/{n}/*"),
+        search("search_duration", "search?{day}&query=duration:%3E200ms"),
+        search("search_text", "search?{day}&query=%22connection_failure%22"),
+        View { sees: Sees::One, ..search("search_empty_of_one_organization", "search?{day}") },
+        search("search_text_of_nothing", "search?{day}&query=nowhere{n}"),
         view("flow", "flows/a-flow-of-200-records"),
-        search("histogram_hour", "histogram?since=1h"),
-        search("histogram_day", "histogram?since=1d"),
-        View { token: ONE, ..search("histogram_day_of_one_organization", "histogram?since=1d") },
-        view("overview_day", "overview?since=1d"),
+        histogram("histogram_hour", "histogram?{hour}"),
+        histogram("histogram_day", "histogram?{day}"),
+        View {
+            sees: Sees::One,
+            ..histogram("histogram_day_of_one_organization", "histogram?{day}")
+        },
+        view("overview_day", "overview?{day}"),
         view("delivery", "delivery"),
-        View { kind: Kind::Stream, ..view("export_first_line", "export?since=1d") },
+        View { kind: Kind::Stream, ..view("export_first_line", "export?{day}") },
     ]
 }
 
 impl View {
-    /// Where and as whom its page is asked for, with this number.
-    pub(super) fn asked(&self, to: SocketAddr, number: usize) -> Asked {
-        let path = format!("/api/v1/{}", self.form.replace("{n}", &(number % 50).to_string()));
-        Asked { to, token: self.token, path }
+    /// Where and as which viewer its page is asked for, with this number.
+    pub(super) fn asked(&self, to: SocketAddr, viewer: usize, number: usize) -> Asked {
+        let span = |hours: i64| {
+            let until = self.until.unix_micros() + 1_000;
+            let since = until - hours * 3_600_000_000;
+            let [since, until] = [since, until]
+                .map(|at| Timestamp::from_unix_micros(at).to_string().replace("+00:00", "Z"));
+            format!("since={since}&until={until}")
+        };
+        let path = self.form.replace("{n}", &(number % 50).to_string());
+        let path = path.replace("{hour}", &span(1)).replace("{day}", &span(24));
+        Asked { to, token: self.sees.token(viewer), path: format!("/api/v1/{path}") }
     }
 
-    /// Whether it finds nothing, and so takes all the time that a query has.
-    pub(super) fn takes_its_time(&self) -> bool {
-        self.kind == Kind::SearchOfNothing
-    }
-
-    /// Asks, and times the answer.
+    /// Asks, and times the first answer and the whole page.
     pub(super) async fn answer(&self, client: &Client, asked: &Asked) -> Result<Answer> {
         let begun = Instant::now();
-        if self.kind == Kind::Stream {
-            let refused = !first_line(asked).await?;
-            return Ok(Answer { took_ms: millis(begun), says_how_far: true, refused });
+        let (part, wanted) = match self.kind {
+            Kind::Stream => {
+                let refused = !first_line(asked).await?;
+                return Ok(Answer::at_once(millis(begun), refused));
+            }
+            Kind::Page => {
+                let reply = page(client, asked).await?;
+                let refused = is_refused(asked, &reply)?;
+                return Ok(Answer::at_once(millis(begun), refused));
+            }
+            Kind::Search => (format!("{}&{WITHIN}", asked.path), PAGE),
+            Kind::Histogram => (format!("{}&{WITHIN}&values=1000", asked.path), COUNTED),
+        };
+        let mut answer = Answer { answers: 0, ..Answer::at_once(0.0, false) };
+        let (mut after, mut found) = (String::new(), 0);
+        loop {
+            let path = format!("{part}&limit={}&after={after}", wanted - found);
+            let reply = page(client, &Asked { path, token: asked.token.clone(), ..*asked }).await?;
+            answer.whole_ms = millis(begun);
+            if answer.answers == 0 {
+                answer.took_ms = answer.whole_ms;
+            }
+            answer.answers += 1;
+            if is_refused(asked, &reply)? {
+                answer.refused = true;
+                return Ok(answer);
+            }
+            let told = reply.json()?;
+            answer.says_how_far &= tells_reach(&told);
+            let records = told["records"].as_array().map(|records| records.len() as u64);
+            found += records.or(told["records"].as_u64()).context("no records")?;
+            let Some(next) = told["next"].as_str() else { return Ok(answer) };
+            if found >= wanted || told["reach"]["reason"] == "page" || begun.elapsed() >= PATIENCE {
+                return Ok(answer);
+            }
+            after = next.replace('+', "%2B");
         }
-        let reply = page(client, asked).await?;
-        let took_ms = millis(begun);
-        let refused = reply.status == 503;
-        ensure!(refused || reply.status == 200, "{}: {}", asked.path, reply.text());
-        let searches = matches!(self.kind, Kind::Search | Kind::SearchOfNothing);
-        let says_how_far = refused || !searches || tells_reach(&reply.json()?);
-        Ok(Answer { took_ms, says_how_far, refused })
     }
+}
+
+impl Answer {
+    /// One that is the whole page.
+    fn at_once(took_ms: f64, refused: bool) -> Self {
+        Self { took_ms, whole_ms: took_ms, answers: 1, says_how_far: true, refused }
+    }
+}
+
+/// Whether too many asked at once.
+fn is_refused(asked: &Asked, reply: &Reply) -> Result<bool> {
+    let refused = reply.status == 503 || reply.status == 429;
+    ensure!(refused || reply.status == 200, "{}: {}", asked.path, reply.text());
+    Ok(refused)
 }
 
 fn millis(since: Instant) -> f64 {
@@ -143,7 +223,7 @@ async fn first_line(asked: &Asked) -> Result<bool> {
         let text = String::from_utf8_lossy(&bytes);
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
         let status = head.split(' ').nth(1).context("no status")?;
-        if status == "503" {
+        if status == "503" || status == "429" {
             return Ok(false);
         }
         ensure!(status == "200", "{text}");
