@@ -16,6 +16,9 @@ const LONGEST: i64 = 400 * 86_400 * 1_000_000;
 /// How many times longer, or shorter, the next window may be.
 const CHANGE: i64 = 16;
 
+/// How many times longer than it should a window may take before the next one is shorter.
+const SLOW: i64 = 2;
+
 /// The shortest that a window becomes because a page is nearly full, in microseconds.
 const NEARLY: i64 = 1_000_000;
 
@@ -84,7 +87,14 @@ impl Pace {
         let [took, aim] =
             [time, WINDOW_AIM].map(|time| i64::try_from(time.as_micros()).unwrap_or(i64::MAX));
         let fits = searched.saturating_mul(aim).checked_div(took.max(1)).unwrap_or(0);
-        let fits = fits.max(searched.checked_div(CHANGE).unwrap_or(0));
+        // What waits for a processor, and each call's own time, say nothing about how much there was.
+        let fits = if took <= aim {
+            fits
+        } else if took <= aim.saturating_mul(SLOW) {
+            searched
+        } else {
+            fits.max(searched.checked_div(2).unwrap_or(0))
+        };
         let longest = searched.max(SHORTEST).saturating_mul(CHANGE).min(LONGEST);
         self.length = fits.clamp(SHORTEST, longest);
     }
@@ -137,7 +147,9 @@ mod tests {
         // Each too slow.
         let mut pace = Pace::new();
         pace.took(Duration::from_secs(10), at(0), at(1), 0);
-        assert_eq!(at(1).unix_micros() - pace.begin(at(1), at(0), 1).unix_micros(), 63_000);
+        assert_eq!(at(1).unix_micros() - pace.begin(at(1), at(0), 1).unix_micros(), 500_000);
+        pace.took(2 * WINDOW_AIM, at(0), at(1), 0);
+        assert_eq!(pace.begin(at(1), at(0), 1), at(0), "kept");
         while pace.shrink() {}
         assert_eq!(at(1).unix_micros() - pace.begin(at(1), at(0), 1).unix_micros(), SHORTEST);
     }
