@@ -341,11 +341,9 @@ mod tests {
 
     #[test]
     fn an_id_is_one_line_of_utf_8() {
-        for (input, id) in [
-            ("user_7", Some("user_7")),
-            ("\u{feff}user 7\r\n", Some("user 7")),
-            ("a\nb", None),
-        ] {
+        for (input, id) in
+            [("user_7", Some("user_7")), ("\u{feff}user 7\r\n", Some("user 7")), ("a\nb", None)]
+        {
             assert_eq!(line_of(input.into()).ok().as_deref(), id, "{input}");
         }
         let Err(failure) = line_of(b"\xff\xfe7\x00".to_vec()) else { panic!("UTF-16") };
