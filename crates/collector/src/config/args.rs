@@ -77,7 +77,7 @@ pub struct ServeArgs {
         long,
         value_name = "on|off",
         env = "GATELOG_ROLLUPS",
-        default_value = "off",
+        default_value = "on",
         help_heading = "MongoDB"
     )]
     pub(super) rollups: String,
