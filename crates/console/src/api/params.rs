@@ -23,6 +23,9 @@ impl Params {
             return Err(Refusal::invalid("the parameters must be UTF-8, percent-encoded"));
         }
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if known.is_empty() {
+                return Err(Refusal::invalid("there are no parameters here"));
+            }
             let Some(known) = known.iter().find(|known| **known == name) else {
                 return Err(Refusal::invalid(format!(
                     "no parameter is named \"{}\": it must be {}",

@@ -19,6 +19,8 @@ use super::caller::Caller;
 
 /// Maximum time that the server looks for one record by its id.
 const TIME: Duration = Duration::from_secs(2);
+/// Maximum time to wait for its answer: a database that hangs keeps nobody longer.
+const ANSWER_TIME: Duration = Duration::from_secs(4);
 
 pub(super) async fn record(
     State(app): State<App>,
@@ -48,7 +50,9 @@ pub(super) async fn one(
 ) -> Result<Option<RawDocumentBuf>, StoreError> {
     let store = &app.inner.store;
     let target = store.database().collection::<RawDocumentBuf>(collection.as_str());
-    store.run(async move { target.find_one(filter).max_time(TIME).await }).await
+    let found = store.run(async move { target.find_one(filter).max_time(TIME).await });
+    let found = tokio::time::timeout(ANSWER_TIME, found).await;
+    found.map_err(|_| StoreError::Timeout { after: ANSWER_TIME })?
 }
 
 pub(super) fn binary(id: Uuid) -> Bson {

@@ -6,6 +6,9 @@ use gatelog_collector::config::Reader;
 /// The value that switches the database off.
 const OFF: &str = "off";
 
+/// MongoDB's own databases.
+const SYSTEM: [&str; 3] = ["admin", "config", "local"];
+
 /// Where saved views are kept.
 #[derive(Args, Clone, Debug)]
 pub(super) struct ViewsArgs {
@@ -26,13 +29,16 @@ impl ViewsArgs {
     pub(super) fn compile(&self, read: &mut Reader, records: &str) -> Option<String> {
         const NAME: &str = "GATELOG_CONSOLE_DATABASE";
         let text = self.views_database.trim();
-        if text.is_empty() || text == OFF {
+        if text.is_empty() || text.eq_ignore_ascii_case(OFF) {
             return None;
         }
         // MongoDB has no two databases whose names differ by case only.
         if text.eq_ignore_ascii_case(records) {
             let reason = "must be another than GATELOG_DATABASE: the records' is only read";
             read.faults.add(NAME, text, reason);
+        }
+        if SYSTEM.iter().any(|name| text.eq_ignore_ascii_case(name)) {
+            read.faults.add(NAME, text, "must not be one of MongoDB's own");
         }
         Some(read.database(NAME, text))
     }
@@ -51,8 +57,8 @@ mod tests {
     #[test]
     fn views_have_a_database_of_their_own_or_none() {
         assert_eq!(compiled("gatelog_console"), Ok(Some("gatelog_console".into())));
-        assert_eq!((compiled(""), compiled(" "), compiled("off")), (Ok(None), Ok(None), Ok(None)));
-        for name in ["gatelog", "Gatelog", "a.b", "a b", &"x".repeat(64)] {
+        assert_eq!((compiled(""), compiled(" "), compiled("OFF")), (Ok(None), Ok(None), Ok(None)));
+        for name in ["gatelog", "Gatelog", "admin", "a.b", "a b", &"x".repeat(64)] {
             let told = compiled(name).unwrap_err();
             assert!(told.starts_with(&format!("GATELOG_CONSOLE_DATABASE = \"{name}\"")), "{told}");
         }

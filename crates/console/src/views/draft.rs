@@ -58,7 +58,7 @@ fn check_name(name: &str) -> Result<(), Fault> {
     }
     if name.trim().is_empty() || name.chars().any(char::is_control) {
         let name = name.escape_debug();
-        let told = "must have a visible character and no control characters";
+        let told = "must not be blank, and must have no control characters";
         return Err(Fault(format!("name = \"{name}\": {told}")));
     }
     Ok(())
