@@ -7,8 +7,9 @@ use serde_json::Value;
 use crate::stored::one;
 
 /// What differs from one exchange to the next, or by design.
-const OWN: [&str; 14] = [
+const OWN: [&str; 15] = [
     "/_id",
+    "/row",
     "/id",
     "/created_at",
     "/timestamp",
