@@ -58,8 +58,7 @@ impl Selection {
 
     /// The condition that the scope adds, for documents in any collection.
     pub(crate) fn scope_conditions(&self) -> Vec<Document> {
-        let names = self.scope.names().into_iter();
-        names.map(|names| doc! { ORGANIZATION: { "$in": names.collect::<Vec<_>>() } }).collect()
+        self.in_scope().map(|names| doc! { ORGANIZATION: names }).into_iter().collect()
     }
 
     /// Whether a record is one of those.
@@ -79,7 +78,12 @@ impl Selection {
         if let Some(text) = asked {
             return Some(text.into());
         }
-        let names = self.scope.names().filter(|_| key == ORGANIZATION)?;
+        self.in_scope().filter(|_| key == ORGANIZATION)
+    }
+
+    /// What an organization must be within the scope; `None` if it may be any, or none.
+    fn in_scope(&self) -> Option<Bson> {
+        let names = self.scope.names()?;
         let mut all = names.clone();
         match (all.next(), all.next()) {
             // The plain form, which every implementation's planner understands.

@@ -144,7 +144,7 @@ mod tests {
     fn a_scope_is_looked_up_too_and_is_in_every_source() {
         let scope = Scope::organizations(["a".to_owned()]).unwrap();
         let found = plan(&scope, "", Reach::Flows);
-        let condition = doc! { ORGANIZATION: { "$in": ["a"] } };
+        let condition = doc! { ORGANIZATION: "a" };
         let flows = found.flows.unwrap();
         assert_eq!(flows.pin, doc! { ORGANIZATION: "a" });
         assert_eq!(flows.scope, std::slice::from_ref(&condition));

@@ -72,6 +72,8 @@ fn a_scope_is_in_every_condition_whatever_the_query_says() {
         let conditions = only(&["b", "a"], text).conditions(Level::Info).unwrap();
         assert_eq!(conditions.first(), Some(&scoped), "{text}");
     }
+    let one = only(&["a"], "-org:a").conditions(Level::Info).unwrap();
+    assert_eq!(one[0], doc! { "context.organization_id": "a" });
     let none = only(&[], "").conditions(Level::Info).unwrap();
     assert_eq!(none, [doc! { "context.organization_id": { "$in": [] } }]);
     for (names, org, seen) in [
