@@ -34,6 +34,7 @@ use axum::routing::{MethodRouter, any, get};
 use gatelog_collector::store::Store;
 use gatelog_search::Searcher;
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use crate::audit::Audit;
 use crate::metrics::Metrics;
@@ -43,14 +44,16 @@ use crate::views::Views;
 use crate::who::{Viewer, Who};
 use answer::Refusal;
 use delivery::Accounts;
-use turns::{Turn, Turns};
+use turns::{Bound, Turn, Turns};
 
 /// Maximum exports at once, in all and of one viewer.
 const EXPORTS: (usize, usize) = (4, 1);
 /// Maximum flows read at once, in all and of one viewer: each may take tens of megabytes.
 const FLOWS: (usize, usize) = (2, 1);
-/// Maximum overviews made at once, in all and of one viewer: each may take tens of megabytes.
-const OVERVIEWS: (usize, usize) = (2, 1);
+/// Maximum overviews that are waited for or being sent, in all and of one viewer.
+const OVERVIEWS: (usize, usize) = (16, 1);
+/// Maximum overviews made at once: each may take tens of megabytes.
+const OVERVIEWS_MADE: usize = 2;
 /// Maximum changes of saved views at once, in all and of one viewer: so no other change of this console
 /// comes between counting and saving.
 const VIEW_CHANGES: (usize, usize) = (1, 1);
@@ -108,6 +111,8 @@ struct Inner {
     exports: Turns,
     tail_turns: Turns,
     overviews: Turns,
+    overviews_made: Semaphore,
+    shared_overviews: overview::Shared,
     view_turns: Turns,
     accounts: Accounts,
 }
@@ -137,6 +142,8 @@ impl App {
             exports: Turns::new("export", EXPORTS.0, EXPORTS.1),
             tail_turns: Turns::new("tail", limits.tails, limits.viewer_tails),
             overviews: Turns::new("overview", OVERVIEWS.0, OVERVIEWS.1),
+            overviews_made: Semaphore::new(OVERVIEWS_MADE),
+            shared_overviews: overview::Shared::default(),
             view_turns: Turns::new("view", VIEW_CHANGES.0, VIEW_CHANGES.1),
             accounts: Accounts::default(),
         };
@@ -173,10 +180,13 @@ impl App {
         viewer: &Viewer,
         wait: Duration,
     ) -> Result<Turn, Refusal> {
-        turns.take(viewer, wait).await.map_err(|bound| {
-            self.inner.metrics.turn_refused(turns.kind, bound.name());
-            Refusal::busy(turns.kind, bound)
-        })
+        turns.take(viewer, wait).await.map_err(|bound| self.busy(turns.kind, bound))
+    }
+
+    /// A refusal, and its count, as a bound is reached.
+    fn busy(&self, kind: &'static str, bound: Bound) -> Refusal {
+        self.inner.metrics.turn_refused(kind, bound.name());
+        Refusal::busy(kind, bound)
     }
 }
 

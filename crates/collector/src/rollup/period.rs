@@ -102,6 +102,12 @@ impl Period {
         }
     }
 
+    /// When a value that last changes `now` expires. Both are in ms since 1970.
+    pub fn expiry(self, now: i64) -> i64 {
+        let kept = i64::try_from(self.kept().as_millis()).unwrap_or(i64::MAX);
+        self.end().unwrap_or(now).saturating_add(kept)
+    }
+
     /// The minute or hour, by its [`resolution`](Self::resolution), in which this instant is, in ms
     /// since 1970.
     pub fn containing(resolution: &str, at: i64) -> Option<Self> {

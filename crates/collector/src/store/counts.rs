@@ -4,11 +4,13 @@ use mongodb::bson::{DateTime, Document, RawBsonRef, RawDocument, doc};
 
 use super::rollups::COLLECTOR;
 use super::{Store, StoreError};
-use crate::rollup::{Histogram, Period, Value};
+use crate::rollup::{Family, Histogram, Period, Value};
 
 /// What is counted of a dimension in a period, by one collector: one part of a value.
 #[derive(Clone, Debug)]
 pub struct Count<'a> {
+    /// The kind of count.
+    pub family: Family,
     /// The minute or hour.
     pub period: Period,
     /// The counts. Their histogram is empty if it was not asked for.
@@ -21,9 +23,11 @@ impl<'a> Count<'a> {
     pub fn read(document: &'a RawDocument) -> Option<Self> {
         let text = document.get_str("_id").ok()?;
         let start = document.get_datetime("start").ok()?.timestamp_millis();
-        let (resolution, _) = text.split_once(':')?;
+        let (resolution, rest) = text.split_once(':')?;
+        let (family, _) = rest.split_once(':')?;
         let number = |key: &str| whole(document.get(key).ok().flatten());
         Some(Self {
+            family: Family::parse(family)?,
             period: Period::containing(resolution, start)?,
             value: Value {
                 records: number("records"),

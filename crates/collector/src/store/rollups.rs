@@ -48,8 +48,6 @@ pub(crate) fn encode(row: &RollupRow, value: &Value, now: i64) -> Document {
     for (key, value) in row.dimension.pairs() {
         dimension.insert(key, value.map_or(Bson::Null, Bson::String));
     }
-    let kept = i64::try_from(row.period.kept().as_millis()).unwrap_or(i64::MAX);
-    let until = row.period.end().unwrap_or(now).saturating_add(kept);
     let (buckets, counts): (Vec<_>, Vec<_>) = value
         .histogram
         .buckets
@@ -70,7 +68,7 @@ pub(crate) fn encode(row: &RollupRow, value: &Value, now: i64) -> Document {
             "buckets": buckets,
             "counts": counts,
         },
-        "expires_at": DateTime::from_millis(until),
+        "expires_at": DateTime::from_millis(row.period.expiry(now)),
     }
 }
 
@@ -166,16 +164,18 @@ impl Store {
         self.run(async move { database.run_command(command).await }).await.map(drop)
     }
 
-    /// Creates the index that removes expired documents.
+    /// Creates the index that removes expired documents, and by which they are found by time: those of
+    /// one resolution expire in the order of their periods. A second one finds the collectors' own.
     ///
     /// # Errors
     ///
     /// The call fails.
     pub(crate) async fn index_rollups(&self) -> Result<(), StoreError> {
         let database = self.database().clone();
-        let index =
+        let expiry =
             doc! { "key": { "expires_at": 1 }, "name": "expires_at_1", "expireAfterSeconds": 0 };
-        let command = doc! { "createIndexes": ROLLUPS, "indexes": [index] };
+        let own = doc! { "key": { "at": 1 }, "name": "at_1", "sparse": true };
+        let command = doc! { "createIndexes": ROLLUPS, "indexes": [expiry, own] };
         self.run(async move { database.run_command(command).await }).await.map(drop)
     }
 }

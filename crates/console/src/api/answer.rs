@@ -160,8 +160,8 @@ pub(crate) fn json(body: &Value) -> Response<Body> {
 
 /// An answer with a large JSON body. It holds the turn of its query until it was read, or for half
 /// a minute at most.
-pub(crate) fn held(body: String, turn: Turn) -> Response<Body> {
-    typed(Body::new(Held::new(Bytes::from(body), turn, READ_TIME)))
+pub(crate) fn held(body: impl Into<Bytes>, turn: Turn) -> Response<Body> {
+    typed(Body::new(Held::new(body.into(), turn, READ_TIME)))
 }
 
 fn typed(body: Body) -> Response<Body> {

@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::ensure;
 use axum::http::Method;
+use gatelog_collector::rollup::Period;
 use gatelog_record::{Timestamp, Uuid};
 use gatelog_testkit::{Client, Collector, CollectorOptions, Database, eventually, stored};
 use mongodb::bson::{DateTime, Document, doc};
@@ -17,11 +18,13 @@ const SPAN: &str = "since=2096-01-26T02:00:00Z&until=2096-01-26T02:01:00Z";
 
 /// A part of a value in a minute and its hour.
 fn part(family: &str, file: &str, dimension: &Document, requests: i64) -> [Document; 2] {
-    let at = |resolution: &str, period: &str| {
+    let at = |resolution: &str, text: &str| {
+        let period = Period::containing(resolution, MINUTE).unwrap();
         let names: Vec<_> =
             dimension.values().map(|it| it.clone().into_relaxed_extjson()).collect();
         doc! {
-            "_id": format!("{resolution}:{family}:{period}:{file}:0:{}", json!(names)),
+            "_id": format!("{resolution}:{family}:{text}:{file}:0:{}", json!(names)),
+            "expires_at": DateTime::from_millis(period.expiry(0)),
             "start": DateTime::from_millis(MINUTE), "dimension": dimension,
             "records": requests, "requests": requests * 1_000_000, "errors": 0_i64,
             "sum_us": requests * 1_000, "max_us": 1_000_i64,

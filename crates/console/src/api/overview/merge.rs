@@ -58,8 +58,9 @@ impl Merged {
         }
     }
 
-    /// Adds a document of a family.
-    pub(super) fn add(&mut self, family: Family, count: &Count<'_>) {
+    /// Adds a document.
+    pub(super) fn add(&mut self, count: &Count<'_>) {
+        let family = count.family;
         let Some(at) = count.period.start() else { return };
         let is_before = at < self.looked.from;
         let class = count.text(if family == Family::Tenant { "class" } else { "status" });
@@ -172,23 +173,19 @@ mod tests {
         RawDocumentBuf::try_from(&document).unwrap()
     }
 
-    fn merged(
-        series: Family,
-        families: &[Family],
-        documents: &[(Family, RawDocumentBuf)],
-    ) -> Value {
+    fn merged(series: Family, families: &[Family], documents: &[RawDocumentBuf]) -> Value {
         let span = Span { since: time(FROM), until: time(FROM + 180_000) };
         let mut merged = Merged::new(Looked::of(span, FROM + 180_000), series, families);
-        for (family, document) in documents {
-            merged.add(*family, &Count::read(document).unwrap());
+        for document in documents {
+            merged.add(&Count::read(document).unwrap());
         }
         merged.shown(i64::MIN, true).into()
     }
 
-    fn route(minute: i64, route: &str, status: &str, requests: i64) -> (Family, RawDocumentBuf) {
+    fn route(minute: i64, route: &str, status: &str, requests: i64) -> RawDocumentBuf {
         let dimension =
             doc! { "logger": "edge", "route": route, "status": status, "level": "INFO" };
-        (Family::Route, document("route", FROM + minute * 60_000, dimension, requests, 1_000))
+        document("route", FROM + minute * 60_000, dimension, requests, 1_000)
     }
 
     #[test]
@@ -233,7 +230,7 @@ mod tests {
     fn an_organization_is_counted_by_its_requests_and_not_by_what_applications_log() {
         let tenant = |class: &str| {
             let dimension = doc! { "organization": "acme", "level": "INFO", "class": class };
-            (Family::Tenant, document("tenant", FROM, dimension, 2, 1_000))
+            document("tenant", FROM, dimension, 2, 1_000)
         };
         let shown = merged(Family::Tenant, &[], &[tenant("2xx"), tenant(APPLICATION)]);
         assert_eq!((&shown["totals"]["count"], &shown["routes"]), (&json!(2), &json!(null)));

@@ -15,7 +15,7 @@ const STEPS: [i64; 6] = [1, 2, 3, 6, 12, 24];
 
 /// A period in whole minutes or hours, and the one before it, which is as long. Times are in ms
 /// since 1970; an end is not part of what it ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Looked {
     /// The beginning of the period before.
     pub(super) before: i64,
@@ -57,6 +57,12 @@ impl Looked {
         let unit = if self.by_minute { MINUTE } else { HOUR };
         let number = at.checked_div_euclid(unit).unwrap_or(0);
         if self.by_minute { Period::Minute(number) } else { Period::Hour(number) }
+    }
+
+    /// When the first documents of both periods expire, and those behind the last, in ms since 1970.
+    pub(super) fn expiries(self) -> (i64, i64) {
+        let expiry = |at| self.period(at).expiry(at);
+        (expiry(self.before), expiry(self.until))
     }
 
     /// The first id of a family's documents of both periods, and the one behind the last.
@@ -140,9 +146,15 @@ mod tests {
     }
 
     #[test]
-    fn both_periods_are_one_range_of_ids() {
-        let (first, end) = looked(NOW - HOUR, NOW).ids(Family::Route);
+    fn both_periods_are_one_range_of_ids_and_of_expiries() {
+        let hour = looked(NOW - HOUR, NOW);
+        let (first, end) = hour.ids(Family::Route);
         assert_eq!(first, "minute:route:2026-11-26T23:02:");
         assert_eq!(end, "minute:route:2026-11-27T01:04:");
+        let kept = MINUTE + 7 * DAY;
+        assert_eq!(hour.expiries(), (hour.before + kept, hour.until + kept));
+        let week = looked(NOW - 7 * DAY, NOW);
+        let kept = HOUR + 400 * DAY;
+        assert_eq!(week.expiries(), (week.before + kept, week.until + kept));
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use gatelog_collector::rollup::{Family, Period};
+use gatelog_collector::rollup::{MINUTES_KEPT, Period};
 use gatelog_collector::store::counts::{CollectorState, Count, Uncounting, starting_with};
 use gatelog_collector::store::rollups::{COLLECTOR, RECOUNT};
 use gatelog_collector::store::{ROLLUPS, Store, StoreError};
-use mongodb::bson::{Document, RawDocumentBuf, doc};
+use mongodb::bson::{DateTime, RawDocumentBuf, doc};
 use mongodb::error::{Error, ErrorKind};
 use tokio::time::Instant;
 
@@ -14,8 +14,8 @@ use super::merge::Merged;
 use super::period::Looked;
 use super::scope::Visible;
 
-/// Maximum documents that are read of one family: about 600 bytes each.
-const DOCUMENTS: usize = 100_000;
+/// Maximum documents that are read: about 600 bytes each.
+const DOCUMENTS: usize = 400_000;
 /// Documents in memory at once.
 const AT_ONCE: u32 = 1_000;
 /// Maximum collectors and hours being counted again that are looked at.
@@ -47,32 +47,17 @@ pub(super) async fn counts(
     looked: Looked,
     deadline: Instant,
 ) -> Result<Read, StoreError> {
-    let merged = Merged::new(looked, visible.series, visible.tables);
-    let mut read = Read { merged, reached: looked.before, stop: None };
-    for family in visible.tables {
-        read = of_family(store, visible.filter(*family, looked), *family, read, deadline).await?;
-    }
-    Ok(read)
-}
-
-async fn of_family(
-    store: &Store,
-    filter: Document,
-    family: Family,
-    mut read: Read,
-    deadline: Instant,
-) -> Result<Read, StoreError> {
     let within = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
     let collection = store.database().collection::<RawDocumentBuf>(ROLLUPS);
-    let mut keys = doc! { "expires_at": 0 };
-    if matches!(family, Family::Service | Family::Fingerprint) {
-        keys.insert("histogram", 0);
-    }
+    let filter = visible.filter(looked);
+    let merged = Merged::new(looked, visible.series, visible.tables);
+    let mut read = Read { merged, reached: looked.before, stop: None };
     store
         .run(async move {
             let (mut documents, mut last) = (0_usize, i64::MAX);
             let end = async {
-                let find = collection.find(filter).sort(doc! { "_id": -1 }).projection(keys);
+                let find = collection.find(filter).sort(doc! { "expires_at": -1 });
+                let find = find.projection(doc! { "expires_at": 0 });
                 let mut cursor = find.batch_size(AT_ONCE).max_time(within).await?;
                 while cursor.advance().await? {
                     if documents >= DOCUMENTS {
@@ -81,7 +66,7 @@ async fn of_family(
                     documents = documents.saturating_add(1);
                     let Some(count) = Count::read(cursor.current()) else { continue };
                     last = count.period.start().unwrap_or(last);
-                    read.merged.add(family, &count);
+                    read.merged.add(&count);
                     if Instant::now() >= deadline {
                         return Ok(Some(Stop::Time));
                     }
@@ -94,7 +79,7 @@ async fn of_family(
             };
             if stop.is_some() {
                 // The last minute or hour may be there in part.
-                read.reached = read.reached.max(last.saturating_add(1));
+                read.reached = last.saturating_add(1);
                 read.stop = stop;
             }
             Ok(read)
@@ -112,7 +97,7 @@ pub(super) struct States {
     pub(super) collectors: Vec<CollectorState>,
     /// Hours that are being counted again, in ms since 1970.
     pub(super) recounts: Vec<i64>,
-    /// The first hour that has counts.
+    /// The first hour that has counts, and keeps them longer than minutes are kept.
     pub(super) first: Option<i64>,
     /// Collectors that store without counting.
     pub(super) uncounting: Vec<Uncounting>,
@@ -125,16 +110,25 @@ pub(super) async fn states(
     store: &Store,
     visible: &Visible,
     looked: Looked,
+    now: i64,
     within: Duration,
 ) -> Result<States, StoreError> {
     let unnamed = visible.unnamed(looked);
+    // Before these expire minutes, which are many.
+    let mut first_hour = starting_with("hour:");
+    let minutes_kept = i64::try_from(MINUTES_KEPT.as_millis()).unwrap_or(i64::MAX);
+    let hours = DateTime::from_millis(now.saturating_add(minutes_kept));
+    first_hour.insert("expires_at", doc! { "$gte": hours });
     let collection = store.database().collection::<RawDocumentBuf>(ROLLUPS);
     let uncounting = store.uncounting().await?;
     store
         .run(async move {
             let mut states = States { uncounting, ..States::default() };
             for prefix in [COLLECTOR, RECOUNT] {
-                let find = collection.find(starting_with(prefix)).max_time(within);
+                let mut own = starting_with(prefix);
+                // All of them have it, and no counts: the index on it is short.
+                own.insert("at", doc! { "$gte": DateTime::from_millis(0) });
+                let find = collection.find(own).max_time(within);
                 let mut cursor = find.limit(i64::try_from(STATES).unwrap_or(0)).await?;
                 while cursor.advance().await? {
                     let document = cursor.current();
@@ -144,14 +138,10 @@ pub(super) async fn states(
                     states.recounts.extend(hour);
                 }
             }
-            for family in Family::ALL {
-                let hours = starting_with(&format!("hour:{}:", family.as_str()));
-                let find = collection.find_one(hours).sort(doc! { "_id": 1 }).max_time(within);
-                let keys = doc! { "_id": 1, "start": 1, "dimension": 1 };
-                let first = find.projection(keys).await?;
-                let start = first.and_then(|first| Count::read(&first)?.period.start());
-                states.first = states.first.into_iter().chain(start).min();
-            }
+            let find = collection.find_one(first_hour).sort(doc! { "expires_at": 1 });
+            let keys = doc! { "_id": 1, "start": 1, "dimension": 1 };
+            let first = find.projection(keys).max_time(within).await?;
+            states.first = first.and_then(|first| Count::read(&first)?.period.start());
             if let Some(filter) = unnamed {
                 let find = collection.find_one(filter).projection(doc! { "_id": 1 });
                 match find.max_time(within).await {

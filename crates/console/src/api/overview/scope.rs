@@ -1,12 +1,14 @@
 //! Which rollups a viewer may see. Everything that is read of them is asked for here.
 
 use gatelog_collector::rollup::Family;
+use gatelog_collector::store::counts::starting_with;
 use gatelog_search::Scope;
-use mongodb::bson::{Bson, Document, doc};
+use mongodb::bson::{Bson, DateTime, Document, doc};
 
 use super::period::Looked;
 
 /// The families that a viewer may see, and the part of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Visible {
     /// Those that have a table.
     pub(super) tables: &'static [Family],
@@ -33,28 +35,40 @@ impl Visible {
         self.organizations.is_some()
     }
 
-    /// The documents of a family in both periods.
-    pub(super) fn filter(&self, family: Family, looked: Looked) -> Document {
-        let mut filter = range(family, looked);
-        if let Some(names) = &self.organizations {
-            filter.insert("dimension.organization", doc! { "$in": names });
+    /// The documents of both periods.
+    pub(super) fn filter(&self, looked: Looked) -> Document {
+        match &self.organizations {
+            None => within(looked, starting_with(&format!("{}:", looked.resolution()))),
+            Some(names) => {
+                let mut filter = of_organizations(looked);
+                filter.insert("dimension.organization", doc! { "$in": names });
+                filter
+            }
         }
-        filter
     }
 
     /// Documents that may have counted the organizations without their names, for those who may not
     /// see them: only whether there are any may be told.
     pub(super) fn unnamed(&self, looked: Looked) -> Option<Document> {
         self.organizations.as_ref()?;
-        let mut filter = range(Family::Tenant, looked);
+        let mut filter = of_organizations(looked);
         filter.insert("dimension.organization", Bson::Null);
         Some(filter)
     }
 }
 
-fn range(family: Family, looked: Looked) -> Document {
-    let (first, end) = looked.ids(family);
-    doc! { "_id": { "$gte": first, "$lt": end } }
+fn of_organizations(looked: Looked) -> Document {
+    let (first, end) = looked.ids(Family::Tenant);
+    within(looked, doc! { "_id": { "$gte": first, "$lt": end } })
+}
+
+/// Of these documents those of both periods. They are found by their expiry: a server need not be able to search
+/// a range of ids by an index.
+fn within(looked: Looked, mut documents: Document) -> Document {
+    let (first, end) = looked.expiries();
+    let [first, end] = [first, end].map(DateTime::from_millis);
+    documents.insert("expires_at", doc! { "$gte": first, "$lt": end });
+    documents
 }
 
 #[cfg(test)]
@@ -69,19 +83,19 @@ mod tests {
         let names = ["a".to_owned(), "b".to_owned(), String::new()];
         let visible = Visible::of(&Scope::organizations(names).unwrap());
         assert_eq!((visible.tables, visible.series), (&[Family::Tenant][..], Family::Tenant));
-        let filter = visible.filter(Family::Tenant, looked);
+        let filter = visible.filter(looked);
         assert_eq!(
             filter.get_document("dimension.organization").unwrap(),
             &doc! { "$in": ["a", "b"] }
         );
         let nobody = Visible::of(&Scope::organizations([]).unwrap());
         let none: [&str; 0] = [];
-        let filter = nobody.filter(Family::Tenant, looked);
+        let filter = nobody.filter(looked);
         assert_eq!(
             filter.get_document("dimension.organization").unwrap(),
             &doc! { "$in": none.to_vec() }
         );
         let all = Visible::of(&Scope::ALL);
-        assert_eq!((all.tables.len(), all.filter(Family::Route, looked).len()), (4, 1));
+        assert_eq!((all.tables.len(), all.filter(looked).len()), (4, 2));
     }
 }

@@ -114,6 +114,7 @@ pub(super) fn all(until: Timestamp) -> Vec<View> {
             sees: Sees::One,
             ..histogram("histogram_day_of_one_organization", "histogram?{day}")
         },
+        view("overview_hour", "overview?{hour}"),
         view("overview_day", "overview?{day}"),
         view("delivery", "delivery"),
         View { kind: Kind::Stream, ..view("export_first_line", "export?{day}") },
