@@ -63,7 +63,7 @@ async fn main() {
 }
 
 async fn stored(lines: &[Vec<u8>], lookups: &str) -> Run {
-    let mut server = DatabaseServer::start_caching("2G").await.unwrap();
+    let mut server = DatabaseServer::start_for_benchmark("2G").await.unwrap();
     let database = Database::on(&server.uri(), "logs").await.unwrap();
     let options = StoreOptions {
         lookups: lookups.parse().unwrap(),

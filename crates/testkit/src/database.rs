@@ -3,6 +3,7 @@
 
 use std::env;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -43,14 +44,21 @@ impl DatabaseServer {
     /// Starts one on a free port, exclusive to one test, which may stop and kill it. Its fail
     /// points can be set (`configureFailPoint`).
     pub async fn start() -> Result<Self> {
-        Self::start_caching(CACHE).await
-    }
-
-    /// Like [`start`](Self::start), with the given cache size, for example "4G".
-    pub async fn start_caching(size: &str) -> Result<Self> {
         let directory = TempDir::new()?;
         let storage = directory.path().join("data");
-        let (process, address) = launch(directory.path(), &storage, size, &[]).await?;
+        Self::start_in(directory.path(), &storage)
+            .await
+            .map(|server| Self { _directory: Some(directory), ..server })
+    }
+
+    /// Like [`start`](Self::start), for benchmarks: with the given cache size, for example "4G", and
+    /// nothing expires.
+    pub async fn start_for_benchmark(cache: &str) -> Result<Self> {
+        let directory = TempDir::new()?;
+        let storage = directory.path().join("data");
+        let mut command = bound_command(&paths::tool("python")?);
+        command.arg(paths::root().join("scripts/benchmark-database.py"));
+        let (process, address) = launch(command, directory.path(), &storage, cache, &[]).await?;
         Ok(Self { process, address, _directory: Some(directory) })
     }
 
@@ -61,7 +69,8 @@ impl DatabaseServer {
 
     /// Like [`start_in`](Self::start_in), with additional command-line options for the server.
     pub async fn start_with(directory: &Path, storage: &Path, options: &[&str]) -> Result<Self> {
-        let (process, address) = launch(directory, storage, CACHE, options).await?;
+        let command = bound_command(&paths::tool("secantusd-py")?);
+        let (process, address) = launch(command, directory, storage, CACHE, options).await?;
         Ok(Self { process, address, _directory: None })
     }
 
@@ -87,12 +96,12 @@ impl DatabaseServer {
 }
 
 async fn launch(
+    mut command: Command,
     directory: &Path,
     storage: &Path,
     cache: &str,
     options: &[&str],
 ) -> Result<(Process, String)> {
-    let mut command = bound_command(&paths::tool("secantusd-py")?);
     command.args(["--host", "127.0.0.1", "--port", "0", "--enable-test-commands"]);
     command.args(["--cache-size", cache, "--storage-path"]).arg(storage).args(options);
     let mut process = Process::start("database", command, directory)?;

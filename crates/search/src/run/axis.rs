@@ -52,9 +52,10 @@ impl Axis {
         }
     }
 
-    /// Documents of this very instant.
+    /// Documents of this very instant. As a range: there are servers that search an index of two keys by a range of
+    /// the second, but not by its value.
     pub(super) fn at(self, at: Timestamp) -> Document {
-        doc! { self.name(): self.value(at) }
+        doc! { self.name(): { "$gte": self.value(at), "$lte": self.value(at) } }
     }
 
     /// Documents of a time, without its end.

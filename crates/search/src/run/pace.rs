@@ -6,15 +6,21 @@ use std::time::Duration;
 
 use gatelog_record::Timestamp;
 
-use crate::limits::WINDOW_AIM;
+use crate::limits::{WINDOW_AIM, WINDOW_TIME};
 
 /// The length of the first window, and the bounds of all others, in microseconds.
 const FIRST: i64 = 1_000_000;
 const SHORTEST: i64 = 10_000;
 const LONGEST: i64 = 400 * 86_400 * 1_000_000;
 
-/// How many times longer, or shorter, the next window may be.
-const CHANGE: i64 = 16;
+/// How many times longer the next window may be: behind a time without records there may be many.
+const GROWTH: i64 = 4;
+/// How many times shorter it is after one that the server did not finish.
+const CUT: i64 = 16;
+
+/// How many times longer than it should a window may take at first. One that is not finished by then was far too
+/// long; after each such window the next one may take twice as long, as the server may be slow by itself.
+const PATIENCE: u32 = 4;
 
 /// How many times longer than it should a window may take before the next one is shorter.
 const SLOW: i64 = 2;
@@ -31,6 +37,8 @@ pub struct Pace {
     /// The time that was searched, in microseconds, and what it had.
     searched: i64,
     found: usize,
+    /// How long the server may take for the next window.
+    patience: Duration,
 }
 
 impl Default for Pace {
@@ -42,7 +50,8 @@ impl Default for Pace {
 impl Pace {
     /// That of a search that has not begun.
     pub const fn new() -> Self {
-        Self { length: FIRST, searched: 0, found: 0 }
+        let patience = WINDOW_AIM.saturating_mul(PATIENCE);
+        Self { length: FIRST, searched: 0, found: 0, patience }
     }
 
     /// That of a search that goes on, and whose next window has this length, within bounds.
@@ -54,6 +63,11 @@ impl Pace {
     /// The length of the next window, in milliseconds.
     pub fn millis(&self) -> u64 {
         u64::try_from(self.length).unwrap_or(0).checked_div(1_000).unwrap_or(0)
+    }
+
+    /// How long the server may take for the next window.
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// Where the window begins that ends here, if so many records are still wanted.
@@ -95,15 +109,18 @@ impl Pace {
         } else {
             fits.max(searched.checked_div(2).unwrap_or(0))
         };
-        let longest = searched.max(SHORTEST).saturating_mul(CHANGE).min(LONGEST);
+        let longest = searched.max(SHORTEST).saturating_mul(GROWTH).min(LONGEST);
         self.length = fits.clamp(SHORTEST, longest);
+        let patience = WINDOW_AIM.max(time).saturating_mul(PATIENCE);
+        self.patience = self.patience.min(patience);
     }
 
-    /// A window took too long: returns whether there is a smaller one.
+    /// A window took too long: returns whether another one may take less.
     pub(super) fn shrink(&mut self) -> bool {
-        let shrunk = self.length > SHORTEST;
-        self.length = self.length.checked_div(CHANGE).unwrap_or(0).max(SHORTEST);
-        shrunk
+        let may = self.length > SHORTEST || self.patience < WINDOW_TIME;
+        self.length = self.length.checked_div(CUT).unwrap_or(0).max(SHORTEST);
+        self.patience = self.patience.saturating_mul(2).min(WINDOW_TIME);
+        may
     }
 }
 
@@ -135,14 +152,14 @@ mod tests {
         let aim = u64::try_from(WINDOW_AIM.as_micros()).unwrap();
         // Six records a second, 80 µs each.
         let whole = i64::try_from(aim / 480).unwrap();
-        let read = lengths(480, 6);
-        assert_eq!(read[..2], [1, 16]);
+        let read = lengths(480, 8);
+        assert_eq!(read[..4], [1, 4, 16, 64]);
         assert!(
-            read[3..].iter().all(|length| (whole - 1..=whole + 1).contains(length)),
+            read[5..].iter().all(|length| (whole - 1..=whole + 1).contains(length)),
             "{read:?}"
         );
         // Next to none.
-        assert_eq!(lengths(0, 5), [1, 16, 256, 4_096, 65_536]);
+        assert_eq!(lengths(0, 5), [1, 4, 16, 64, 256]);
         assert_eq!(lengths(0, 20)[19], 400 * 86_400);
         // Each too slow.
         let mut pace = Pace::new();
@@ -155,13 +172,44 @@ mod tests {
     }
 
     #[test]
+    fn after_a_window_that_was_not_finished_the_next_is_shorter_and_may_take_longer() {
+        let mut pace = Pace::of_millis(4_096_000);
+        let length = |pace: &Pace| {
+            at(100_000).unix_micros() - pace.begin(at(100_000), at(0), 1).unix_micros()
+        };
+        let mut seen = Vec::new();
+        loop {
+            seen.push((length(&pace), pace.patience().as_millis()));
+            if !pace.shrink() {
+                break;
+            }
+        }
+        assert_eq!(
+            seen,
+            [
+                (4_096_000_000, 400),
+                (256_000_000, 800),
+                (16_000_000, 1_600),
+                (1_000_000, 3_200),
+                (63_000, 5_000),
+                (SHORTEST, 5_000),
+            ]
+        );
+        // It is as slow for whatever it reads: then its next window must not be given up.
+        pace.took(Duration::from_secs(1), at(0), at(1), 0);
+        assert_eq!(pace.patience().as_millis(), 4_000);
+        pace.took(Duration::from_millis(10), at(0), at(1), 0);
+        assert_eq!(pace.patience().as_millis(), 400);
+    }
+
+    #[test]
     fn a_window_never_begins_before_the_search_does() {
         let mut pace = Pace::new();
         pace.took(Duration::ZERO, at(96), at(100), 0);
-        assert_eq!(pace.begin(at(100), at(70), 1), at(70));
-        assert_eq!(pace.begin(at(100), at(0), 1), at(36));
+        assert_eq!(pace.begin(at(100), at(90), 1), at(90));
+        assert_eq!(pace.begin(at(100), at(0), 1), at(84));
         let odd = Timestamp::from_unix_micros(100_000_000 + 1_999);
-        assert_eq!(pace.begin(odd, at(0), 1), Timestamp::from_unix_micros(36_001_000));
+        assert_eq!(pace.begin(odd, at(0), 1), Timestamp::from_unix_micros(84_001_000));
     }
 
     #[test]
@@ -171,7 +219,7 @@ mod tests {
         pace.took(Duration::ZERO, end, at(100_060), 10);
         // One every 6 s.
         assert_eq!(pace.begin(end, Timestamp::FIRST, 20), at(100_000 - 180));
-        assert_eq!(pace.begin(end, Timestamp::FIRST, 1_000), at(100_000 - 960));
+        assert_eq!(pace.begin(end, Timestamp::FIRST, 1_000), at(100_000 - 240));
         pace.took(Duration::ZERO, at(99_820), end, 0);
         // The more was searched in vain, the longer.
         assert_eq!(pace.begin(end, Timestamp::FIRST, 20), at(100_000 - 720));

@@ -14,7 +14,7 @@ use super::plan::{OfLevel, Plan};
 use super::slice::Source;
 use super::{End, Found, Pace, Page, Reach, Search, SearchError, Searcher, Step, collection_of};
 use crate::key::Key;
-use crate::limits::{PAGE_BYTES, PAGE_RECORDS, WINDOW_TIME};
+use crate::limits::{PAGE_BYTES, PAGE_RECORDS};
 
 pub(super) async fn page(
     searcher: &Searcher,
@@ -48,7 +48,7 @@ pub(super) async fn page(
         let since = if plan.flows.is_some() { since.max(flows_from) } else { since };
         let left = most.saturating_sub(page.records.len());
         let from = learned.begin(end.at, since, left);
-        let until = begun.checked_add(WINDOW_TIME).unwrap_or(begun).min(step.deadline);
+        let until = begun.checked_add(learned.patience()).unwrap_or(begun).min(step.deadline);
         let wanted = Wanted { since: from, end, most: left, deadline: until, keys: step.keys };
         match searcher.window(&plan, wanted).await {
             Ok(found) => {

@@ -6,6 +6,7 @@ use gatelog_collector::rollup::{MINUTES_KEPT, Period};
 use gatelog_collector::store::counts::{CollectorState, Count, Uncounting, starting_with};
 use gatelog_collector::store::rollups::{COLLECTOR, RECOUNT};
 use gatelog_collector::store::{ROLLUPS, Store, StoreError};
+use mongodb::Collection;
 use mongodb::bson::{DateTime, RawDocumentBuf, doc};
 use mongodb::error::{Error, ErrorKind};
 use tokio::time::Instant;
@@ -57,7 +58,6 @@ pub(super) async fn counts(
             let (mut documents, mut last) = (0_usize, i64::MAX);
             let end = async {
                 let find = collection.find(filter).sort(doc! { "expires_at": -1 });
-                let find = find.projection(doc! { "expires_at": 0 });
                 let mut cursor = find.batch_size(AT_ONCE).max_time(within).await?;
                 while cursor.advance().await? {
                     if documents >= DOCUMENTS {
@@ -97,7 +97,8 @@ pub(super) struct States {
     pub(super) collectors: Vec<CollectorState>,
     /// Hours that are being counted again, in ms since 1970.
     pub(super) recounts: Vec<i64>,
-    /// The first hour that has counts, and keeps them longer than minutes are kept.
+    /// The first hour that has counts, and keeps them longer than minutes are kept; or the one in which the
+    /// period before begins, if it has counts.
     pub(super) first: Option<i64>,
     /// Collectors that store without counting.
     pub(super) uncounting: Vec<Uncounting>,
@@ -114,11 +115,6 @@ pub(super) async fn states(
     within: Duration,
 ) -> Result<States, StoreError> {
     let unnamed = visible.unnamed(looked);
-    // Before these expire minutes, which are many.
-    let mut first_hour = starting_with("hour:");
-    let minutes_kept = i64::try_from(MINUTES_KEPT.as_millis()).unwrap_or(i64::MAX);
-    let hours = DateTime::from_millis(now.saturating_add(minutes_kept));
-    first_hour.insert("expires_at", doc! { "$gte": hours });
     let collection = store.database().collection::<RawDocumentBuf>(ROLLUPS);
     let uncounting = store.uncounting().await?;
     store
@@ -138,10 +134,7 @@ pub(super) async fn states(
                     states.recounts.extend(hour);
                 }
             }
-            let find = collection.find_one(first_hour).sort(doc! { "expires_at": 1 });
-            let keys = doc! { "_id": 1, "start": 1, "dimension": 1 };
-            let first = find.projection(keys).max_time(within).await?;
-            states.first = first.and_then(|first| Count::read(&first)?.period.start());
+            states.first = first_hour(&collection, looked, now, within).await?;
             if let Some(filter) = unnamed {
                 let find = collection.find_one(filter).projection(doc! { "_id": 1 });
                 match find.max_time(within).await {
@@ -154,4 +147,27 @@ pub(super) async fn states(
             Ok(states)
         })
         .await
+}
+
+async fn first_hour(
+    collection: &Collection<RawDocumentBuf>,
+    looked: Looked,
+    now: i64,
+    within: Duration,
+) -> Result<Option<i64>, Error> {
+    let hour = Period::containing("hour", looked.before);
+    let hour = hour.map_or(i64::MIN, |hour| hour.expiry(looked.before));
+    let minutes = i64::try_from(MINUTES_KEPT.as_millis()).unwrap_or(i64::MAX);
+    // With counts in the first one, still earlier ones do not matter. Before the second expire minutes, which are many.
+    for (comparison, at) in [("$eq", hour), ("$gte", now.saturating_add(minutes))] {
+        let mut hours = starting_with("hour:");
+        hours.insert("expires_at", doc! { comparison: DateTime::from_millis(at) });
+        let find = collection.find_one(hours).sort(doc! { "expires_at": 1 });
+        let keys = doc! { "_id": 1, "start": 1, "dimension": 1 };
+        let first = find.projection(keys).max_time(within).await?;
+        if let Some(start) = first.and_then(|first| Count::read(&first)?.period.start()) {
+            return Ok(Some(start));
+        }
+    }
+    Ok(None)
 }

@@ -53,10 +53,6 @@ pub(crate) async fn bench(report: &mut Report) -> Result<()> {
     report.row("console.resident_idle", mebibytes(console.process().resident_bytes()?), "MiB");
     let (mut most, mut silent, mut refused) = (0, 0, 0);
     for view in views::all(filled.at) {
-        if !is_there(&console, &view).await? {
-            println!("{:<48} not measured: this console has no such view", view.name);
-            continue;
-        }
         let used = Used::new(&mut server, &mut console)?;
         let answers = look(&mut console, &view, asked, &mut most).await?;
         for (who, cpu) in used.since()? {
@@ -124,11 +120,6 @@ impl Used {
             .map(|(who, id, before)| Ok((*who, cpu::used(*id)?.saturating_sub(*before))))
             .collect()
     }
-}
-
-async fn is_there(console: &Console, view: &View) -> Result<bool> {
-    let asked = view.asked(console.address(), 0, 0);
-    Ok(views::page(&Client::default(), &asked).await?.status != 404)
 }
 
 /// Asks for the view, all viewers at once. `most` becomes the most resident bytes meanwhile.

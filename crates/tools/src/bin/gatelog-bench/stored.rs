@@ -31,7 +31,7 @@ pub(crate) async fn server() -> Result<(Option<DatabaseServer>, Database)> {
     if std::env::var_os("MONGODB_URI").is_some() {
         return Ok((None, Database::fresh().await?));
     }
-    let mut server = DatabaseServer::start_caching(CACHE).await?;
+    let mut server = DatabaseServer::start_for_benchmark(CACHE).await?;
     cpu::pin(server.process().id(), cpu::ENVOY_CORE)?;
     let database = Database::on(&server.uri(), "bench").await?;
     Ok((Some(server), database))

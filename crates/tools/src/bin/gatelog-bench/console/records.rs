@@ -46,6 +46,8 @@ pub(super) async fn fill(database: &Database, records: u32) -> Result<Filled> {
     let rollups = vec![("GATELOG_ROLLUPS".to_owned(), "on".to_owned())];
     let options = CollectorOptions { environment: rollups };
     let mut collector = Collector::start(database, options).await?;
+    // The newest record of the day: filling takes minutes, in which there are none.
+    let at = now()?;
     let mut made = SampleRecords::spread(records, SPAN);
     let (mut posted, all) = (0, usize::try_from(records)?);
     while posted < all {
@@ -70,7 +72,6 @@ pub(super) async fn fill(database: &Database, records: u32) -> Result<Filled> {
     })
     .await?;
     collector.stop()?;
-    let at = now()?;
     marks.insert_one(doc! { "at": at.unix_micros() }).await?;
     Ok(Filled { anew: true, at })
 }
