@@ -1,16 +1,18 @@
 //! The console behind Envoy, as `envoy/console.yaml` has it: who sees what is what a signed token says.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use anyhow::ensure;
 use axum::http::Method;
 use gatelog_testkit::{
     Client, Collector, CollectorOptions, Console, ConsoleOptions, Database, Envoy, EnvoyConfig,
-    EnvoyOptions, IdentityProvider, Reply, SampleRecords, base64url, eventually,
+    EnvoyOptions, IdentityProvider, Reply, SampleRecords, base64url, checkout, eventually,
 };
 use serde_json::{Value, json};
 
 use crate::stored::PATIENCE;
+use crate::tls::certificates;
 
 /// The audience and the header that the file names.
 const AUDIENCE: &str = "gatelog-console";
@@ -20,12 +22,20 @@ const HEADER: &str = "x-gatelog-identity";
 struct Site {
     envoy: Envoy,
     client: Client,
-    _console: Console,
+    console: Console,
     _provider: IdentityProvider,
 }
 
 impl Site {
     async fn start(change: impl FnOnce(&mut EnvoyConfig)) -> Self {
+        Self::start_with(Vec::new(), change).await
+    }
+
+    /// With these settings of the console too.
+    async fn start_with(
+        mut environment: Vec<(String, String)>,
+        change: impl FnOnce(&mut EnvoyConfig),
+    ) -> Self {
         let database = Database::fresh().await.unwrap();
         let mut collector = Collector::start(&database, CollectorOptions::default()).await.unwrap();
         let body = SampleRecords::default().body(100).unwrap();
@@ -42,10 +52,10 @@ impl Site {
         .unwrap();
         collector.stop().unwrap();
         let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let environment = vec![
+        environment.extend([
             setting("GATELOG_CONSOLE_IDENTITY_HEADER", HEADER),
             setting("GATELOG_CONSOLE_IDENTITY_PEERS", "127.0.0.1"),
-        ];
+        ]);
         let options = ConsoleOptions { environment, ..ConsoleOptions::default() };
         let console = Console::start(&database, options).await.unwrap();
         let provider = IdentityProvider::start().await.unwrap();
@@ -54,7 +64,7 @@ impl Site {
         config.cluster_at("identity_provider", provider.address()).unwrap();
         change(&mut config);
         let envoy = Envoy::start(EnvoyOptions::new(config)).await.unwrap();
-        Self { envoy, client, _console: console, _provider: provider }
+        Self { envoy, client, console, _provider: provider }
     }
 
     async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
@@ -154,4 +164,57 @@ async fn a_clients_identity_header_is_removed_even_without_the_filter_that_verif
     assert_eq!(site.get("/", &[(HEADER, &forged)]).await.status, 200);
     assert_eq!(site.get("/api/v1/session", &[(HEADER, &forged)]).await.status, 401);
     assert_eq!(site.get("/api/v1/search?since=1h", &[(HEADER, &forged)]).await.status, 401);
+}
+
+/// The lines of the file that are comments from this one on, up to the next that is none or ends with `…`, as YAML.
+fn commented(from: &str) -> Value {
+    let file = fs::read_to_string(checkout().join("envoy/console.yaml")).unwrap();
+    let comments = file.lines().map(str::trim_start).skip_while(|line| *line != from);
+    let block: Vec<_> = comments.map_while(|line| line.strip_prefix('#')).collect();
+    let block = block.split(|line| line.ends_with('…')).next().unwrap();
+    serde_saphyr::from_str(&block.join("\n")).unwrap()
+}
+
+#[tokio::test]
+async fn with_the_blocks_for_tls_clients_and_the_console_speak_to_a_certified_envoy_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    certificates(directory.path(), "gatelog-console");
+    let here = format!("{}/", directory.path().display());
+    let file = |name: &str| format!("{here}{name}");
+    let environment = vec![
+        ("GATELOG_CONSOLE_TLS_CERT".to_owned(), file("tls.crt")),
+        ("GATELOG_CONSOLE_TLS_KEY".to_owned(), file("tls.key")),
+        ("GATELOG_CONSOLE_TLS_CLIENT_CA".to_owned(), file("ca.crt")),
+    ];
+    let moved = |block: Value| -> Value {
+        serde_json::from_str(&block.to_string().replace("/etc/envoy/tls/", &here)).unwrap()
+    };
+    let site = Site::start_with(environment, |config| {
+        let upstream = moved(commented("#   transport_socket:"));
+        config.cluster("console").unwrap()["transport_socket"] =
+            upstream["transport_socket"].clone();
+        let downstream = moved(commented("#   - transport_socket:"));
+        let chain = config.at("/static_resources/listeners/0/filter_chains/0").unwrap();
+        chain["transport_socket"] = downstream[0]["transport_socket"].clone();
+    })
+    .await;
+    let port = site.envoy.address().port();
+    let own = bearer(&json!({"sub": "ann", "organizations": ["org_7"]}));
+    let ask = |url: String, more: &[&str]| {
+        let mut curl = tokio::process::Command::new("curl");
+        curl.args(["--noproxy", "*", "--silent", "--show-error", "--cacert", &file("ca.crt")]);
+        curl.args(["--header", &format!("authorization: {own}")]).args(more).arg(url);
+        curl.output()
+    };
+    let to = format!("gatelog-console:{port}:127.0.0.1");
+    let url = format!("https://gatelog-console:{port}/api/v1/session");
+    let shown = ask(url, &["--resolve", &to]).await.unwrap();
+    let text = String::from_utf8_lossy(&shown.stdout);
+    assert!(shown.status.success() && text.contains("org_7"), "{text} {shown:?}");
+    // Past Envoy, without its certificate.
+    let console = site.console.address();
+    let to = format!("gatelog-console:{}:127.0.0.1", console.port());
+    let url = format!("https://gatelog-console:{}/api/v1/session", console.port());
+    let refused = ask(url, &["--resolve", &to]).await.unwrap();
+    assert!(!refused.status.success(), "{refused:?}");
 }

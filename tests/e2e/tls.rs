@@ -25,7 +25,7 @@ fn documented_cluster(directory: &Path) -> Value {
 }
 
 /// A certificate for `name` with its key, signed by a new authority, as the files that the page names.
-fn certificates(directory: &Path, name: &str) {
+pub(crate) fn certificates(directory: &Path, name: &str) {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     // The names differ, or the certificate would look self-signed.
