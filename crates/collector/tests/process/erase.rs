@@ -61,7 +61,7 @@ async fn metrics(collector: &Collector) -> String {
     collector.get("/metrics").await.unwrap().text()
 }
 
-async fn nothing_waits(collector: &Collector) {
+pub(crate) async fn nothing_waits(collector: &Collector) {
     eventually("nothing waits", PATIENCE, async || {
         let metrics = collector.get("/metrics").await?.text();
         ensure!(metrics.contains("gatelog_collector_spool_records 0\n"), "{metrics}");
@@ -80,7 +80,11 @@ async fn stored(database: &Database, user: &str) -> BTreeMap<&'static str, u64> 
     counts
 }
 
-async fn run(collector: &Collector, arguments: &[&str], input: &str) -> (i32, String, String) {
+pub(crate) async fn run(
+    collector: &Collector,
+    arguments: &[&str],
+    input: &str,
+) -> (i32, String, String) {
     let mut command = collector.command(arguments).unwrap();
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let input = input.to_owned();

@@ -14,6 +14,7 @@ mod commands;
 mod connections;
 mod durability;
 mod erase;
+mod erase_role;
 mod health;
 mod load;
 mod logs;
