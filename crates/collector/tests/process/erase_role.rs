@@ -14,7 +14,8 @@ const PAGE: &str = include_str!("../../../../docs/erase.md");
 /// The list behind the first occurrence of this on the page's role.
 fn list(role: &str, behind: &str) -> Vec<String> {
     let rest = role.split_once(behind).unwrap_or_else(|| panic!("{behind} in {role}")).1;
-    serde_json::from_str(&rest[..=rest.find(']').unwrap()]).unwrap()
+    let (items, _) = rest.split_once(']').unwrap();
+    serde_json::from_str(&format!("{items}]")).unwrap()
 }
 
 /// The privileges of the role on the page, in a database of this name.
