@@ -7,8 +7,9 @@ use gatelog_search::{Key, Pace};
 use super::answer::Refusal;
 use super::params::Params;
 
-/// Where an answer ended, and how much time the next window has. Its text is the place, and behind a
-/// further `/` the milliseconds; who has only the place begins slowly.
+/// Where an answer ended, and at which pace it was searched. Its text is the place, and behind further `/` the
+/// length of the next window and what each takes whatever its length, in milliseconds; who has only the
+/// place begins slowly.
 #[derive(Clone, Debug)]
 pub(super) struct Cursor {
     pub(super) key: Key,
@@ -29,14 +30,21 @@ impl Cursor {
         if let Ok(key) = text.parse() {
             return Some(Self { key, pace: Pace::new() });
         }
-        let (key, millis) = text.rsplit_once('/')?;
-        Some(Self { key: key.parse().ok()?, pace: Pace::of_millis(millis.parse().ok()?) })
+        let (rest, last) = text.rsplit_once('/')?;
+        let last: u64 = last.parse().ok()?;
+        if let Ok(key) = rest.parse() {
+            return Some(Self { key, pace: Pace::of_millis(last, None) });
+        }
+        let (key, length) = rest.rsplit_once('/')?;
+        let pace = Pace::of_millis(length.parse().ok()?, Some(last));
+        Some(Self { key: key.parse().ok()?, pace })
     }
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.key, self.pace.millis())
+        write!(f, "{}/{}", self.key, self.pace.millis())?;
+        self.pace.fixed_millis().map_or(Ok(()), |fixed| write!(f, "/{fixed}"))
     }
 }
 
@@ -47,17 +55,28 @@ mod tests {
     #[test]
     fn a_cursor_reads_back_and_its_pace_has_bounds() {
         let place = "2026-01-26T02:11:57.469652+00:00/01a20c73-7db5-7d3f-a203-60fc1aff1b8d";
-        for (text, millis) in [
-            (place.to_owned(), 1_000),
-            (format!("{place}/0"), 10),
-            (format!("{place}/16000"), 16_000),
-            (format!("{place}/18446744073709551615"), 400 * 86_400 * 1_000_u64),
+        for (text, pace) in [
+            (place.to_owned(), "1000"),
+            (format!("{place}/0"), "10"),
+            (format!("{place}/16000"), "16000"),
+            (format!("{place}/16000/0"), "16000/0"),
+            (format!("{place}/16000/620"), "16000/620"),
+            (format!("{place}/18446744073709551615/18446744073709551615"), "34560000000/5000"),
         ] {
             let cursor = Cursor::parse(&text).unwrap();
-            assert_eq!(cursor.to_string(), format!("{place}/{millis}"), "{text}");
+            assert_eq!(cursor.to_string(), format!("{place}/{pace}"), "{text}");
             assert_eq!(cursor.key.to_string(), place);
         }
-        for text in ["", "x", "/", "x/1", &format!("{place}/"), &format!("{place}/-1")] {
+        for text in [
+            "",
+            "x",
+            "/",
+            "x/1",
+            &format!("{place}/"),
+            &format!("{place}/-1"),
+            &format!("{place}/1/"),
+            &format!("{place}/1/1/1"),
+        ] {
             assert!(Cursor::parse(text).is_none(), "{text}");
         }
     }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::Response;
+use gatelog_record::Timestamp;
 use gatelog_record::units::parse_duration;
-use gatelog_search::{End, Query, Reach, Search, SearchError};
+use gatelog_search::{End, Key, Query, Reach, Search, SearchError};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -140,6 +141,12 @@ fn after(time: Duration) -> Instant {
     now.checked_add(time).unwrap_or(now)
 }
 
+/// From when on everything was found, down to this place: of its instant something may be missing.
+fn all_from(reached: Key) -> Timestamp {
+    let micros = i64::from(reached > Key::first(reached.at));
+    Timestamp::from_unix_micros(reached.at.unix_micros().saturating_add(micros))
+}
+
 /// How far a search looked. One that did not get on at all has no answer: who asks for what follows it
 /// would ask the same for ever.
 pub(super) fn reach(app: &App, walk: &Walk, span: Span) -> Result<Value, Refusal> {
@@ -151,7 +158,7 @@ pub(super) fn reach(app: &App, walk: &Walk, span: Span) -> Result<Value, Refusal
         Some(End::OutOfTime) => (false, Some("time")),
         Some(End::Full) | None => (false, Some("page")),
     };
-    let from = if complete { span.since } else { walk.reached().at.max(span.since) };
+    let from = if complete { span.since } else { all_from(walk.reached()).max(span.since) };
     Ok(json!({
         "from": from.to_string(),
         "until": span.until.to_string(),

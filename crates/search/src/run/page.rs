@@ -53,7 +53,8 @@ pub(super) async fn page(
         match searcher.window(&plan, wanted).await {
             Ok(found) => {
                 let (down_to, count) = (found.down_to.at, found.records.len());
-                learned.took(begun.elapsed(), down_to, end.at, count);
+                let whole = found.down_to <= Key::first(from);
+                learned.took(begun.elapsed(), (down_to, end.at), whole, count);
                 page.reached = found.down_to;
                 let sizes = found.records.iter().map(|found| found.document.as_bytes().len());
                 bytes = sizes.fold(bytes, usize::saturating_add);

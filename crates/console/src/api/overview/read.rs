@@ -19,6 +19,9 @@ use super::scope::Visible;
 const DOCUMENTS: usize = 400_000;
 /// Documents in memory at once.
 const AT_ONCE: u32 = 1_000;
+/// Maximum documents of one minute or hour that are kept until all of it was read, about 30 MB. If there are
+/// more, and the bound is reached among them, a part of them is counted.
+const OF_PERIOD: usize = 50_000;
 /// Maximum collectors and hours being counted again that are looked at.
 const STATES: usize = 10_000;
 /// `MaxTimeMSExpired`
@@ -55,7 +58,8 @@ pub(super) async fn counts(
     let mut read = Read { merged, reached: looked.before, stop: None };
     store
         .run(async move {
-            let (mut documents, mut last) = (0_usize, i64::MAX);
+            let mut documents = 0_usize;
+            let mut last = Unfinished::default();
             let end = async {
                 let find = collection.find(filter).sort(doc! { "expires_at": -1 });
                 let mut cursor = find.batch_size(AT_ONCE).max_time(within).await?;
@@ -65,8 +69,11 @@ pub(super) async fn counts(
                     }
                     documents = documents.saturating_add(1);
                     let Some(count) = Count::read(cursor.current()) else { continue };
-                    last = count.period.start().unwrap_or(last);
-                    read.merged.add(&count);
+                    if last.period != Some(count.period) || last.documents.len() >= OF_PERIOD {
+                        last.finish(&mut read.merged);
+                        last.period = Some(count.period);
+                    }
+                    last.documents.push(cursor.current().to_owned());
                     if Instant::now() >= deadline {
                         return Ok(Some(Stop::Time));
                     }
@@ -78,13 +85,33 @@ pub(super) async fn counts(
                 end => end?,
             };
             if stop.is_some() {
-                // The last minute or hour may be there in part.
-                read.reached = last.saturating_add(1);
+                // Of the last minute or hour some may be missing: everything behind it was read.
+                read.reached = last.period.and_then(Period::end).unwrap_or(i64::MAX);
                 read.stop = stop;
+            } else {
+                last.finish(&mut read.merged);
             }
             Ok(read)
         })
         .await
+}
+
+/// The documents of a minute or hour of which more may come.
+#[derive(Default)]
+struct Unfinished {
+    period: Option<Period>,
+    documents: Vec<RawDocumentBuf>,
+}
+
+impl Unfinished {
+    /// Adds them: all are there.
+    fn finish(&mut self, merged: &mut Merged) {
+        for document in self.documents.drain(..) {
+            if let Some(count) = Count::read(&document) {
+                merged.add(&count);
+            }
+        }
+    }
 }
 
 fn is_too_slow(error: &Error) -> bool {

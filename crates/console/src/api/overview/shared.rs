@@ -21,6 +21,7 @@ const KEPT: usize = 16;
 /// What is shown, of which periods. Who may see the same sees the same.
 pub(super) type Question = (Visible, Looked);
 
+/// The overviews that are being made, and those that were made just now.
 #[derive(Debug, Default)]
 pub(in crate::api) struct Shared {
     places: Mutex<HashMap<Question, Arc<Place<Option<Made>>>>>,
