@@ -8,7 +8,7 @@ use std::time::Duration;
 use mongodb::error::{Error, ErrorKind};
 
 use super::Searcher;
-use crate::limits::ANSWER_GRACE;
+use crate::limits::{ANSWER_GRACE, WINDOW_TIME};
 
 /// `MaxTimeMSExpired`
 const TOO_SLOW: i32 = 50;
@@ -65,16 +65,16 @@ impl From<Error> for SearchError {
 }
 
 impl Searcher {
-    /// Runs a call for which the server may take this time. Dropping a call midway is unsafe for the
+    /// Runs a call for which the server may take the time of a window. Dropping a call midway is unsafe for the
     /// driver's connections, and the driver has no socket timeout: so the call runs in a task of its
     /// own, and only the wait for it is given up.
     pub(super) async fn call<T: Send + 'static>(
         &self,
-        within: Duration,
         call: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, SearchError> {
         let calls = Arc::clone(&self.calls);
-        let limit = within.saturating_add(ANSWER_GRACE);
+        // Also of a short window: a server that hangs is not to be told from one that is slow to give up.
+        let limit = WINDOW_TIME.saturating_add(ANSWER_GRACE);
         let answer = async move {
             let permit = calls.acquire_owned().await.map_err(|_| SearchError::Stopped)?;
             let task = tokio::spawn(async move {

@@ -91,7 +91,7 @@ impl Searcher {
             let target = self.database.collection::<RawDocumentBuf>(collection_of(*level));
             let within = wanted.deadline.saturating_duration_since(Instant::now());
             let within = within.max(Duration::from_millis(1));
-            let read = self.call(within, async move {
+            let read = self.call(async move {
                 let found = target.aggregate(stages).max_time(within);
                 let mut cursor = found.with_type::<RawDocumentBuf>().await?;
                 let mut read = Vec::new();

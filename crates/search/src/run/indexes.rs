@@ -68,7 +68,7 @@ impl Searcher {
         let mut all = Indexes::default();
         for name in Level::ALL.map(collection_of).into_iter().chain([FLOWS]) {
             let target = self.database.collection::<Document>(name);
-            let listed = self.call(WINDOW_TIME, async move {
+            let listed = self.call(async move {
                 let mut cursor = target.list_indexes().max_time(WINDOW_TIME).await?;
                 let mut indexes = Vec::new();
                 while cursor.advance().await? {

@@ -149,7 +149,7 @@ impl Searcher {
             }
             Ok(part)
         };
-        self.call(within, call).await
+        self.call(call).await
     }
 }
 
