@@ -21,14 +21,12 @@ pub struct Count<'a> {
 impl<'a> Count<'a> {
     /// Reads a document; `None` if it is something else, or untimed.
     pub fn read(document: &'a RawDocument) -> Option<Self> {
-        let text = document.get_str("_id").ok()?;
-        let start = document.get_datetime("start").ok()?.timestamp_millis();
-        let (resolution, rest) = text.split_once(':')?;
-        let (family, _) = rest.split_once(':')?;
+        let period = period_of(document)?;
+        let family = document.get_str("_id").ok()?.split(':').nth(1)?;
         let number = |key: &str| whole(document.get(key).ok().flatten());
         Some(Self {
             family: Family::parse(family)?,
-            period: Period::containing(resolution, start)?,
+            period,
             value: Value {
                 records: number("records"),
                 requests: number("requests"),
@@ -45,6 +43,12 @@ impl<'a> Count<'a> {
     pub fn text(&self, key: &str) -> Option<&'a str> {
         self.dimension.get_str(key).ok()
     }
+}
+
+/// The minute or hour that a document counts; `None` if it is something else, or untimed.
+pub fn period_of(document: &RawDocument) -> Option<Period> {
+    let (resolution, _) = document.get_str("_id").ok()?.split_once(':')?;
+    Period::containing(resolution, document.get_datetime("start").ok()?.timestamp_millis())
 }
 
 fn histogram(document: &RawDocument) -> Histogram {

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use gatelog_collector::rollup::{MINUTES_KEPT, Period};
-use gatelog_collector::store::counts::{CollectorState, Count, Uncounting, starting_with};
+use gatelog_collector::store::counts::{
+    CollectorState, Count, Uncounting, period_of, starting_with,
+};
 use gatelog_collector::store::rollups::{COLLECTOR, RECOUNT};
 use gatelog_collector::store::{ROLLUPS, Store, StoreError};
 use mongodb::Collection;
-use mongodb::bson::{DateTime, RawDocumentBuf, doc};
+use mongodb::bson::{DateTime, RawDocument, RawDocumentBuf, doc};
 use mongodb::error::{Error, ErrorKind};
 use tokio::time::Instant;
 
@@ -55,11 +57,10 @@ pub(super) async fn counts(
     let collection = store.database().collection::<RawDocumentBuf>(ROLLUPS);
     let filter = visible.filter(looked);
     let merged = Merged::new(looked, visible.series, visible.tables);
-    let mut read = Read { merged, reached: looked.before, stop: None };
+    let mut reading = Reading { merged, period: None, unfinished: Vec::new() };
     store
         .run(async move {
             let mut documents = 0_usize;
-            let mut last = Unfinished::default();
             let end = async {
                 let find = collection.find(filter).sort(doc! { "expires_at": -1 });
                 let mut cursor = find.batch_size(AT_ONCE).max_time(within).await?;
@@ -68,12 +69,7 @@ pub(super) async fn counts(
                         return Ok(Some(Stop::Documents));
                     }
                     documents = documents.saturating_add(1);
-                    let Some(count) = Count::read(cursor.current()) else { continue };
-                    if last.period != Some(count.period) || last.documents.len() >= OF_PERIOD {
-                        last.finish(&mut read.merged);
-                        last.period = Some(count.period);
-                    }
-                    last.documents.push(cursor.current().to_owned());
+                    reading.see(cursor.current());
                     if Instant::now() >= deadline {
                         return Ok(Some(Stop::Time));
                     }
@@ -84,33 +80,46 @@ pub(super) async fn counts(
                 Err(error) if is_too_slow(&error) => Some(Stop::Time),
                 end => end?,
             };
-            if stop.is_some() {
-                // Of the last minute or hour some may be missing: everything behind it was read.
-                read.reached = last.period.and_then(Period::end).unwrap_or(i64::MAX);
-                read.stop = stop;
-            } else {
-                last.finish(&mut read.merged);
-            }
-            Ok(read)
+            Ok(reading.end(stop, looked))
         })
         .await
 }
 
-/// The documents of a minute or hour of which more may come.
-#[derive(Default)]
-struct Unfinished {
+/// Adds up documents, newest first: those of a minute or hour once all of them are there.
+struct Reading {
+    merged: Merged,
+    /// The last minute or hour, and its documents.
     period: Option<Period>,
-    documents: Vec<RawDocumentBuf>,
+    unfinished: Vec<RawDocumentBuf>,
 }
 
-impl Unfinished {
-    /// Adds them: all are there.
-    fn finish(&mut self, merged: &mut Merged) {
-        for document in self.documents.drain(..) {
+impl Reading {
+    fn see(&mut self, document: &RawDocument) {
+        let Some(period) = period_of(document) else { return };
+        if self.period != Some(period) || self.unfinished.len() >= OF_PERIOD {
+            self.finish();
+            self.period = Some(period);
+        }
+        self.unfinished.push(document.to_owned());
+    }
+
+    fn finish(&mut self) {
+        for document in self.unfinished.drain(..) {
             if let Some(count) = Count::read(&document) {
-                merged.add(&count);
+                self.merged.add(&count);
             }
         }
+    }
+
+    /// Of the last minute or hour some may be missing if it was stopped: everything behind it was read.
+    fn end(mut self, stop: Option<Stop>, looked: Looked) -> Read {
+        let reached = if stop.is_some() {
+            self.period.and_then(Period::end).unwrap_or(i64::MAX)
+        } else {
+            self.finish();
+            looked.before
+        };
+        Read { merged: self.merged, reached, stop }
     }
 }
 
@@ -197,4 +206,46 @@ async fn first_hour(
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use gatelog_collector::rollup::Family;
+    use serde_json::Value;
+
+    use super::super::super::span::{Span, time};
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+
+    #[test]
+    fn a_minute_or_hour_of_which_some_may_be_missing_is_in_no_number() {
+        let span = Span { since: time(0), until: time(48 * HOUR) };
+        let looked = Looked::of(span, 100 * 24 * HOUR);
+        let document = |hour: i64, family: &str| {
+            let document = doc! {
+                "_id": format!("hour:{family}:x:"), "start": DateTime::from_millis(hour * HOUR),
+                "dimension": { "logger": "a", "route": "b", "kind": "c", "status": "2xx" },
+                "records": 1_i64, "requests": 1_000_000_i64,
+            };
+            RawDocumentBuf::try_from(&document).unwrap()
+        };
+        let read = |stop| {
+            let merged = Merged::new(looked, Family::Route, &Family::ALL);
+            let mut reading = Reading { merged, period: None, unfinished: Vec::new() };
+            for (hour, family) in [(9, "route"), (9, "fingerprint"), (9, "route"), (8, "route")] {
+                reading.see(&document(hour, family));
+            }
+            let read = reading.end(stop, looked);
+            let shown: Value = read.merged.shown(read.reached, false).into();
+            (read.reached, shown["totals"]["count"].clone())
+        };
+        assert_eq!(read(None), (looked.before, 3.into()));
+        for stop in [Stop::Time, Stop::Documents] {
+            assert_eq!(read(Some(stop)), (9 * HOUR, 2.into()), "{stop:?}");
+        }
+        let merged = Merged::new(looked, Family::Route, &[]);
+        let nothing = Reading { merged, period: None, unfinished: Vec::new() };
+        assert_eq!(nothing.end(Some(Stop::Time), looked).reached, i64::MAX);
+    }
 }
